@@ -1,0 +1,3 @@
+"""dvdup finds medical scans that lie in more than one split of a dataset."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,342 @@
+"""The frozen records that travel between rooms.
+
+A `Case` is declared by `discover`, read into a `Volume`, cut into a `SliceStack`, embedded into
+`Embedded`, kept as an `IndexedCase`, scored into `PairScore` and reported as a `Report`. Nothing
+here does work; rooms know these records and not one another.
+
+Arrays are never copied on the way in: whoever makes a record hands its arrays over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Origin = Literal["declared", "added"]
+Status = Literal["ok", "unchecked", "unreadable"]
+Verdict = Literal["identical", "near", "partial", "same-subject"]
+
+VERDICTS: tuple[Verdict, ...] = ("identical", "near", "partial", "same-subject")
+"""Strongest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One scan as declared, not yet read. Identified by (split, case_id)."""
+
+    split: str
+    case_id: str
+    files: tuple[str, ...]
+    """POSIX paths relative to the root, main file first; absolute only for files outside it."""
+    group: str | None = None
+    """The subject, where the declaration names one."""
+    origin: Origin = "declared"
+    series: str | None = None
+    """SeriesInstanceUID, for a DICOM series: which files of the folder belong to the case."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(split, case_id)."""
+        return (self.split, self.case_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A path that did not become a case, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What `discover` found: cases sorted by (split, case_id), and the paths left out."""
+
+    cases: tuple[Case, ...]
+    ignored: tuple[Ignored, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Volume:
+    """A scan in memory: one or more channels in RAS+ array order, stored values kept as stored.
+
+    `value = stored * slope + intercept`, in float64, then float32: `readers.channel_values` does
+    it a channel at a time, so that a big scan is never held as several float copies.
+    """
+
+    channels: tuple[np.ndarray, ...]
+    """One (X, Y, Z) real array a channel, any real dtype, any strides, RAS+ (or array) order."""
+    scaling: tuple[tuple[float, float], ...]
+    """(slope, intercept) of each channel."""
+    spacing: tuple[float, float, float]
+    """mm along X, Y, Z; 1.0 where the file says nothing usable."""
+    modality: str = ""
+    """DICOM modality ("CT", "MR", ...) where the file says so, else ""."""
+    oriented: bool = True
+    """False if the file has no orientation: X, Y, Z are the stored axes."""
+    notes: tuple[str, ...] = ()
+    """Oddities worth telling the user (missing slices, time series cut to three frames, ...)."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along X, Y, Z."""
+        x, y, z = self.channels[0].shape
+        return (int(x), int(y), int(z))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SliceStack:
+    """The voting slices of one case, in order (channel, plane, index)."""
+
+    pixels: np.ndarray
+    """uint8 (S, H, W), 0 to 255 after intensity mapping; row 0 is the top (patient up/front)."""
+    channel: np.ndarray
+    """int16 (S,)."""
+    plane: np.ndarray
+    """uint8 (S,), index into `slicing.PLANES`."""
+    index: np.ndarray
+    """int32 (S,), slice number on its axis of the RAS+ volume."""
+    position_mm: np.ndarray
+    """float32 (S,), index * spacing along the axis."""
+
+    def __len__(self) -> int:
+        return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """The slice embeddings of one case."""
+
+    embedding: np.ndarray
+    """float32 (S, D), unit rows."""
+    channel: np.ndarray
+    plane: np.ndarray
+    index: np.ndarray
+    position_mm: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """What a file looked like when it was read: path (as in `Case.files`), bytes, mtime."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    file_hash: str = ""
+    """blake2b-128 hex of the bytes; "" when not computed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IndexedCase:
+    """One row of the `cases` table."""
+
+    split: str
+    case_id: str
+    files: tuple[FileStat, ...]
+    group: str | None = None
+    origin: Origin = "declared"
+    series: str | None = None
+    status: Status = "ok"
+    reason: str = ""
+    """Why it is unreadable or unchecked; else ""."""
+    notes: tuple[str, ...] = ()
+    content: str = ""
+    """Key of the slice rows: changes whenever anything that changes the slices changes."""
+    voxel_hashes: tuple[str, ...] = ()
+    """One a channel (hex); constant channels have none, so it may be shorter than `n_channels`."""
+    n_channels: int = 0
+    n_slices: int = 0
+    shape: tuple[int, ...] = ()
+    spacing: tuple[float, ...] = ()
+    modality: str = ""
+    checksum: str = ""
+    """blake2b-128 hex of its slice rows as stored."""
+    proxy: bytes = b""
+    """uint8 (C, X, Y, Z) in C order, <= 64 voxels an axis."""
+    proxy_shape: tuple[int, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(split, case_id)."""
+        return (self.split, self.case_id)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of its files."""
+        return tuple(stat.path for stat in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderSpec:
+    """Everything about an embedder that changes its output, plus what users want to know."""
+
+    name: str
+    """Full name, such as `thumbnail` or `timm:mobilenetv2_100@weights.pth`."""
+    weights_hash: str
+    """blake2b-128 hex of the weights; "" for an embedder without weights."""
+    dimensions: int
+    slice_size: int
+    """Side of the square slices it wants from slicing, px."""
+    licence: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Directed:
+    """One score in both directions, each in [0, 1] (similarity: [-1, 1])."""
+
+    a_to_b: float
+    b_to_a: float
+
+    @property
+    def best(self) -> float:
+        """The larger of the two."""
+        return max(self.a_to_b, self.b_to_a)
+
+    def flipped(self) -> Directed:
+        """The same with a and b exchanged."""
+        return Directed(self.b_to_a, self.a_to_b)
+
+
+@dataclass(frozen=True, slots=True)
+class PairScore:
+    """The scores of one pair of cases (DESIGN: count_score, count_top3, shared_score, similarity)."""
+
+    a: tuple[str, str]
+    b: tuple[str, str]
+    count_score: Directed
+    count_top3: Directed
+    shared_score: Directed
+    similarity: Directed
+    slices: tuple[int, int]
+    """Voting slices of a and of b (of the best channel)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One side of a reported pair."""
+
+    case: str
+    split: str
+    group: str | None
+    paths: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """`split/case`, as printed."""
+        return f"{self.split}/{self.case}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reported pair; a is the side of the first ref."""
+
+    a: Member
+    b: Member
+    verdict: Verdict
+    basis: str
+    """What it rests on: "voxel-hash", "slices", "declared" or "inferred"."""
+    reason: str
+    confidence: float
+    """0 to 1."""
+    count_score: Directed | None
+    shared_score: Directed | None
+    similarity: Directed | None
+    fingerprint: str
+    """blake2b-128 hex of the contents of both cases, independent of names and order."""
+    alignment: dict[str, Any] | None = None
+    voxel: dict[str, Any] | None = None
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Cases that are copies of one another, directly or through others."""
+
+    id: str
+    members: tuple[str, ...]
+    """`split/case`, sorted."""
+    verdict: Verdict
+    """The weakest link that holds it together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A case that could not be checked, and why."""
+
+    case: str
+    split: str
+    paths: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefInfo:
+    """A ref as asked for (`train@v1`), its split and how many cases it holds."""
+
+    ref: str
+    split: str
+    cases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The one result object that every format renders (JSON contract `dvdup/report@1`)."""
+
+    settings: dict[str, Any]
+    """embedder, weights, recipe, thresholds, fail_on."""
+    refs: tuple[RefInfo, ...]
+    pairs: tuple[Finding, ...]
+    """Findings only, strongest first, then by name."""
+    groups: tuple[Group, ...]
+    unreadable: tuple[Unreadable, ...]
+    n_pairs: int
+    """How many pairs were compared by their slices or hashes."""
+
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what, done, total) from the main thread; total 0 means unknown."""
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """Ignore progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSummary:
+    """What one `add` or `sync` did, counted in cases."""
+
+    embedded: int = 0
+    reused: int = 0
+    """New or changed cases whose slices were already known (copies and returns)."""
+    renamed: int = 0
+    removed: int = 0
+    touched: int = 0
+    """Files whose stat changed and whose bytes did not."""
+    unchanged: int = 0
+    unreadable: tuple[Unreadable, ...] = field(default=())
+    ignored: tuple[Ignored, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def changed(self) -> bool:
+        """Whether the index was written."""
+        return bool(self.embedded or self.reused or self.renamed or self.removed or self.touched)
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One writing command in `dvdup log`."""
+
+    run: str
+    command: str
+    first_version: int
+    version: int
+    time: str
+    """UTC, ISO 8601, seconds."""
+    counts: dict[str, int]
+    tags: tuple[str, ...] = ()
