@@ -1,0 +1,22 @@
+"""The only owner of the index on disk (LanceDB): tables, commits, history, locks, checks."""
+
+from dvdup.store.history import add_tag, log, resolve, tags
+from dvdup.store.index import Index, IndexMeta, SliceBlock, create, exists
+from dvdup.store.lock import write_lock
+from dvdup.store.verify import find_damage
+from dvdup.store.writer import Writer
+
+__all__ = [
+    "Index",
+    "IndexMeta",
+    "SliceBlock",
+    "Writer",
+    "add_tag",
+    "create",
+    "exists",
+    "find_damage",
+    "log",
+    "resolve",
+    "tags",
+    "write_lock",
+]

@@ -1,0 +1,243 @@
+"""The only one that writes rows: gather a window, then one commit that nothing can tear.
+
+A window is written in two steps: its slice rows are appended to `slices`, then one commit of
+`cases` deletes the old rows and adds the new ones. Killed between the two, the slice rows are
+orphans that no case refers to; the next run finds them by their content key and takes them up.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dvdup.errors import StoreError
+from dvdup.records import Embedded, IndexedCase
+from dvdup.store import schema
+from dvdup.store.faults import lance_faults
+from dvdup.store.index import (
+    METADATA_KEY,
+    STORAGE_VERSION,
+    Index,
+    cases_uri,
+    keys_filter,
+)
+
+if TYPE_CHECKING:
+    from lance.fragment import FragmentMetadata
+
+Key = tuple[str, str]
+
+
+class Writer:
+    """Collects the changes of one command and commits them window by window.
+
+    The caller holds the write lock from before it opened the index until after `close`.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        command: str,
+        *,
+        commit_rows: int = 20_000,
+        commit_seconds: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start a run.
+
+        Args:
+            index: The index at its newest version.
+            command: What `dvdup log` shows, such as "sync" or "rm train/case_7".
+            commit_rows: Slice rows that fill a window.
+            commit_seconds: Age at which a window is committed.
+            clock: Seconds, for tests.
+        """
+        self.run = uuid.uuid4().hex
+        self._index = index
+        self._command = command
+        self._limits = (commit_rows, commit_seconds)
+        self._clock = clock
+        self._held = {case.key for case in index.cases}
+        self._puts: dict[Key, IndexedCase] = {}
+        self._rows: dict[Key, Embedded] = {}
+        self._gone: set[Key] = set()
+        self._holders: dict[str, set[Key]] | None = None
+        self._opened = clock()
+        self._counts: dict[str, int] = {}
+        self.commits = 0
+
+    def put(self, case: IndexedCase, rows: Embedded | None, what: str) -> IndexedCase:
+        """Add or replace a case.
+
+        Args:
+            case: The row; `checksum` and `n_slices` are filled in from `rows`.
+            rows: Its slices, or None if the case has none or its rows are already stored.
+            what: What happened, counted in the log: "embedded", "renamed", ...
+
+        Returns:
+            The case as it will be stored.
+
+        Raises:
+            StoreError: The embeddings are not finite unit rows.
+        """
+        if rows is not None and len(rows.channel):
+            rows = _stored_precision(rows, case)
+            case = dataclasses.replace(
+                case, n_slices=len(rows.channel), checksum=schema.checksum(rows)
+            )
+            if case.key not in self._known().get(case.content, set()):
+                self._rows[case.key] = rows
+                self._known().setdefault(case.content, set()).add(case.key)
+        self._gone.discard(case.key)
+        self._puts[case.key] = case
+        self._count(what)
+        self._commit_if_due()
+        return case
+
+    def delete(self, key: Key) -> None:
+        """Take a case out of the index; its slice rows stay until `gc`."""
+        if self._puts.pop(key, None) is not None:
+            self._forget_pending(key)
+        if key in self._held:
+            self._gone.add(key)
+        self._count("removed")
+        self._commit_if_due()
+
+    def stored_rows(self, content: str) -> Embedded | None:
+        """Slice rows with this content key, whoever has or had them; None if there are none."""
+        holders = sorted(self._known().get(content, ()))
+        for key in holders:
+            if key in self._rows:
+                return self._rows[key]
+        return self._index.rows_of(*holders[0], content) if holders else None
+
+    def flush(self) -> None:
+        """Commit what has gathered."""
+        if self._puts or self._gone:
+            self._commit()
+
+    def mark(self) -> int:
+        """Commit what has gathered, or an empty entry; returns the version it got."""
+        return self._commit()
+
+    def _known(self) -> dict[str, set[Key]]:
+        if self._holders is None:
+            self._holders = self._index.holders()
+        return self._holders
+
+    def _forget_pending(self, key: Key) -> None:
+        if self._rows.pop(key, None) is not None:
+            for keys in self._known().values():
+                keys.discard(key)
+
+    def _count(self, what: str) -> None:
+        self._counts[what] = self._counts.get(what, 0) + 1
+
+    def _commit_if_due(self) -> None:
+        rows, seconds = self._limits
+        gathered = sum(len(part.channel) for part in self._rows.values())
+        if gathered >= rows or self._clock() - self._opened >= seconds:
+            self.flush()
+
+    def _commit(self) -> int:
+        self._append_slices()
+        version = self._commit_cases()
+        self._held = (self._held - self._gone) | set(self._puts)
+        self._puts, self._rows, self._gone, self._counts = {}, {}, set(), {}
+        self._opened = self._clock()
+        self.commits += 1
+        return version
+
+    def _append_slices(self) -> None:
+        items = [(self._puts[key], rows) for key, rows in sorted(self._rows.items())]
+        if not items:
+            return
+        import lancedb
+
+        with lance_faults("write slices to the index"):
+            # Through lancedb, because it refuses NaN vectors where Lance itself takes them.
+            table = lancedb.connect(self._index.folder / "index").open_table("slices")
+            table.add(schema.slices_batch(items, table.schema))
+            self._index.slices.checkout_latest()
+
+    def _commit_cases(self) -> int:
+        import lance
+        from lance.dataset import Transaction
+
+        with lance_faults("commit to the index"):
+            uri = cases_uri(self._index.folder)
+            head = lance.dataset(uri)
+            removed, updated = _delete(head, self._gone | (self._held & set(self._puts)))
+            operation = lance.LanceOperation.Update(
+                removed_fragment_ids=removed,
+                updated_fragments=updated,
+                new_fragments=_new_fragments(self._puts.values(), head, uri),
+            )
+            properties = {METADATA_KEY: self._entry()}
+            transaction = Transaction(
+                read_version=head.version,
+                operation=operation,
+                transaction_properties=properties,
+            )
+            return int(lance.LanceDataset.commit(uri, transaction).version)
+
+    def _entry(self) -> str:
+        entry = {
+            "run": self.run,
+            "command": self._command,
+            "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "counts": self._counts,
+            "slices_version": int(self._index.slices.latest_version),
+        }
+        return json.dumps(entry, sort_keys=True)
+
+
+def _delete(
+    head: object, keys: Iterable[Key], batch: int = 500
+) -> tuple[list[int], list[FragmentMetadata]]:
+    """Mark rows as deleted in every fragment that has some; nothing is visible until a commit."""
+    removed: list[int] = []
+    updated: list[FragmentMetadata] = []
+    ordered = sorted(keys)
+    if not ordered:
+        return removed, updated
+    condition = " OR ".join(
+        keys_filter(ordered[start : start + batch]) for start in range(0, len(ordered), batch)
+    )
+    for fragment in head.get_fragments():  # type: ignore[attr-defined]
+        left = fragment.delete(condition)
+        if left is None:
+            removed.append(fragment.fragment_id)
+        elif left.to_json() != fragment.metadata.to_json():
+            updated.append(left)
+    return removed, updated
+
+
+def _new_fragments(cases: Iterable[IndexedCase], head: object, uri: str) -> list[FragmentMetadata]:
+    import lance
+
+    table = schema.cases_table(cases, head.schema)  # type: ignore[attr-defined]
+    if not table.num_rows:
+        return []
+    fragments: list[FragmentMetadata] = lance.fragment.write_fragments(
+        table, uri, schema=table.schema, data_storage_version=STORAGE_VERSION
+    )
+    return fragments
+
+
+def _stored_precision(rows: Embedded, case: IndexedCase) -> Embedded:
+    """Check the embeddings and round them as the table will, so that checksums agree."""
+    norms = np.linalg.norm(rows.embedding.astype(np.float32), axis=1)
+    if not (np.isfinite(norms).all() and np.abs(norms - 1).max() < 0.01):
+        raise StoreError(
+            f"the embedder returned rows that are not finite unit vectors for "
+            f"{case.split}/{case.case_id}; this is a fault of the embedder, report it"
+        )
+    return dataclasses.replace(rows, embedding=schema.as_stored(rows.embedding))
