@@ -1,0 +1,58 @@
+"""The report room: one `Report` in, text in the format asked for out.
+
+A format is one module with `render(report, width, color) -> str` and one row of `FORMATS`. What a
+report says (totals, sentences, blocks) is computed once, in `totals`, `headline` and `blocks`;
+a format only lays it out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from dvdup.errors import ConfigError
+from dvdup.records import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One row of `FORMATS`."""
+
+    target: str
+    """Import path of the function that renders it, `module:function`; loaded when asked for."""
+    description: str
+    suffix: str
+    """Usual suffix of a file in this format."""
+
+
+FORMATS: dict[str, Format] = {
+    "table": Format("dvdup.report.table:render", "for people, in a terminal", ".txt"),
+    "json": Format("dvdup.report.json:render", "complete, schema dvdup/report@1", ".json"),
+    "csv": Format("dvdup.report.csv:render", "one row a pair, for spreadsheets", ".csv"),
+    "markdown": Format("dvdup.report.markdown:render", "for CI summaries and issues", ".md"),
+}
+"""Every report format by the name users give it."""
+
+
+def render(report: Report, format: str, *, width: int = 80, color: bool = False) -> str:
+    """Render a report; same report and arguments, same text, whatever the terminal.
+
+    Args:
+        report: What was found.
+        format: A name from `FORMATS`.
+        width: Columns a line may take (table only); less than 40 counts as 40.
+        color: Whether to style with ANSI codes (table only); no information depends on it.
+
+    Returns:
+        The text, ending with a newline.
+
+    Raises:
+        ConfigError: If there is no such format.
+    """
+    row = FORMATS.get(format)
+    if row is None:
+        choices = ", ".join(FORMATS)
+        raise ConfigError(f"unknown report format {format!r}: choose one of {choices}")
+    module, _, function = row.target.partition(":")
+    text: str = getattr(import_module(module), function)(report, width, color)
+    return text

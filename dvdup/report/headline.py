@@ -1,0 +1,193 @@
+"""The sentences that say what a report means; every format for people starts and ends with them.
+
+Comes in: a `Report`. Goes out: plain one-line sentences, names already made printable. An
+incomplete check never reads as a clean one: if nothing was found, what could not be checked comes
+first, and the rest speaks only of the cases that were checked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from dvdup.records import RefInfo, Report
+from dvdup.report.names import counted, listed, percent, public_path, visible
+from dvdup.report.totals import Comparison, comparisons, distinct_refs, totals
+
+INCOMPLETE = "Incomplete"
+"""How the sentence on unchecked cases starts."""
+
+
+def ref_name(ref: RefInfo) -> str:
+    """Return a ref as printed."""
+    return visible(public_path(ref.ref))
+
+
+def headline(report: Report) -> tuple[str, ...]:
+    """Return the sentences that open a report, the most important one first; never empty."""
+    compared = comparisons(report)
+    found = [_copied(one) for one in compared if one.copied]
+    related = [_same_subject(one) for one in compared if one.same_subject]
+    sums = totals(report)
+    unchecked = _unchecked(report)
+    if found:
+        silent = sum(not one.copied and not one.within for one in compared)
+        if silent and len(compared) > 1:
+            found.append(f"No copy found between the other {counted(silent, 'pair')} of splits.")
+        sentences = [*found, *related, *unchecked]
+    elif related:
+        sentences = [*unchecked, *related, "No scan itself was found twice."]
+    else:
+        sentences = [*unchecked, _nothing(report, compared)]
+    if sums.accepted:
+        sentences.append(
+            f"{counted(sums.accepted, 'accepted pair')} {_is(sums.accepted)} left out."
+        )
+    return tuple(sentences)
+
+
+def summary(report: Report) -> str:
+    """Return the one line that closes a report: pairs by verdict, accepted, unreadable, cases."""
+    sums = totals(report)
+    verdicts = [f"{n:,} {verdict}" for verdict, n in sums.verdicts.items() if n]
+    parts = [counted(sums.pairs, "pair") + (f": {', '.join(verdicts)}" if verdicts else "")]
+    if sums.accepted:
+        parts.append(f"{sums.accepted:,} accepted")
+    if sums.unreadable:
+        parts.append(f"{sums.unreadable:,} could not be checked")
+    return f"{'; '.join(parts)}. Cases: {_by_ref(report)}."
+
+
+def next_steps(report: Report) -> tuple[str, ...]:
+    """Return what to do now, a sentence for each kind of finding; empty for a clean report."""
+    sums = totals(report)
+    steps = []
+    if sums.copies:
+        steps.append(_keep_one(report))
+    if sums.verdicts["same-subject"]:
+        steps.append("Keep all scans of one subject in the same split.")
+    if sums.unreadable:
+        steps.append("Repair, fetch or exclude what could not be checked.")
+    if steps and not any(map(_holds_file, comparisons(report))):
+        steps.append("Then run the same command again.")
+    return tuple(steps)
+
+
+def _keep_one(report: Report) -> str:
+    copied = [one for one in comparisons(report) if one.copied]
+    if any(_holds_file(one) for one in copied):
+        return "Leave out what is already there."
+    if any(one.first.split == one.second.split for one in copied):
+        return "Keep each scan once: remove the other files of every pair."
+    return "Keep each scan in one split only: remove or move one file of every pair."
+
+
+def _holds_file(one: Comparison) -> bool:
+    return not one.first.split or not one.second.split
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _has(number: int) -> str:
+    return "has" if number == 1 else "have"
+
+
+def _cases_of(ref: RefInfo, number: int) -> str:
+    if not ref.split and ref.cases == 1:
+        return ref_name(ref)
+    return counted(number, f"{ref_name(ref)} case")
+
+
+def _of(number: int, ref: RefInfo) -> str:
+    """Return `3 of 41 test cases`."""
+    return f"{number:,} of {_cases_of(ref, max(number, ref.cases))}"
+
+
+def _share(number: int, ref: RefInfo) -> str:
+    return f"({percent(number / max(number, ref.cases, 1), 1)})"
+
+
+def _copied(one: Comparison) -> str:
+    share, first = _share(one.copied, one.second), ref_name(one.first)
+    if one.within:
+        subject = _of(one.copied, one.second)
+        return f"{subject} {_has(one.copied)} a copy within {first} {share}."
+    if not one.second.split and one.second.cases <= 1:
+        where = f"already in {first}" if one.first.split else f"the same scan as {first}"
+        return f"{ref_name(one.second)} is {where}."
+    subject = _of(one.copied, one.second)
+    return f"{subject} {_is(one.copied)} already in {first} {share}."
+
+
+def _same_subject(one: Comparison) -> str:
+    number, first = one.same_subject, ref_name(one.first)
+    if not one.second.split and one.second.cases <= 1:
+        return f"{ref_name(one.second)} shows a subject that is also in {first}."
+    more = " more" if one.copied else ""
+    related = f"{number:,}{more} of {_cases_of(one.second, max(number, one.second.cases))}"
+    if one.within:
+        verb = "shares" if number == 1 else "share"
+        return f"{related} {verb} the subject with another case of {first}."
+    return f"{related} {_is(number)} of a subject that is also in {first}."
+
+
+def _unchecked(report: Report) -> list[str]:
+    """Return the sentence on cases that could not be checked, if there are any."""
+    if not report.unreadable:
+        return []
+    left = Counter(case.split for case in report.unreadable)
+    parts = []
+    for split, ref in {ref.split: ref for ref in distinct_refs(report)}.items():
+        number = left.pop(split, 0)
+        if number:
+            parts.append(_of(number, ref))
+    if left:
+        parts.append(counted(sum(left.values()), "other case"))
+    return [f"{INCOMPLETE}: could not check {listed(parts)}."]
+
+
+def _nothing(report: Report, compared: tuple[Comparison, ...]) -> str:
+    """Return the sentence of a report without findings, limited to what was checked."""
+    apart = " apart from accepted pairs" if totals(report).accepted else ""
+    refs = distinct_refs(report)
+    if not any(ref.cases for ref in refs):
+        return f"Nothing to compare: {listed(map(ref_name, refs)) or 'the index'} holds no case."
+    if len(compared) == 1:
+        return f"{_nothing_between(report, compared[0])}{apart}."
+    rest = "the rest of " if report.unreadable else ""
+    by_hand = [ref_name(ref) for ref in refs if not ref.split]
+    if by_hand:
+        splits = listed(ref_name(ref) for ref in refs if ref.split)
+        return f"No copy of {listed(by_hand)} found in {rest}{splits}{apart}."
+    cases = counted(sum(ref.cases for ref in refs), "case")
+    return f"No copy found{apart} among {rest}{cases} in {counted(len(refs), 'split')}."
+
+
+def _nothing_between(report: Report, one: Comparison) -> str:
+    first, second = ref_name(one.first), ref_name(one.second)
+    broken = Counter(case.split for case in report.unreadable)
+    checked = one.second.cases - broken[one.second.split]
+    if checked <= 0:
+        return f"No {second} case was compared"
+    if one.first.cases <= broken[one.first.split]:
+        return f"Nothing was compared, for lack of {first} cases"
+    asked = f"{'other ' if broken[one.second.split] else ''}{second} {_plural('case', checked)}"
+    if one.within:
+        return f"No copies found within the {checked:,} {asked}"
+    rest = "the rest of " if broken[one.first.split] and one.first.split else ""
+    if not one.second.split and one.second.cases == 1:
+        return f"No copy of {second} found in {rest}{first}"
+    return f"No copy of the {checked:,} {asked} found in {rest}{first}"
+
+
+def _plural(noun: str, number: int) -> str:
+    return noun if number == 1 else f"{noun}s"
+
+
+def _by_ref(report: Report) -> str:
+    refs = [
+        f"{ref.cases:,} {ref_name(ref)}" if ref.split else ref_name(ref)
+        for ref in reversed(distinct_refs(report))
+    ]
+    return ", ".join(refs) or "none"

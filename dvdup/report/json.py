@@ -1,0 +1,249 @@
+"""The report as JSON, contract `dvdup/report@1`, and back.
+
+Comes in: a `Report`. Goes out: one document described by `report.schema.json`: same report, same
+bytes. It holds no time, no table version, no absolute path; floats have 4 places. `from_json` reads
+it again, so that a stored result can be rendered in any format; `n_pairs` is not part of the
+contract and comes back as 0.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib.resources import files
+from numbers import Integral, Real
+from typing import Any
+
+from dvdup import __version__
+from dvdup.errors import InputError
+from dvdup.records import (
+    VERDICTS,
+    Directed,
+    Finding,
+    Group,
+    Member,
+    RefInfo,
+    Report,
+    Unreadable,
+)
+from dvdup.report.names import public_path
+from dvdup.report.totals import totals
+
+SCHEMA = "dvdup/report@1"
+"""Value of the `schema` key; the number grows with any change that breaks a reader."""
+PLACES = 4
+"""Decimal places of every float."""
+
+
+def render(report: Report, width: int, color: bool) -> str:
+    """Return the report as JSON; the layout of a terminal does not matter."""
+    return to_json(report)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the document, as packaged."""
+    text = files("dvdup.report").joinpath("report.schema.json").read_text(encoding="utf-8")
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def to_json(report: Report) -> str:
+    """Return the document as ASCII text ending with a newline.
+
+    Names are escaped where needed, so even undecodable bytes of file names survive.
+
+    Raises:
+        ValueError: If a score is NaN or infinite, which no room may hand over.
+    """
+    sums = totals(report)
+    document = {
+        "schema": SCHEMA,
+        "dvdup": __version__,
+        "settings": _plain(report.settings),
+        "refs": [
+            {"ref": public_path(ref.ref), "split": ref.split, "cases": ref.cases}
+            for ref in report.refs
+        ],
+        "totals": {
+            "cases": {public_path(split): n for split, n in sums.cases.items()},
+            "pairs": sums.pairs,
+            **{str(verdict): n for verdict, n in sums.verdicts.items()},
+            "accepted": sums.accepted,
+            "unreadable": sums.unreadable,
+        },
+        "pairs": [_finding(finding) for finding in report.pairs],
+        "groups": [
+            {"id": group.id, "members": list(group.members), "verdict": group.verdict}
+            for group in report.groups
+        ],
+        "unreadable": [
+            {
+                "case": case.case,
+                "split": case.split,
+                "paths": _paths(case.paths),
+                "reason": case.reason,
+            }
+            for case in report.unreadable
+        ],
+    }
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "a": _member(finding.a),
+        "b": _member(finding.b),
+        "verdict": finding.verdict,
+        "basis": finding.basis,
+        "reason": finding.reason,
+        "confidence": _rounded(finding.confidence),
+        "count_score": _directed(finding.count_score),
+        "shared_score": _directed(finding.shared_score),
+        "similarity": _directed(finding.similarity),
+        "alignment": _plain(finding.alignment),
+        "voxel": _plain(finding.voxel),
+        "accepted": finding.accepted,
+        "fingerprint": finding.fingerprint,
+    }
+
+
+def _member(member: Member) -> dict[str, Any]:
+    return {
+        "case": member.case,
+        "split": member.split,
+        "group": member.group,
+        "paths": _paths(member.paths),
+    }
+
+
+def _paths(paths: tuple[str, ...]) -> list[str]:
+    return [public_path(path) for path in paths]
+
+
+def _directed(score: Directed | None) -> dict[str, float] | None:
+    if score is None:
+        return None
+    return {"a_to_b": _rounded(score.a_to_b), "b_to_a": _rounded(score.b_to_a)}
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), PLACES) + 0.0  # + 0.0: minus zero is zero
+
+
+def _plain(value: Any) -> Any:
+    """Return open content (settings, alignment, voxel) as JSON values with sorted keys.
+
+    A number that is not finite becomes null: a fit that did not converge is no reason to lose the
+    report.
+    """
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return _rounded(float(value)) if math.isfinite(value) else None
+    raise TypeError(f"{type(value).__name__} has no place in a report")
+
+
+def from_json(text: str) -> Report:
+    """Read a document written by `to_json`; the totals are computed again, not read.
+
+    Raises:
+        InputError: If the text is not such a document.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"not a dvdup report: it is not JSON ({error})") from error
+    found = document.get("schema") if isinstance(document, dict) else None
+    if found != SCHEMA:
+        raise InputError(f"not a dvdup report: its schema is {found!r}, expected {SCHEMA!r}")
+    try:
+        return _report(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"damaged dvdup report ({type(error).__name__}: {error}): make it again with dvdup diff"
+        ) from error
+
+
+def _report(document: dict[str, Any]) -> Report:
+    return Report(
+        settings=dict(document["settings"]),
+        refs=tuple(
+            RefInfo(_string(ref["ref"]), _string(ref["split"]), int(ref["cases"]))
+            for ref in document["refs"]
+        ),
+        pairs=tuple(map(_read_finding, document["pairs"])),
+        groups=tuple(
+            Group(_string(group["id"]), _strings(group["members"]), _verdict(group["verdict"]))
+            for group in document["groups"]
+        ),
+        unreadable=tuple(
+            Unreadable(
+                _string(case["case"]),
+                _string(case["split"]),
+                _strings(case["paths"]),
+                _string(case["reason"]),
+            )
+            for case in document["unreadable"]
+        ),
+        n_pairs=0,
+    )
+
+
+def _read_finding(pair: dict[str, Any]) -> Finding:
+    return Finding(
+        a=_read_member(pair["a"]),
+        b=_read_member(pair["b"]),
+        verdict=_verdict(pair["verdict"]),
+        basis=_string(pair["basis"]),
+        reason=_string(pair["reason"]),
+        confidence=float(pair["confidence"]),
+        count_score=_read_directed(pair["count_score"]),
+        shared_score=_read_directed(pair["shared_score"]),
+        similarity=_read_directed(pair["similarity"]),
+        fingerprint=_string(pair["fingerprint"]),
+        alignment=_read_open(pair["alignment"]),
+        voxel=_read_open(pair["voxel"]),
+        accepted=bool(pair["accepted"]),
+    )
+
+
+def _read_member(member: dict[str, Any]) -> Member:
+    group = member["group"]
+    return Member(
+        case=_string(member["case"]),
+        split=_string(member["split"]),
+        group=None if group is None else _string(group),
+        paths=_strings(member["paths"]),
+    )
+
+
+def _read_directed(score: dict[str, Any] | None) -> Directed | None:
+    return None if score is None else Directed(float(score["a_to_b"]), float(score["b_to_a"]))
+
+
+def _read_open(content: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if content is None else dict(content)
+
+
+def _verdict(value: str) -> Any:
+    if value not in VERDICTS:
+        raise ValueError(f"verdict {value!r}")
+    return value
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not text")
+    return value
+
+
+def _strings(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise TypeError(f"{values!r} is not a list")
+    return tuple(map(_string, values))

@@ -1,0 +1,81 @@
+"""How names that come from users are shown: one line, no control characters, no absolute paths.
+
+Comes in: case names, splits, paths and reasons as they are. Goes out: text that is safe to print.
+Nothing is decided here about a format; `table`, `markdown` and `csv` escape further as they need.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from dvdup.records import Member, Unreadable
+
+_ABSOLUTE = re.compile(r"^(?:/|[A-Za-z]:[\\/]|\\\\)")
+_NAMED_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def visible(text: str) -> str:
+    r"""Replace every character that cannot be printed on one line by its escape.
+
+    Line breaks, terminal escapes, bidirectional overrides and the lone surrogates that stand for
+    undecodable bytes of a file name become `\n`, `\x1b`, `\u202e`, `\udc80`.
+    """
+    return text if text.isprintable() else "".join(map(_visible_character, text))
+
+
+def _visible_character(character: str) -> str:
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if code > 0xFFFF:
+        return f"\\U{code:08x}"
+    escape = f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
+    return _NAMED_ESCAPES.get(character, escape)
+
+
+def public_path(path: str) -> str:
+    """Return the path as reports give it: as it is if relative, else the bare file name.
+
+    Absolute paths occur only for files outside the dataset; they would tell where a user keeps
+    files, and would make the same result differ between machines.
+    """
+    if not _ABSOLUTE.match(path):
+        return path
+    return re.split(r"[\\/]", path.rstrip("\\/"))[-1] or "."
+
+
+def case_label(split: str, case: str) -> str:
+    """Return `split/case`, or the case alone if it lies in no split (a file given by hand)."""
+    return f"{split}/{case}" if split else case
+
+
+def files_text(owner: Member | Unreadable) -> str:
+    """Return the main file of a case and how many more belong to it; "" without files."""
+    if not owner.paths:
+        return ""
+    more = len(owner.paths) - 1
+    main = visible(public_path(owner.paths[0]))
+    return f"{main} (+{more:,} more)" if more else main
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Return a share in [0, 1] as `7.3 %`; only a whole is printed as 100, only nothing as 0."""
+    smallest = 10.0**-digits
+    value = round(100 * share, digits)
+    if share < 1 and value >= 100:
+        value = 100 - smallest
+    if share > 0 and value <= 0:
+        value = smallest
+    return f"{value:.{digits}f} %"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return `1 case`, `2 cases`, `1,000 cases`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Join as a sentence does: `a`, `a and b`, `a, b and c`."""
+    *head, last = list(parts) or [""]
+    return f"{', '.join(head)} and {last}" if head else last

@@ -1,0 +1,260 @@
+"""The report as a table for people, laid out for any width from 40 columns.
+
+Comes in: a `Report`. Goes out: text whose lines fit the width, with ANSI styles if asked for. The
+verdict is always a word: colour repeats what the text says. Lines are drawn in ASCII, so that a
+log or a terminal of any encoding can show them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from itertools import zip_longest
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from dvdup.records import VERDICTS, Report, Verdict
+from dvdup.report.blocks import (
+    LEGEND,
+    Block,
+    Columns,
+    Entry,
+    blocks,
+    columns,
+    shows_scores,
+)
+from dvdup.report.headline import INCOMPLETE, headline, next_steps, summary
+from dvdup.report.names import case_label, files_text, visible
+from dvdup.report.totals import totals
+
+NARROWEST = 40
+"""Columns below which nothing sensible can be laid out."""
+WHY_BESIDE_FROM = 66
+"""Free columns from which the reason stands beside the cases, not below: a line of scores."""
+NAME_LINES = 4
+"""Lines a name may be folded to; a longer one is shortened in its middle."""
+
+_GAP = 2
+_STYLES: dict[Verdict, str] = {
+    "identical": "bold red",
+    "near": "red",
+    "partial": "yellow",
+    "same-subject": "cyan",
+}
+
+Piece = tuple[str, str]
+"""(text, style)."""
+Line = list[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Widths of the columns, in terminal cells; `why` is 0 where it stands below the cases."""
+
+    verdict: int
+    left: int
+    right: int
+    why: int
+    total: int
+
+
+def render(report: Report, width: int, color: bool) -> str:
+    """Return the table of a report, ending with a newline."""
+    width = max(width, NARROWEST)
+    return _printed(_lines(report, width), color)
+
+
+def _printed(lines: Iterable[Line], color: bool) -> str:
+    """Return lines as text. The console reads neither the terminal nor the environment."""
+    out = StringIO()
+    console = Console(
+        file=out,
+        color_system="standard" if color else None,
+        force_terminal=color,
+        no_color=not color,
+        legacy_windows=False,
+        _environ={},
+    )
+    for line in lines:
+        console.print(_text(line), soft_wrap=True)
+    return out.getvalue()
+
+
+def _text(line: Line) -> Text:
+    text = Text.assemble(*line)
+    text.rstrip()
+    return text
+
+
+def _lines(report: Report, width: int) -> Iterator[Line]:
+    for i, sentence in enumerate(headline(report)):
+        style = "bold yellow" if sentence.startswith(INCOMPLETE) else ""
+        yield from _paragraph(sentence, width, style if i else _headline_style(report))
+    shown = blocks(report)
+    if shown:
+        yield []
+        yield from _table(shown, columns(report), width)
+        if shows_scores(report):
+            yield []
+            yield from _paragraph(LEGEND, width, "dim")
+    if report.unreadable:
+        yield []
+        yield from _unreadable(report, width)
+    steps = next_steps(report)
+    if steps:
+        yield []
+        yield from _paragraph(f"What to do: {' '.join(steps)}", width, "")
+    yield []
+    yield from _paragraph(summary(report), width, "bold")
+
+
+def _headline_style(report: Report) -> str:
+    sums = totals(report)
+    if sums.copies:
+        return "bold red"
+    return "bold yellow" if sums.pairs or sums.unreadable else "bold green"
+
+
+def _paragraph(text: str, width: int, style: str, indent: int = 0) -> Iterator[Line]:
+    for line in fold_words(text, width - indent):
+        yield [(" " * indent, ""), (line, style)]
+
+
+def _table(shown: Sequence[Block], titles: Columns, width: int) -> Iterator[Line]:
+    layout = _layout(shown, titles, width)
+    head = ["verdict", titles.left, titles.right] + (["why"] if layout.why else [])
+    yield from _row([[(text, "bold")] for text in head], layout)
+    yield [("-" * layout.total, "dim")]
+    for i, block in enumerate(shown):
+        if i:
+            yield []
+        yield from _block(block, layout)
+
+
+def _layout(shown: Sequence[Block], titles: Columns, width: int) -> Layout:
+    """Share the width: names get what they need, or half of what is left each; then the reason."""
+    verdict = max(len(name) for name in VERDICTS)
+    room = width - verdict - 2 * _GAP
+    need_left = max([cell_len(titles.left), *(_need(block.left) for block in shown)])
+    need_right = max([cell_len(titles.right), *(_need(block.right) for block in shown)])
+    left = min(need_left, max(room // 2, room - need_right))
+    right = min(need_right, room - left)
+    names = verdict + left + right + 2 * _GAP
+    need_why = max([3, *(cell_len(line) for block in shown for line in block.why)])
+    free = width - names - _GAP
+    if free >= WHY_BESIDE_FROM:
+        why = min(free, need_why)
+        return Layout(verdict, left, right, why, names + _GAP + why)
+    return Layout(verdict, left, right, 0, min(width, max(names, verdict + _GAP + need_why)))
+
+
+def _need(entries: Sequence[Entry]) -> int:
+    return max((max(cell_len(entry.name), cell_len(entry.files)) for entry in entries), default=0)
+
+
+def _block(block: Block, layout: Layout) -> Iterator[Line]:
+    cells: list[list[Piece]] = [
+        [(block.verdict, _STYLES[block.verdict])],
+        list(_entries(block.left, layout.left)),
+        list(_entries(block.right, layout.right)),
+    ]
+    if layout.why:
+        cells.append([(part, "") for line in block.why for part in fold_words(line, layout.why)])
+        yield from _row(cells, layout)
+        return
+    yield from _row(cells, layout)
+    indent = layout.verdict + _GAP
+    for line in block.why:
+        yield from _paragraph(line, layout.total, "", indent)
+
+
+def _entries(entries: Sequence[Entry], width: int) -> Iterator[Piece]:
+    for entry in entries:
+        for line in fold_name(entry.name, width):
+            yield (line, "bold")
+        if entry.files:
+            for line in fold_name(entry.files, width):
+                yield (line, "dim")
+
+
+def _row(cells: Sequence[Sequence[Piece]], layout: Layout) -> Iterator[Line]:
+    """Yield the lines of one row; a title that is too wide for its column is folded as well."""
+    widths = (layout.verdict, layout.left, layout.right, layout.why)
+    folded = [
+        [(part, style) for text, style in cell for part in fold_name(text, width)]
+        for cell, width in zip(cells, widths, strict=False)
+    ]
+    for parts in zip_longest(*folded, fillvalue=("", "")):
+        line: Line = []
+        for (text, style), width in zip(parts, widths, strict=False):
+            line += [(text, style), (" " * (width - cell_len(text) + _GAP), "")]
+        yield line
+
+
+def _unreadable(report: Report, width: int) -> Iterator[Line]:
+    yield from _paragraph("Could not be checked", width, "bold")
+    for case in report.unreadable:
+        name = visible(case_label(case.split, case.case))
+        yield from ([("  ", ""), (line, "bold")] for line in fold_name(name, width - 2))
+        if case.paths:
+            files = fold_name(files_text(case), width - 4)
+            yield from ([("    ", ""), (line, "dim")] for line in files)
+        yield from _paragraph(visible(case.reason), width, "", indent=4)
+
+
+def fold_name(name: str, width: int) -> list[str]:
+    """Fold a name or path into at most `NAME_LINES` lines of `width` cells.
+
+    Breaks after a separator where one lies in the second half of the line. A name that is longer
+    still keeps its head and its tail, where names differ, and loses its middle.
+    """
+    lines = _folded(name, width)
+    if len(lines) <= NAME_LINES:
+        return lines
+    room = width * NAME_LINES - 3
+    head, _ = _split(name, room // 2)
+    tail = name[len(head) :]
+    while cell_len(tail) > room - cell_len(head):
+        tail = tail[1:]
+    short, lines = f"{head}...{tail}", []
+    while short:
+        line, short = _split(short, width)
+        lines.append(line)
+    return lines
+
+
+def _folded(text: str, width: int) -> list[str]:
+    lines = []
+    while cell_len(text) > width:
+        line, rest = _split(text, width)
+        cut = max(line.rfind(separator) for separator in "/_-. ") + 1
+        if cut > len(line) // 2:
+            line, rest = line[:cut], text[cut:]
+        lines.append(line)
+        text = rest
+    return [*lines, text]
+
+
+def _split(text: str, width: int) -> tuple[str, str]:
+    """Split where `width` cells are full; always takes at least one character."""
+    end = min(len(text), width)
+    while end > 1 and cell_len(text[:end]) > width:
+        end -= 1
+    return text[:end], text[end:]
+
+
+def fold_words(text: str, width: int) -> list[str]:
+    """Fold a sentence at its blanks into lines of at most `width` cells."""
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if cell_len(joined) <= width:
+            lines[-1] = joined
+            continue
+        first, *rest = _folded(word, width)
+        lines[-1:] = [lines[-1], first] if lines[-1] else [first]
+        lines += rest
+    return lines

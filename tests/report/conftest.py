@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from hashlib import blake2b
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from dvdup.records import (
+    VERDICTS,
+    Directed,
+    Finding,
+    Group,
+    Member,
+    RefInfo,
+    Report,
+    Unreadable,
+)
+
+SETTINGS: dict[str, Any] = {
+    "embedder": "thumbnail",
+    "weights": "",
+    "recipe": "0123456789abcdef",
+    "thresholds": {"near": {"shared": 0.4, "similarity": 0.9}},
+    "fail_on": ["partial", "same-subject:declared"],
+}
+
+
+def member(split: str, case: str, *paths: str, group: str | None = None) -> Member:
+    return Member(case, split, group, paths or (f"{split}/{case}.nii.gz",))
+
+
+def finding(a: Member, b: Member, verdict: Any = "identical", **changes: Any) -> Finding:
+    """A finding with the scores that go with its verdict."""
+    score = {"near": 0.95, "partial": 0.41}.get(verdict)
+    values: dict[str, Any] = {
+        "basis": {"identical": "voxel-hash", "same-subject": "declared"}.get(verdict, "slices"),
+        "reason": {
+            "identical": "equal voxels",
+            "near": "slices agree throughout",
+            "partial": "a slab is shared",
+            "same-subject": "declared as the same subject",
+        }[verdict],
+        "confidence": 1.0 if score is None else 0.9876543,
+        "count_score": Directed(score - 0.1, score) if score else None,
+        "shared_score": Directed(score, score + 0.02) if score else None,
+        "similarity": Directed(score + 0.01, score + 0.02) if score else None,
+        "fingerprint": blake2b(
+            ascii(sorted([a.label, b.label])).encode(), digest_size=16
+        ).hexdigest(),
+    }
+    return Finding(a, b, verdict, **{**values, **changes})
+
+
+def report(refs: tuple[RefInfo, ...], pairs: list[Finding], **changes: Any) -> Report:
+    values: dict[str, Any] = {"groups": (), "unreadable": (), "n_pairs": 4100}
+    return Report(SETTINGS, refs, tuple(pairs), **{**values, **changes})
+
+
+TRAIN, TEST = RefInfo("train", "train", 100), RefInfo("test", "test", 41)
+
+
+def small() -> Report:
+    """Four kinds of findings between two splits, one accepted."""
+    train = [member("train", f"hippocampus_{i:03d}") for i in range(1, 6)]
+    pairs = [
+        finding(train[0], member("test", "hippocampus_301")),
+        finding(train[1], member("test", "exported_7", "test/exported_7.nrrd"), "near"),
+        finding(
+            train[2],
+            member("test", "slab", *[f"test/slab/IM{i:04d}.dcm" for i in range(60)]),
+            "partial",
+            alignment={"offset_mm": -9.00004, "slices": [[12, 96], [3, 87]], "mirrored": False},
+            voxel={"correlation": 0.98765},
+        ),
+        finding(
+            member("train", "sub-04_ses-1", group="sub-04"),
+            member("test", "sub-04_ses-2", group="sub-04"),
+            "same-subject",
+        ),
+        finding(train[4], member("test", "phantom"), "near", accepted=True),
+    ]
+    return report((TRAIN, TEST), pairs)
+
+
+def empty() -> Report:
+    return report((TRAIN, TEST), [])
+
+
+def within() -> Report:
+    """One split against itself: three copies of one scan and a pair."""
+    p, q, r, s, t = (member("train", f"scan_{c}") for c in "pqrst")
+    pairs = [finding(p, q), finding(p, r), finding(q, r, "near"), finding(s, t, "near")]
+    group = Group("g1", ("train/scan_p", "train/scan_q", "train/scan_r"), "near")
+    other = Group("g2", ("train/scan_s", "train/scan_t"), "near")
+    ref = RefInfo("train", "train", 160)
+    return report((ref, ref), pairs, groups=(group, other))
+
+
+def unreadable() -> Report:
+    """Nothing found, and not everything checked."""
+    broken = (
+        Unreadable("cut_off", "test", ("test/cut_off.nii.gz",), "cut off after 1,024 bytes"),
+        Unreadable(
+            "pointer",
+            "test",
+            ("test/pointer.nii.gz",),
+            "git-lfs pointer, the content is not here: run `git lfs pull`",
+        ),
+        Unreadable("empty", "train", ("train/empty.nii.gz",), "the file is empty"),
+    )
+    return report((TRAIN, TEST), [], unreadable=broken)
+
+
+def many() -> Report:
+    """Three splits, copies in all of them, names that are long or hostile."""
+    refs = (TRAIN, RefInfo("val", "val", 20), TEST)
+    path = "derivatives/preproc/sub-OAS30001/ses-d0129/anat/sub-OAS30001_ses-d0129_run-01_T1w.nii"
+    long = member("train", "sub-OAS30001_ses-d0129_run-01_space-MNI152NLin2009cAsym_T1w", path)
+    copies = [member("train", f"copy_{i}") for i in range(3)]
+    twins = [member("test", "twin_a"), member("test", "twin_b")]
+    pairs = [finding(a, b) for a in copies for b in twins]
+    pairs += [
+        finding(long, member("val", "a\nb|c`d<i>e[red]f@g\x1b[31m", "val/a\nb|c.nii.gz")),
+        finding(member("train", "=SUM(A1)"), member("test", "頭部スキャン_12"), "near"),
+        finding(member("val", "v1"), member("test", "v1_again"), "near"),
+        finding(member("test", "one"), member("test", "two"), "partial"),
+    ]
+    labels = sorted(case.label for case in [*copies, *twins])
+    broken = Unreadable("bad\udc80", "val", ("val/bad\udc80.nii",), "wrong magic number")
+    group = Group("g1", tuple(labels), "identical")
+    return report(refs, pairs, groups=(group,), unreadable=(broken,))
+
+
+@pytest.fixture(scope="session")
+def samples() -> dict[str, Report]:
+    """One report of each kind that has a golden file."""
+    makers = (small, empty, within, unreadable, many)
+    return {maker.__name__: maker() for maker in makers}
+
+
+@pytest.fixture(scope="session")
+def build() -> Any:
+    """The builders above, for reports made in a test."""
+    return SimpleNamespace(member=member, finding=finding, report=report, TRAIN=TRAIN, TEST=TEST)
+
+
+@pytest.fixture(scope="session")
+def reports() -> st.SearchStrategy[Report]:
+    """Any report a room could hand over, hostile names included."""
+    name = st.text(min_size=1, max_size=60) | st.text("ab_-/.", min_size=1, max_size=300)
+    split = st.sampled_from(["train", "val", "te st\n", "[red]"])
+    share = st.floats(0, 1)
+    directed = st.none() | st.builds(Directed, share, share)
+    paths = st.lists(name, max_size=3).map(tuple)
+    json_like = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+        max_leaves=6,
+    )
+    content = st.dictionaries(st.text(max_size=6), json_like, max_size=3)
+    members = st.builds(Member, name, split, st.none() | name, paths)
+    findings = st.builds(
+        Finding,
+        a=members,
+        b=members,
+        verdict=st.sampled_from(VERDICTS),
+        basis=st.sampled_from(["voxel-hash", "slices", "declared", "inferred"]),
+        reason=st.text(max_size=200),
+        confidence=share,
+        count_score=directed,
+        shared_score=directed,
+        similarity=st.none() | st.builds(Directed, st.floats(-1, 1), st.floats(-1, 1)),
+        fingerprint=st.text("0123456789abcdef", min_size=32, max_size=32),
+        alignment=st.none() | content,
+        voxel=st.none() | content,
+        accepted=st.booleans(),
+    )
+    labels = st.lists(members.map(lambda m: m.label), min_size=2, max_size=5, unique=True)
+    groups = st.builds(
+        Group,
+        st.text("abc", min_size=1, max_size=8),
+        labels.map(sorted).map(tuple),
+        st.sampled_from(VERDICTS),
+    )
+    return st.builds(
+        Report,
+        settings=content,
+        refs=st.lists(st.builds(RefInfo, split, split, st.integers(0, 9)), max_size=3).map(tuple),
+        pairs=st.lists(findings, max_size=4).map(tuple),
+        groups=st.lists(groups, max_size=2).map(tuple),
+        unreadable=st.lists(st.builds(Unreadable, name, split, paths, name), max_size=2).map(tuple),
+        n_pairs=st.just(0),
+    )

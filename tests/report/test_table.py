@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from dvdup.records import Directed, Group, RefInfo
+from dvdup.report.table import NAME_LINES, fold_name, fold_words, render
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize("name", ["small", "within", "unreadable", "many"])
+def test_no_line_is_wider_than_asked(samples, name):
+    for width in range(60, 201):
+        lines = render(samples[name], width, False).splitlines()
+        assert max(map(cell_len, lines)) <= width
+        assert not [line for line in lines if line != line.rstrip()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), width=st.integers(10, 220))
+def test_no_line_of_any_report_is_too_wide(reports, data, width):
+    text = render(data.draw(reports), width, False)
+    assert max(map(cell_len, text.splitlines())) <= max(width, 40)
+
+
+@pytest.mark.parametrize("name", ["small", "many", "unreadable"])
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_colour_adds_styles_and_nothing_else(samples, name, width):
+    colored = render(samples[name], width, True)
+    assert "\x1b[" in colored
+    assert ANSI.sub("", colored) == render(samples[name], width, False)
+
+
+def test_names_inject_neither_styles_nor_lines(build):
+    hostile = "[red]x[/red]\n\x1b[31my\r\t\u202ez:smile:\udc80"
+    pair = build.finding(
+        build.member("train", hostile, f"train/{hostile}"), build.member("test", "t"), "near"
+    )
+    report = build.report((build.TRAIN, build.TEST), [pair])
+    text = render(report, 160, False)
+    assert r"[red]x[/red]\n\x1b[31my\r\t\u202ez:smile:\udc80" in text
+    plain = build.finding(build.member("train", "a"), build.member("test", "t"), "near")
+    other = render(build.report((build.TRAIN, build.TEST), [plain]), 160, False)
+    assert text.count("\n") == other.count("\n")
+    colored = render(report, 160, True)
+    assert "\x1b[31my" not in colored
+
+
+def test_reasons_and_refs_are_made_printable_too(build):
+    pair = build.finding(
+        build.member("train", "a"), build.member("test", "t"), reason="one\ntwo \x1b[1mthree"
+    )
+    refs = (RefInfo("train@\x1b[1m", "train", 3), build.TEST)
+    text = render(build.report(refs, [pair]), 80, False)
+    assert "\x1b" not in text
+    assert r"one\ntwo" in text
+
+
+def test_every_pair_is_listed_and_the_totals_stand_at_both_ends(build):
+    pairs = [
+        build.finding(build.member("train", f"a{i}"), build.member("test", f"x{i}"), "near")
+        for i in range(300)
+    ]
+    refs = (RefInfo("train", "train", 1000), RefInfo("test", "test", 600))
+    lines = render(build.report(refs, pairs), 80, False).splitlines()
+    assert lines[0] == "300 of 600 test cases are already in train (50.0 %)."
+    assert lines[-1] == "300 pairs: 300 near. Cases: 600 test, 1,000 train."
+    assert sum(line.startswith("near ") for line in lines) == 300
+
+
+def test_copies_of_one_scan_are_one_block(build):
+    train = [build.member("train", f"a{i}") for i in range(5)]
+    test = [build.member("test", f"x{i}") for i in range(2)]
+    pairs = [build.finding(a, b) for a in train for b in test]
+    labels = tuple(sorted(case.label for case in [*train, *test]))
+    refs = (build.TRAIN, build.TEST)
+    grouped = build.report(refs, pairs, groups=(Group("g", labels, "identical"),))
+    text = render(grouped, 80, False)
+    assert text.count("identical  ") == 1
+    assert "7 cases of one group, 10 pairs: 10 identical" in text
+    for member in [*train, *test]:
+        assert text.count(member.paths[0]) == 1
+    assert render(build.report(refs, pairs), 80, False).count("identical  ") == 10
+
+
+def test_a_pair_outside_the_group_of_its_cases_keeps_its_own_block(build):
+    members = [build.member("train", "a"), build.member("train", "b"), build.member("test", "x")]
+    a, b, x = members
+    subject = build.finding(a, build.member("test", "y"), "same-subject")
+    group = Group("g", tuple(sorted(case.label for case in members)), "near")
+    pairs = [build.finding(a, x, "near"), build.finding(b, x, "near"), subject]
+    text = render(build.report((build.TRAIN, build.TEST), pairs, groups=(group,)), 80, False)
+    assert "3 cases of one group, 2 pairs: 2 near" in text
+    assert "same-subject  y" in text
+
+
+def test_accepted_pairs_are_not_listed(samples):
+    text = render(samples["small"], 80, False)
+    assert "phantom" not in text
+    assert "1 accepted pair is left out." in text
+
+
+def test_scores_are_seen_from_the_left_case(build):
+    pair = build.finding(
+        build.member("train", "a"),
+        build.member("test", "x"),
+        "near",
+        shared_score=Directed(a_to_b=0.25, b_to_a=1.0),
+        count_score=None,
+        similarity=Directed(a_to_b=0.8, b_to_a=0.9),
+        confidence=0.999,
+    )
+    text = render(build.report((build.TRAIN, build.TEST), [pair]), 80, False)
+    assert "shared 100 % / 25 %, similarity 0.90 / 0.80\n" in text
+    assert "(confidence 0.99)" in text
+
+
+def test_a_long_name_keeps_head_and_tail():
+    name = "head_" + "m" * 400 + "_tail.nii.gz"
+    lines = fold_name(name, 20)
+    assert len(lines) == NAME_LINES
+    joined = "".join(lines)
+    assert joined.startswith("head_")
+    assert joined.endswith("_tail.nii.gz")
+    assert "..." in joined
+
+
+@given(st.text(max_size=300), st.integers(6, 90))
+def test_folded_names_fit(name, width):
+    lines = fold_name(name, width)
+    assert all(cell_len(line) <= width for line in lines)
+    if "..." not in "".join(lines):
+        assert "".join(lines) == name
+
+
+@given(st.text(max_size=300), st.integers(6, 90))
+def test_folded_sentences_fit_and_lose_nothing(text, width):
+    lines = fold_words(text, width)
+    assert all(cell_len(line) <= width for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
