@@ -1,0 +1,90 @@
+"""The `dvdup` group: its commands, and the one funnel that turns errors into exit code 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from dvdup import __version__
+from dvdup.errors import DvdupError
+
+EXIT_FINDINGS = 1
+EXIT_FAILED = 2
+
+
+class Commands(click.Group):
+    """A group with dvdup's exit codes: 0 clean, 1 findings, 2 could not check."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which one needs them, not by name."""
+        return list(self.commands)
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> None:
+        """Run a command and exit; whatever goes wrong is one message and exit code 2."""
+        extra.pop("standalone_mode", None)
+        try:
+            code = super().main(
+                args, prog_name=prog_name or "dvdup", standalone_mode=False, **extra
+            )
+        except click.ClickException as error:
+            error.show()
+            code = EXIT_FAILED
+        except DvdupError as error:
+            _complain(str(error))
+            code = EXIT_FAILED
+        except (click.Abort, KeyboardInterrupt):
+            _complain("stopped; what was finished is kept, run it again to go on")
+            code = EXIT_FAILED
+        except BrokenPipeError:
+            # The reader of our report has gone; nothing more can be written, not even at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = EXIT_FAILED
+        except Exception:  # a bug must never look like findings (Python's own exit code is 1)
+            traceback.print_exc()
+            _complain("this is a bug in dvdup; please report it with the lines above")
+            code = EXIT_FAILED
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(message: str) -> None:
+    click.echo(f"dvdup: {message}", err=True)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 clean, 1 findings, 2 could not check.",
+)
+@click.version_option(__version__, "-V", "--version", message="dvdup %(version)s")
+def app() -> None:
+    """Find medical scans that lie in more than one split of a dataset.
+
+    \b
+    dvdup init                 write dvdup.toml from what it detects
+    dvdup sync                 index the dataset, only what is new or changed
+    dvdup diff train test      which test cases are already in train
+    dvdup check                sync, then every pair of splits (for hooks and CI)
+    """
+
+
+def _register() -> None:
+    from dvdup.cli import inspect, report, write
+
+    for module in (write, report, inspect):
+        for command in module.COMMANDS:
+            app.add_command(command)
+
+
+_register()
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app.main()

@@ -1,0 +1,70 @@
+"""Commands that look at things: status, log, models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dvdup.cli.console import progress_bar, say
+from dvdup.cli.options import open_workspace, place_options
+
+
+@click.command()
+@click.option("--verify", is_flag=True, help="Read everything back and compare checksums.")
+@place_options
+def status(config: Path | None, quiet: bool, verify: bool, **flags: Any) -> int:
+    """Show what the index holds and whether the files have changed since.
+
+    Exit code 2 if --verify finds damage.
+    """
+    from dvdup import pipeline
+    from dvdup.cli.words import status_lines
+
+    workspace = open_workspace(config, **flags)
+    with progress_bar(quiet=quiet) as progress:
+        found = pipeline.status(workspace, verify=verify, progress=progress)
+    for line in status_lines(found):
+        click.echo(line)
+    for fault in found.damage or ():
+        say(f"damaged: {fault}")
+    return 2 if found.damage else 0
+
+
+@click.command()
+@click.option("-n", "--number", type=click.IntRange(1), help="Only the newest N entries.")
+@place_options
+def log(config: Path | None, quiet: bool, number: int | None, **flags: Any) -> None:
+    """List every command that changed the index, newest first."""
+    from dvdup import pipeline
+    from dvdup.cli.words import log_lines
+
+    entries = pipeline.log(open_workspace(config, **flags))
+    for line in log_lines(entries[:number]):
+        click.echo(line)
+
+
+@click.command()
+@click.argument("action", type=click.Choice(["list", "fetch"]), default="list")
+@click.argument("name", required=False)
+def models(action: str, name: str | None) -> None:
+    """List the embedders, or fetch the weights of one for later use without a network.
+
+    \b
+    dvdup models               what there is, and whether its weights are on this machine
+    dvdup models fetch dinov2  download weights into the usual cache of the model hub
+    """
+    from dvdup import pipeline
+    from dvdup.cli.words import model_lines
+
+    if action == "fetch":
+        if name is None:
+            raise click.UsageError("fetch needs the NAME of an embedder, see `dvdup models`")
+        say(f"fetched {pipeline.fetch(name)}")
+        return
+    for line in model_lines(pipeline.models()):
+        click.echo(line)
+
+
+COMMANDS = (status, log, models)

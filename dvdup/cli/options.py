@@ -1,0 +1,117 @@
+"""Options that several commands share; every one of them can be set as `DVDUP_...` too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from dvdup.pipeline import Workspace
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_PLACE = (
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Configuration file [default: dvdup.toml or pyproject.toml here or above].",
+    ),
+    click.option(
+        "--index",
+        metavar="FOLDER",
+        help="Index folder [default: .dvdup beside the configuration].",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on stderr."),
+)
+_EMBED = (
+    click.option("--embedder", metavar="NAME", help="Embedder, see `dvdup models`."),
+    click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps."),
+    click.option("--batch", type=click.IntRange(1), help="Slices embedded at a time."),
+    click.option("--jobs", type=click.IntRange(0), help="Threads that read; 0: one a core."),
+)
+_REPORT = (
+    click.option(
+        "-f",
+        "--format",
+        "format_",
+        metavar="FORMAT",
+        default="table",
+        show_default=True,
+        help="table, json, csv or markdown.",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write the report to a file instead of stdout.",
+    ),
+    click.option(
+        "--fail-on",
+        metavar="VERDICTS",
+        help="What makes the exit code 1: identical, near, partial, same-subject:declared, "
+        "same-subject, or none; a verdict names the stronger ones too.",
+    ),
+    click.option(
+        "--allow-unreadable",
+        is_flag=True,
+        default=None,
+        help="Do not fail (exit code 2) because of cases that could not be checked.",
+    ),
+)
+
+
+def _add(options: tuple[Callable[[Command], Command], ...], command: Command) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def place_options(command: Command) -> Command:
+    """--config, --index, --quiet."""
+    return _add(_PLACE, command)
+
+
+def embed_options(command: Command) -> Command:
+    """--embedder, --device, --batch, --jobs."""
+    return _add(_EMBED, command)
+
+
+def report_options(command: Command) -> Command:
+    """--format, --output, --fail-on, --allow-unreadable."""
+    return _add(_REPORT, command)
+
+
+_SETTINGS = {
+    "index": "index",
+    "embedder": "embedder",
+    "device": "device",
+    "batch": "batch",
+    "jobs": "jobs",
+    "fail_on": "report.fail_on",
+    "allow_unreadable": "report.allow_unreadable",
+    "within": "report.within",
+}
+
+
+def open_workspace(config: Path | None, **flags: Any) -> Workspace:
+    """Combine flags, environment, configuration file and defaults.
+
+    Raises:
+        ConfigError: One of them cannot be used.
+    """
+    import os
+
+    from dvdup.config import load_config
+    from dvdup.pipeline import Workspace
+
+    overrides = {
+        _SETTINGS[name]: value
+        for name, value in flags.items()
+        if name in _SETTINGS and value is not None
+    }
+    return Workspace(
+        load_config(config=config, cwd=Path.cwd(), environ=os.environ, overrides=overrides)
+    )

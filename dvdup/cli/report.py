@@ -1,0 +1,133 @@
+"""Commands that compare: diff, check, query, compare. Exit code 1 if they find something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dvdup.cli.console import progress_bar, say, stop_requests
+from dvdup.cli.options import embed_options, open_workspace, place_options, report_options
+
+if TYPE_CHECKING:
+    from dvdup.pipeline import Workspace
+    from dvdup.records import Progress, Report
+
+
+@click.command()
+@click.argument("ref_a", metavar="REF_A")
+@click.argument("ref_b", metavar="REF_B")
+@report_options
+@place_options
+def diff(ref_a: str, ref_b: str, config: Path | None, quiet: bool, **flags: Any) -> int:
+    """Report the cases of REF_B that are already in REF_A.
+
+    A ref is a split (train), or a split as it was (train@v1, train@12, see `dvdup tag` and
+    `dvdup log`). `dvdup diff train train` finds the duplicates within train. Works on the
+    index as it is; `dvdup check` brings it up to date first. Exit code 1 if something is found.
+    """
+    from dvdup import pipeline
+
+    def run(workspace: Workspace, progress: Progress) -> Report:
+        return pipeline.diff(workspace, ref_a, ref_b, progress=progress, say=say)
+
+    return _report(run, config, quiet, flags)
+
+
+@click.command()
+@click.option(
+    "--within", is_flag=True, default=None, help="Look for duplicates inside each split too."
+)
+@report_options
+@embed_options
+@place_options
+def check(config: Path | None, quiet: bool, **flags: Any) -> int:
+    """Bring the index up to date, then compare every pair of splits.
+
+    The command for pre-commit and CI: with nothing changed it takes a moment. Exit code 1 if
+    something is found, 2 if it could not be checked completely.
+    """
+    from dvdup import pipeline
+
+    def run(workspace: Workspace, progress: Progress) -> Report:
+        with stop_requests() as should_stop:
+            return pipeline.check(workspace, progress=progress, should_stop=should_stop, say=say)
+
+    return _report(run, config, quiet, flags)
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@click.option("--split", metavar="SPLIT", help="Search this split only [default: all].")
+@report_options
+@embed_options
+@place_options
+def query(
+    file: str, split: str | None, config: Path | None, quiet: bool, **flags: Any
+) -> int:
+    """Report whether the scan in FILE (a file or a DICOM folder) is in the index.
+
+    The index is not changed.
+    """
+    from dvdup import pipeline
+
+    def run(workspace: Workspace, progress: Progress) -> Report:
+        return pipeline.query(workspace, file, split=split, progress=progress)
+
+    return _report(run, config, quiet, flags)
+
+
+@click.command()
+@click.argument("file_a", metavar="FILE_A")
+@click.argument("file_b", metavar="FILE_B")
+@report_options
+@embed_options
+@place_options
+def compare(file_a: str, file_b: str, config: Path | None, quiet: bool, **flags: Any) -> int:
+    """Report whether two scans (files or DICOM folders) are copies; needs no index."""
+    from dvdup import pipeline
+
+    def run(workspace: Workspace, progress: Progress) -> Report:
+        return pipeline.compare(workspace, file_a, file_b, progress=progress)
+
+    return _report(run, config, quiet, flags)
+
+
+def _report(
+    run: Callable[[Workspace, Progress], Report],
+    config: Path | None,
+    quiet: bool,
+    flags: dict[str, Any],
+) -> int:
+    """Run a comparison, write its report, return the exit code."""
+    from dvdup import pipeline
+
+    format_, output = flags.pop("format_"), flags.pop("output")
+    pipeline.demand_format(format_)
+    workspace = open_workspace(config, **flags)
+    with progress_bar(quiet=quiet) as progress:
+        report = run(workspace, progress)
+    if output is None:
+        click.echo(pipeline.render(report, format_, **_screen()), nl=False, color=True)
+    else:
+        pipeline.write_report(output, pipeline.render(report, format_))
+    return pipeline.exit_code(report, workspace.config.report)
+
+
+def _screen() -> dict[str, Any]:
+    """Width and colour of stdout; NO_COLOR and FORCE_COLOR behave as everywhere else."""
+    import os
+    import shutil
+    import sys
+
+    color = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if os.environ.get("FORCE_COLOR"):
+        color = True
+    if os.environ.get("NO_COLOR"):
+        color = False
+    return {"width": shutil.get_terminal_size((80, 24)).columns, "color": color}
+
+
+COMMANDS = (diff, check, query, compare)

@@ -1,0 +1,93 @@
+"""Plain text of what the commands say, kept out of the commands; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dvdup.pipeline import ModelRow, Status
+    from dvdup.records import LogEntry, SyncSummary
+
+_SHOWN = 20
+
+
+def summary_lines(summary: SyncSummary, *, verbose: bool) -> Iterator[str]:
+    """What a sync or add did; unreadable cases are named even when it should be quiet."""
+    if verbose:
+        for note in summary.notes:
+            yield f"note: {note}"
+        yield from _ignored(summary)
+        yield _counts(summary)
+    for case in summary.unreadable[:_SHOWN]:
+        yield f"not checked: {case.split}/{case.case}: {case.reason}"
+    if len(summary.unreadable) > _SHOWN:
+        yield f"... and {len(summary.unreadable) - _SHOWN} more that could not be checked"
+
+
+def _counts(summary: SyncSummary) -> str:
+    words = ("embedded", "reused", "renamed", "removed", "touched", "unchanged")
+    parts = [f"{getattr(summary, word)} {word}" for word in words if getattr(summary, word)]
+    if summary.unreadable:
+        parts.append(f"{len(summary.unreadable)} not checked")
+    return "cases: " + (", ".join(parts) or "none")
+
+
+def _ignored(summary: SyncSummary) -> Iterator[str]:
+    reasons: dict[str, list[str]] = {}
+    for path in summary.ignored:
+        reasons.setdefault(path.reason, []).append(path.path)
+    for reason, paths in sorted(reasons.items()):
+        example = paths[0] if len(paths) == 1 else f"{len(paths)} files such as {paths[0]}"
+        yield f"left out {example}: {reason}"
+
+
+def status_lines(status: Status) -> Iterator[str]:
+    """The index at a glance."""
+    yield f"index      {status.folder}, version {status.version}, {_size(status.bytes)}"
+    yield f"embedder   {status.embedder}"
+    yield f"recipe     {status.recipe}"
+    yield f"tags       {', '.join(status.tags) or 'none'}"
+    yield ""
+    header = ("split", "cases", "slices", "not checked", "changed", "missing")
+    rows = [
+        (s.split, *map(str, (s.cases, s.slices, s.not_checked, s.changed, s.missing)))
+        for s in status.splits
+    ]
+    yield from _columns(header, rows)
+    if any(s.changed or s.missing for s in status.splits):
+        yield "files have changed since they were indexed: run `dvdup sync`"
+    if status.damage is not None:
+        yield f"verified: {len(status.damage)} faults" if status.damage else "verified: all well"
+
+
+def log_lines(entries: Sequence[LogEntry]) -> Iterator[str]:
+    """One line a command."""
+    rows = []
+    for entry in entries:
+        what = ", ".join(f"{n} {word}" for word, n in entry.counts.items())
+        named = "".join(f" [{tag}]" for tag in entry.tags)
+        rows.append((str(entry.version), entry.time, entry.command + named, what))
+    yield from _columns(("version", "time (UTC)", "command", "cases"), rows)
+
+
+def model_lines(models: Sequence[ModelRow]) -> Iterator[str]:
+    """One line an embedder."""
+    rows = [(m.name, str(m.dimensions or ""), m.licence, m.weights, m.what) for m in models]
+    yield from _columns(("name", "dim", "licence", "weights", "what"), rows)
+
+
+def _columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    table = [tuple(header), *map(tuple, rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    for row in table:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _size(n_bytes: int) -> str:
+    size = float(n_bytes)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

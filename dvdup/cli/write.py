@@ -1,0 +1,152 @@
+"""Commands that write: init, add, sync, rm, tag, demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dvdup.cli.console import progress_bar, say, stop_requests
+from dvdup.cli.options import embed_options, open_workspace, place_options
+
+if TYPE_CHECKING:
+    from dvdup.records import SyncSummary
+
+
+@click.command()
+@click.option("--force", is_flag=True, help="Overwrite a dvdup.toml that is there.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
+def init(folder: Path, force: bool) -> None:
+    """Write dvdup.toml from what FOLDER looks like.
+
+    Recognises split folders (train/ val/ test/), MSD and nnU-Net folders (imagesTr, imagesTs),
+    a CSV with paths and splits, and DICOM trees.
+    """
+    from dvdup import pipeline
+
+    path, lines = pipeline.init(folder, force=force)
+    for line in lines:
+        say(line)
+    say(f"wrote {path}; next: dvdup sync")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--split", required=True, help="The split they belong to, such as train.")
+@click.option("--case", "case_id", help="Case id, for a single scan [default: the file name].")
+@click.option("--group", help="The subject they come from.")
+@embed_options
+@place_options
+def add(
+    paths: tuple[str, ...],
+    split: str,
+    case_id: str | None,
+    group: str | None,
+    config: Path | None,
+    quiet: bool,
+    **flags: Any,
+) -> int:
+    """Add files or folders to the index by hand.
+
+    A folder stands for every scan below it. Adding again what is unchanged costs nothing.
+    """
+    from dvdup import pipeline
+
+    workspace = open_workspace(config, **flags)
+    with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
+        summary = pipeline.add(
+            workspace,
+            paths,
+            split=split,
+            case_id=case_id,
+            group=group,
+            progress=progress,
+            should_stop=should_stop,
+            say=say,
+        )
+    return _finish(summary, quiet)
+
+
+@click.command()
+@click.option("--rebuild", is_flag=True, help="Make the index anew, for other settings.")
+@embed_options
+@place_options
+def sync(config: Path | None, quiet: bool, rebuild: bool, **flags: Any) -> int:
+    """Make the index equal what dvdup.toml declares.
+
+    Reads and embeds only what is new or changed; moved and copied files are recognised by their
+    bytes, vanished ones leave the index. Ctrl-C keeps what is finished.
+    """
+    from dvdup import pipeline
+
+    workspace = open_workspace(config, **flags)
+    with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
+        summary = pipeline.sync(
+            workspace, rebuild=rebuild, progress=progress, should_stop=should_stop, say=say
+        )
+    return _finish(summary, quiet)
+
+
+def _finish(summary: SyncSummary, quiet: bool) -> int:
+    """Tell what was done; unreadable cases make the exit code 2."""
+    from dvdup.cli.words import summary_lines
+
+    for line in summary_lines(summary, verbose=not quiet):
+        say(line)
+    return 2 if summary.unreadable else 0
+
+
+@click.command()
+@click.argument("cases", nargs=-1, required=True, metavar="CASE...")
+@place_options
+def rm(cases: tuple[str, ...], config: Path | None, quiet: bool, **flags: Any) -> None:
+    """Take cases out of the index; the files stay.
+
+    CASE is split/case, with * and ? as in file names: train/case_7, 'val/*'. A case that
+    dvdup.toml declares comes back with the next sync.
+    """
+    from dvdup import pipeline
+
+    removed = pipeline.remove(open_workspace(config, **flags), cases)
+    for label in removed:
+        say(f"removed {label}", quiet=quiet)
+
+
+@click.command()
+@click.argument("name")
+@place_options
+def tag(name: str, config: Path | None, quiet: bool, **flags: Any) -> None:
+    """Give the index as it is now the name NAME.
+
+    A tag stays: `dvdup diff train@NAME test` compares with the split as it was.
+    """
+    from dvdup import pipeline
+
+    version = pipeline.tag(open_workspace(config, **flags), name)
+    say(f"{name} is version {version}", quiet=quiet)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="dvdup-demo")
+def demo(folder: Path) -> int:
+    """Write a small synthetic dataset with planted copies to FOLDER and check it.
+
+    The exit code is 0 although copies are found: finding them is what the demo is for.
+    """
+    from dvdup import pipeline
+
+    with progress_bar() as progress:
+        text = pipeline.demo(folder, width=_width(), color=False, progress=progress)
+    click.echo(text, nl=False)
+    say(f"\nThe scans lie in {folder}; try: cd {folder} && dvdup check")
+    return 0
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+COMMANDS = (init, add, sync, rm, tag, demo)

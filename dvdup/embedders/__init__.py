@@ -1,0 +1,285 @@
+"""Slices to embeddings. In: uint8 (S, H, W) slices. Out: float32 (S, D) unit rows.
+
+`EMBEDDERS` lists what there is; modules are named as strings, so that asking for the list, for a
+name or for the hash of a checkpoint imports no network library. How names are written stands in
+`names.py`. Loading never reaches out to the network: published weights are taken from the local
+caches, and `fetch` alone brings them there.
+
+`load_embedder` gives an `Embedder`. To add one: a file with `load`, a row here, a test.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from dvdup.embedders.hub import HubWeights, cached, download, missing_weights
+from dvdup.embedders.names import RANDOM, EmbedderName, split_name
+from dvdup.errors import EmbedderError
+from dvdup.hashing import file_hash
+from dvdup.records import EmbedderSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = [
+    "EMBEDDERS",
+    "Embedder",
+    "EmbedderRow",
+    "LoadOptions",
+    "ModelRow",
+    "available",
+    "canonical_name",
+    "fetch",
+    "load_embedder",
+    "quick_weights_hash",
+]
+
+
+class Embedder(Protocol):
+    """What every embedder fulfils."""
+
+    @property
+    def spec(self) -> EmbedderSpec:
+        """What it is, and everything that changes its output."""
+
+    def embed(self, pixels: np.ndarray) -> np.ndarray:
+        """Embed slices.
+
+        Args:
+            pixels: uint8 (S, H, W), 0 to 255; S may be 0.
+
+        Returns:
+            float32 (S, D), finite unit rows in the order of the slices.
+
+        Raises:
+            EmbedderError: If a slice has no embedding of length above zero.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """Where and how an embedder runs; none of it changes the rows beyond rounding."""
+
+    device: str = "auto"
+    """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
+    batch: int | None = None
+    """Slices a batch; None chooses by device."""
+    offline: bool = False
+    """Forbid `fetch` to use the network; loading never does."""
+    threads: int | None = None
+    """CPU threads of torch, for the whole process; None leaves torch's choice."""
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
+    """"auto": fp16 on CUDA, else fp32."""
+    folder: Path | None = None
+    """Where relative checkpoint paths start; None: the working directory."""
+
+    def find(self, file: str) -> Path:
+        """The path of a checkpoint as named."""
+        path = Path(file).expanduser()
+        return self.folder / path if self.folder is not None else path
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderRow:
+    """One row of the table: an embedder, an alias, or (name ending in a colon) a family."""
+
+    name: str
+    module: str
+    """Import path of the module with `load`."""
+    what: str
+    licence: str
+    """Of the weights."""
+    source: str
+    needs_weights: bool = True
+    dimensions: int | None = None
+    """None where it depends on the model."""
+    target: str = ""
+    """For an alias: what it stands for. Indexes hold the alias, so a change needs a new alias."""
+    weights: HubWeights | None = None
+    """For an alias: its published weights, known without importing anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One line of `dvdup models`."""
+
+    name: str
+    what: str
+    dimensions: int | None
+    licence: str
+    source: str
+    present: bool | None
+    """Whether its weights are on this machine; None for a family."""
+
+
+_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+
+EMBEDDERS: tuple[EmbedderRow, ...] = (
+    EmbedderRow(
+        name="thumbnail",
+        module="dvdup.embedders.thumbnail",
+        what="the slice itself at a few pixels, numpy only: a baseline",
+        licence="Apache-2.0",
+        source="dvdup",
+        needs_weights=False,
+    ),
+    # Both DINOs as published for evaluation: shorter side to 256, bicubic, centre 224, ImageNet
+    # mean and deviation. timm's record says 248 for DINO, and for DINOv2 518: six times the work.
+    EmbedderRow(
+        name="dinov1",
+        module="dvdup.embedders.timm",
+        what="DINO ViT-B/16, self-supervised on natural images, 224 px",
+        licence="Apache-2.0",
+        source="https://github.com/facebookresearch/dino",
+        dimensions=768,
+        target="timm:vit_base_patch16_224.dino?crop_pct=0.875",
+        weights=HubWeights("timm/vit_base_patch16_224.dino", _HUB_FILES),
+    ),
+    EmbedderRow(
+        name="dinov2",
+        module="dvdup.embedders.timm",
+        what="DINOv2 ViT-B/14, self-supervised on natural images, 224 px",
+        licence="Apache-2.0",
+        source="https://github.com/facebookresearch/dinov2",
+        dimensions=768,
+        target="timm:vit_base_patch14_dinov2.lvd142m?crop_pct=0.875&img_size=224",
+        weights=HubWeights("timm/vit_base_patch14_dinov2.lvd142m", _HUB_FILES),
+    ),
+    EmbedderRow(
+        name="timm:",
+        module="dvdup.embedders.timm",
+        what="any network of timm: timm:MODEL[@FILE][?OPTIONS]",
+        licence="by model",
+        source="https://github.com/huggingface/pytorch-image-models",
+    ),
+    EmbedderRow(
+        name="open_clip:",
+        module="dvdup.embedders.open_clip",
+        what="the image tower of any network of open_clip: open_clip:ARCH/TAG (or FILE)",
+        licence="by model",
+        source="https://github.com/mlfoundations/open_clip",
+    ),
+)
+
+
+def load_embedder(name: str, options: LoadOptions | None = None) -> Embedder:
+    """Load an embedder by name.
+
+    Args:
+        name: A row of the table with what it takes, such as `dinov2@vitb14.safetensors`.
+        options: Where and how to run it.
+
+    Raises:
+        EmbedderError: Unknown name, weights missing here, damaged or not fitting, no such device.
+    """
+    options = options or LoadOptions()
+    parsed, row = _find(name)
+    if not row.needs_weights:
+        plain: Embedder = importlib.import_module(row.module).load(options)
+        return plain
+    _check_present(parsed, row, options)
+    network: Embedder = importlib.import_module(row.module).load(
+        _resolved(parsed, row), str(parsed), options
+    )
+    return network
+
+
+def canonical_name(name: str) -> str:
+    """The form of a name that is stored: bare file name, sorted options; imports nothing heavy.
+
+    Raises:
+        EmbedderError: If the name is unknown.
+    """
+    return str(_find(name)[0])
+
+
+def quick_weights_hash(name: str, folder: Path | None = None) -> str | None:
+    """The `weights_hash` of an embedder, where it can be told without loading a network.
+
+    Args:
+        name: As for `load_embedder`.
+        folder: Where a relative checkpoint path starts; None: the working directory.
+
+    Returns:
+        blake2b-128 hex of the weight file; "" for an embedder without weights; None if only
+        loading can tell, or if the file is not here.
+
+    Raises:
+        EmbedderError: If the name is unknown.
+    """
+    parsed, row = _find(name)
+    if not row.needs_weights:
+        return ""
+    path: Path | None = None
+    if parsed.file:
+        path = LoadOptions(folder=folder).find(parsed.file)
+    elif row.weights is not None and not parsed.tag:
+        path = cached(row.weights)
+    return file_hash(path) if path is not None and path.is_file() else None
+
+
+def fetch(name: str, options: LoadOptions | None = None) -> Path:
+    """Bring the published weights of an embedder into the local cache.
+
+    Returns:
+        The weight file; at once if it was there already.
+
+    Raises:
+        EmbedderError: If there is nothing to fetch, or no network, or offline mode is on.
+    """
+    options = options or LoadOptions()
+    parsed, row = _find(name)
+    if not row.needs_weights or parsed.file or parsed.tag == RANDOM:
+        raise EmbedderError(f"{parsed} has no published weights to fetch")
+    weights = row.weights
+    if weights is None:
+        weights = importlib.import_module(row.module).locate(_resolved(parsed, row))
+    return download(weights, str(parsed), offline=options.offline)
+
+
+def available() -> tuple[ModelRow, ...]:
+    """What `dvdup models` lists, in the order of the table; imports no network library."""
+    return tuple(
+        ModelRow(row.name, row.what, row.dimensions, row.licence, row.source, _is_present(row))
+        for row in EMBEDDERS
+    )
+
+
+def _is_present(row: EmbedderRow) -> bool | None:
+    if not row.needs_weights:
+        return True
+    return None if row.weights is None else cached(row.weights) is not None
+
+
+def _find(name: str) -> tuple[EmbedderName, EmbedderRow]:
+    parsed = split_name(name)
+    for row in EMBEDDERS:
+        if row.name == parsed.head and (row.needs_weights or str(parsed) == row.name):
+            return parsed, row
+    choices = [row.name for row in EMBEDDERS]
+    close = difflib.get_close_matches(parsed.head, choices, 1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise EmbedderError(f"unknown embedder {name!r}; there are {', '.join(choices)}{hint}")
+
+
+def _resolved(parsed: EmbedderName, row: EmbedderRow) -> EmbedderName:
+    """Replace an alias by what it stands for; a file or option of the user goes before its own."""
+    if not row.target:
+        return parsed
+    target = split_name(row.target)
+    merged = dict(target.options) | dict(parsed.options)
+    return replace(target, tag=parsed.tag, file=parsed.file, options=tuple(sorted(merged.items())))
+
+
+def _check_present(parsed: EmbedderName, row: EmbedderRow, options: LoadOptions) -> None:
+    """Fail on missing weights at once, before seconds of imports."""
+    if parsed.file and not options.find(parsed.file).is_file():
+        raise EmbedderError(
+            f"checkpoint {options.find(parsed.file)} of {parsed} does not exist or is no file"
+        )
+    if not (parsed.file or parsed.tag) and row.weights is not None and cached(row.weights) is None:
+        raise missing_weights(str(parsed))

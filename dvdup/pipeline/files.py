@@ -1,0 +1,84 @@
+"""What files look like on disk, and whether they are still those that were indexed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from dvdup.errors import ReadError
+from dvdup.hashing import file_hash
+from dvdup.records import FileStat
+
+RACY = -1
+"""Stored instead of an mtime that is too young to be trusted, so that the next run hashes again."""
+
+_RACY_NS = 2_000_000_000  # some file systems keep mtimes to 2 s; git's racy-clean rule
+
+
+def stat_files(root: Path, paths: Sequence[str]) -> tuple[FileStat, ...] | None:
+    """Size and mtime of the files of a case, or None if one is not there."""
+    try:
+        return tuple(_stat(root, path) for path in paths)
+    except OSError:
+        return None
+
+
+def unchanged(stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:
+    """Whether paths, sizes and mtimes are those of the index."""
+    return len(stored) == len(now) and all(
+        (a.path, a.size, a.mtime_ns) == (b.path, b.size, b.mtime_ns)
+        for a, b in zip(stored, now, strict=True)
+    )
+
+
+def plausibly_unchanged(stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:
+    """As `unchanged`, but an mtime that was too young to be stored is taken for unchanged."""
+    believed = [
+        dataclasses.replace(b, mtime_ns=a.mtime_ns) if a.mtime_ns == RACY else b
+        for a, b in zip(stored, now, strict=False)
+    ]
+    return unchanged(stored, believed) and len(stored) == len(now)
+
+
+def hash_files(root: Path, stats: Sequence[FileStat]) -> tuple[FileStat, ...]:
+    """Fill in the hashes of the bytes; an mtime within 2 s of now becomes `RACY`.
+
+    Raises:
+        ReadError: A file vanished, cannot be opened, or changed while it was hashed.
+    """
+    hashed = []
+    for stat in stats:
+        try:
+            digest = file_hash(root / stat.path)
+            after = _stat(root, stat.path)
+        except OSError as error:
+            raise ReadError(f"{stat.path}: {error.strerror or error}") from error
+        if (after.size, after.mtime_ns) != (stat.size, stat.mtime_ns):
+            raise ReadError(f"{stat.path} changed while it was read; run it again")
+        racy = time.time_ns() - stat.mtime_ns < _RACY_NS
+        mtime_ns = RACY if racy else stat.mtime_ns
+        hashed.append(dataclasses.replace(stat, mtime_ns=mtime_ns, file_hash=digest))
+    return tuple(hashed)
+
+
+def fingerprint(files: Sequence[FileStat], series: str | None) -> tuple[str, ...] | None:
+    """What two cases share if one is a byte copy of the other; None without hashes.
+
+    The suffix belongs to it, because it decides which reader reads the bytes.
+    """
+    if not files or any(not stat.file_hash for stat in files):
+        return None
+    return (series or "", *sorted(f"{_suffix(stat.path)}:{stat.file_hash}" for stat in files))
+
+
+def _suffix(path: str) -> str:
+    name = path.rsplit("/", 1)[-1]
+    return name[name.find(".") :].lower() if "." in name else ""
+
+
+def _stat(root: Path, path: str) -> FileStat:
+    found = os.stat(root / path)  # several times as fast as Path.stat
+    return FileStat(path=path, size=found.st_size, mtime_ns=found.st_mtime_ns)

@@ -1,0 +1,131 @@
+"""Commands about the index itself: status, log, tag, rm."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+
+from dvdup import store
+from dvdup.errors import InputError
+from dvdup.pipeline import files
+from dvdup.pipeline.workspace import Workspace
+from dvdup.records import IndexedCase, LogEntry, Progress, no_progress
+from dvdup.store import Index, Writer
+
+
+@dataclass(frozen=True, slots=True)
+class SplitStatus:
+    """How one split stands in the index."""
+
+    split: str
+    cases: int
+    slices: int
+    not_checked: int
+    """Unreadable cases and cases without an informative slice."""
+    changed: int
+    """Cases whose files have another size or mtime than when they were indexed."""
+    missing: int
+    """Cases with a file that is not there any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `dvdup status` prints."""
+
+    folder: str
+    version: int
+    embedder: str
+    recipe: str
+    bytes: int
+    splits: tuple[SplitStatus, ...]
+    tags: tuple[str, ...]
+    damage: tuple[str, ...] | None
+    """Faults found by reading everything back; None if that was not asked for."""
+
+
+def status(
+    workspace: Workspace, *, verify: bool = False, progress: Progress = no_progress
+) -> Status:
+    """Describe the index; with `verify` read everything back and compare checksums."""
+    index = Index(workspace.folder)
+    damage = None
+    if verify:
+        damage = store.find_damage(index, lambda done, total: progress("verifying", done, total))
+    names = sorted({case.split for case in index.cases})
+    return Status(
+        folder=workspace.config.index,
+        version=index.version,
+        embedder=index.meta.embedder.name,
+        recipe=index.meta.recipe_hash,
+        bytes=sum(path.stat().st_size for path in workspace.folder.rglob("*") if path.is_file()),
+        splits=tuple(_split_status(workspace, index, name) for name in names),
+        tags=tuple(store.tags(index)),
+        damage=damage,
+    )
+
+
+def _split_status(workspace: Workspace, index: Index, split: str) -> SplitStatus:
+    cases = [case for case in index.cases if case.split == split]
+    changed, missing = changed_cases(workspace, cases)
+    return SplitStatus(
+        split=split,
+        cases=len(cases),
+        slices=sum(case.n_slices for case in cases),
+        not_checked=sum(case.status != "ok" for case in cases),
+        changed=changed,
+        missing=missing,
+    )
+
+
+def changed_cases(workspace: Workspace, cases: list[IndexedCase]) -> tuple[int, int]:
+    """How many of the cases have changed files, and how many have vanished ones, by stat."""
+    changed = missing = 0
+    for case in cases:
+        now = files.stat_files(workspace.root, case.paths)
+        missing += now is None
+        changed += now is not None and not files.plausibly_unchanged(case.files, now)
+    return changed, missing
+
+
+def log(workspace: Workspace) -> tuple[LogEntry, ...]:
+    """Every writing command, newest first."""
+    return store.log(Index(workspace.folder))
+
+
+def tag(workspace: Workspace, name: str) -> int:
+    """Name the newest version; returns it."""
+    with workspace.writing():
+        return store.add_tag(Index(workspace.folder), name)
+
+
+def remove(workspace: Workspace, patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Take cases out of the index.
+
+    Args:
+        workspace: Where.
+        patterns: `split/case`, with `*` and `?` as in file names.
+
+    Returns:
+        `split/case` of what was removed, sorted.
+
+    Raises:
+        InputError: A pattern fits no case.
+    """
+    with workspace.writing():
+        index = Index(workspace.folder)
+        chosen = sorted({key for pattern in patterns for key in _matching(index, pattern)})
+        writer = Writer(index, f"rm {' '.join(patterns)}")
+        for key in chosen:
+            writer.delete(key)
+        writer.flush()
+    return tuple("/".join(key) for key in chosen)
+
+
+def _matching(index: Index, pattern: str) -> list[tuple[str, str]]:
+    found = [case.key for case in index.cases if fnmatch.fnmatchcase("/".join(case.key), pattern)]
+    if not found:
+        splits = ", ".join(sorted({case.split for case in index.cases})) or "none"
+        raise InputError(
+            f"no case {pattern!r} in the index; cases are named split/case (splits: {splits})"
+        )
+    return found

@@ -1,0 +1,251 @@
+"""Bring the index in line with the files: find what changed, read only that, commit in windows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dvdup.errors import ReadError
+from dvdup.pipeline import files
+from dvdup.pipeline.prepare import prepare, row_of, unreadable
+from dvdup.records import (
+    Case,
+    Declaration,
+    Embedded,
+    FileStat,
+    IndexedCase,
+    Progress,
+    SliceStack,
+    SyncSummary,
+    Unreadable,
+    no_progress,
+)
+from dvdup.slicing import Recipe
+from dvdup.store import Index, Writer
+
+Key = tuple[str, str]
+Embed = Callable[[SliceStack], Embedded]
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: what was done is kept
+    """The user asked to stop; everything finished so far has been committed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What has to be looked at, from stats alone."""
+
+    pending: tuple[Case, ...]
+    unchanged: int
+    vanished: frozenset[Key]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What one pending case turned out to be."""
+
+    what: Literal["touched", "moved", "read", "unreadable"]
+    case: IndexedCase
+    stack: SliceStack | None = None
+    source: IndexedCase | None = None
+    """For "moved": the indexed case with the same bytes."""
+
+
+def plan(root: Path, declared: Sequence[Case], indexed: Mapping[Key, IndexedCase]) -> Plan:
+    """Compare the declaration with the index, by names, sizes and mtimes only.
+
+    Unreadable cases are always looked at again.
+
+    Args:
+        root: Folder that the paths are relative to.
+        declared: All cases that should be in the index.
+        indexed: Those cases of the index that vanish unless they are declared.
+    """
+    pending = tuple(case for case in declared if not _is_current(root, case, indexed.get(case.key)))
+    wanted = {case.key for case in declared}
+    vanished = frozenset(key for key in indexed if key not in wanted)
+    return Plan(pending, len(declared) - len(pending), vanished)
+
+
+def _is_current(root: Path, case: Case, old: IndexedCase | None) -> bool:
+    if old is None or old.status == "unreadable" or not _same_declaration(case, old):
+        return False
+    now = files.stat_files(root, case.files)
+    return now is not None and files.unchanged(old.files, now)
+
+
+def _same_declaration(case: Case, old: IndexedCase) -> bool:
+    return (case.files, case.group, case.origin, case.series) == (
+        old.paths,
+        old.group,
+        old.origin,
+        old.series,
+    )
+
+
+class Run:
+    """One `sync` or `add`: the steps share the index, the writer and the settings."""
+
+    def __init__(
+        self,
+        root: Path,
+        index: Index,
+        writer: Writer,
+        recipe: Recipe,
+        embed: Embed,
+        *,
+        jobs: int,
+        progress: Progress = no_progress,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Gather what every step needs; the caller holds the write lock."""
+        self._root, self._index, self._writer, self._recipe = root, index, writer, recipe
+        self._embed, self._jobs = embed, jobs
+        self._progress, self._should_stop = progress, should_stop
+        self._old = {case.key: case for case in index.cases}
+        self._by_bytes = _by_bytes(index.cases)
+        self._counts = dict.fromkeys(("embedded", "reused", "renamed", "removed", "touched"), 0)
+
+    def carry_out(self, todo: Plan, declaration: Declaration) -> SyncSummary:
+        """Do what was planned.
+
+        Raises:
+            Interrupted: `should_stop` said so; what was finished is committed.
+        """
+        missing, notes = [], []
+        left = set(todo.vanished)
+        for done, outcome in enumerate(self._outcomes(todo.pending)):
+            self._progress("reading", done, len(todo.pending))
+            if self._should_stop():
+                self._writer.flush()
+                raise Interrupted
+            stored = self._store(outcome, left)
+            notes += [f"{stored.split}/{stored.case_id}: {note}" for note in stored.notes]
+            if stored.status != "ok":
+                missing.append(as_unreadable(stored))
+        self._progress("reading", len(todo.pending), len(todo.pending))
+        for key in sorted(left):
+            self._delete(key)
+        self._writer.flush()
+        return SyncSummary(
+            **self._counts,
+            unchanged=todo.unchanged,
+            unreadable=tuple(missing),
+            ignored=declaration.ignored,
+            notes=tuple(notes),
+        )
+
+    def _outcomes(self, pending: Sequence[Case]) -> Iterator[Outcome]:
+        """Look at the cases in worker threads, a few ahead, and hand them on in order."""
+        ahead = self._jobs + 1
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="dvdup-read") as pool:
+            waiting: list[Future[Outcome]] = []
+            try:
+                for case in pending:
+                    waiting.append(pool.submit(self._look_at, case))
+                    if len(waiting) > ahead:
+                        yield waiting.pop(0).result()
+                while waiting:
+                    yield waiting.pop(0).result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _look_at(self, case: Case) -> Outcome:
+        stats = files.stat_files(self._root, case.files)
+        if stats is None:  # the reader has the better words for what is wrong with it
+            return self._read(case, tuple(FileStat(path, 0, 0) for path in case.files))
+        try:
+            hashed = files.hash_files(self._root, stats)
+        except ReadError as error:
+            return _failed(case, stats, str(error))
+        old = self._old.get(case.key)
+        same = files.fingerprint(hashed, case.series)
+        if old is not None and _has_rows(old) and same == files.fingerprint(old.files, old.series):
+            return Outcome("touched", _renewed(old, case, hashed))
+        source = self._by_bytes.get(same) if same is not None else None
+        if source is not None:
+            return Outcome("moved", _renewed(source, case, hashed), source=source)
+        return self._read(case, hashed)
+
+    def _read(self, case: Case, stats: tuple[FileStat, ...]) -> Outcome:
+        prepared = prepare(self._root, case, stats, self._recipe)
+        what: Literal["unreadable", "read"] = (
+            "unreadable" if prepared.case.status == "unreadable" else "read"
+        )
+        return Outcome(what, prepared.case, prepared.stack)
+
+    def _store(self, outcome: Outcome, left: set[Key]) -> IndexedCase:
+        if outcome.what == "unreadable":
+            return self._store_unreadable(outcome.case)
+        if outcome.what == "touched":
+            return self._put(self._with_proxy(outcome.case, outcome.case.key), None, "touched")
+        if outcome.source is not None:
+            return self._store_moved(outcome.case, outcome.source, left)
+        if outcome.stack is None:
+            return self._put(outcome.case, None, "embedded")
+        known = self._writer.stored_rows(outcome.case.content)
+        rows = self._embed(outcome.stack) if known is None else known
+        return self._put(outcome.case, rows, "embedded" if known is None else "reused")
+
+    def _store_moved(self, case: IndexedCase, source: IndexedCase, left: set[Key]) -> IndexedCase:
+        rows = self._index.rows_of(source.split, source.case_id, source.content)
+        case = self._with_proxy(case, source.key)
+        if source.key not in left:
+            return self._put(case, rows, "reused")
+        left.discard(source.key)
+        stored = self._put(case, rows, "renamed")
+        self._writer.delete(source.key, what=None)
+        return stored
+
+    def _store_unreadable(self, case: IndexedCase) -> IndexedCase:
+        old = self._old.get(case.key)
+        if old is None or dataclasses.replace(old, files=case.files) != case:
+            self._writer.put(case, None, "unreadable")
+        return case
+
+    def _with_proxy(self, case: IndexedCase, source: Key) -> IndexedCase:
+        """`cases` is read without proxies; a row that is written again needs its own back."""
+        (stored,) = self._index.with_proxies([source])
+        return dataclasses.replace(case, proxy=stored.proxy, proxy_shape=stored.proxy_shape)
+
+    def _put(self, case: IndexedCase, rows: Embedded | None, what: str) -> IndexedCase:
+        self._counts[what] += 1
+        return self._writer.put(case, rows, what)
+
+    def _delete(self, key: Key) -> None:
+        self._counts["removed"] += 1
+        self._writer.delete(key)
+
+
+def as_unreadable(case: IndexedCase) -> Unreadable:
+    """A case that could not be checked, for the report."""
+    return Unreadable(case.case_id, case.split, case.paths, case.reason)
+
+
+def _has_rows(case: IndexedCase) -> bool:
+    return case.status != "unreadable"
+
+
+def _by_bytes(cases: Sequence[IndexedCase]) -> dict[tuple[str, ...], IndexedCase]:
+    found: dict[tuple[str, ...], IndexedCase] = {}
+    for case in cases:
+        key = files.fingerprint(case.files, case.series) if _has_rows(case) else None
+        if key is not None:
+            found.setdefault(key, case)
+    return found
+
+
+def _renewed(known: IndexedCase, case: Case, stats: tuple[FileStat, ...]) -> IndexedCase:
+    """What is known about these bytes, under the identity of another case."""
+    identity = row_of(case, stats)
+    names = ("split", "case_id", "files", "group", "origin", "series")
+    return dataclasses.replace(known, **{name: getattr(identity, name) for name in names})
+
+
+def _failed(case: Case, stats: tuple[FileStat, ...], reason: str) -> Outcome:
+    return Outcome("unreadable", unreadable(row_of(case, stats), reason).case)

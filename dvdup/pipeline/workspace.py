@@ -1,0 +1,166 @@
+"""Where a command works: configuration, index folder, recipe, embedder; all of it lazy."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dvdup import embedders, readers, slicing, store
+from dvdup.config import Config
+from dvdup.discover import Formats
+from dvdup.embedders import Embedder, LoadOptions
+from dvdup.errors import EmbedderError, StoreMismatchError
+from dvdup.records import Embedded, EmbedderSpec, SliceStack
+from dvdup.slicing import Recipe
+from dvdup.store import Index, IndexMeta
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The settings of one command."""
+
+    config: Config
+
+    @property
+    def root(self) -> Path:
+        """Folder of the configuration; paths in the index are relative to it."""
+        return self.config.root
+
+    @property
+    def folder(self) -> Path:
+        """The index folder, `.dvdup` beside the configuration unless configured otherwise."""
+        return self.config.root / self.config.index
+
+    @property
+    def formats(self) -> Formats:
+        """What the readers know about file names, for discovery."""
+        return readers_as_formats(self.folder / "cache")
+
+    def open_index(self) -> Index:
+        """Open the index for reading.
+
+        Raises:
+            StoreError: There is none.
+            StoreMismatchError: It was made with other settings than those configured now.
+        """
+        index = Index(self.folder)
+        demand_same_settings(self.config, index.meta)
+        return index
+
+    @contextmanager
+    def writing(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold the write lock of the index."""
+        with store.write_lock(self.folder, waiting):
+            yield
+
+    def open_or_create(self, embedder: LazyEmbedder) -> Index:
+        """Open the index for writing; make it if there is none. The caller holds the lock."""
+        if store.exists(self.folder):
+            return self.open_index()
+        spec = embedder.spec
+        recipe = recipe_of(self.config, spec)
+        return store.create(self.folder, IndexMeta(spec, recipe.describe(), recipe.hash()))
+
+
+class LazyEmbedder:
+    """Loads the embedder when the first slice comes, so that a run without news needs no torch."""
+
+    def __init__(self, config: Config) -> None:
+        """Remember what to load."""
+        self._config = config
+        self._loaded: Embedder | None = None
+        self._expected: EmbedderSpec | None = None
+
+    def expect(self, spec: EmbedderSpec) -> None:
+        """Whatever will be loaded must be exactly this: the embedder of the index."""
+        self._expected = spec
+
+    @property
+    def spec(self) -> EmbedderSpec:
+        """Its specification; loads it."""
+        return self._embedder().spec
+
+    def embed(self, stack: SliceStack) -> Embedded:
+        """Embed the slices of one case."""
+        rows = self._embedder().embed(stack.pixels)
+        if rows.shape[0] != len(stack) or not np.isfinite(rows).all():
+            raise EmbedderError(f"{self.spec.name} returned rows that are no embeddings")
+        return Embedded(rows, stack.channel, stack.plane, stack.index, stack.position_mm)
+
+    def _embedder(self) -> Embedder:
+        if self._loaded is None:
+            self._loaded = embedders.load_embedder(
+                self._config.embedder, load_options(self._config)
+            )
+            if self._expected is not None:
+                demand_same_embedder(self._loaded.spec, self._expected)
+        return self._loaded
+
+
+def load_options(config: Config) -> LoadOptions:
+    """How to run an embedder, from the configuration."""
+    return LoadOptions(device=config.device, batch=config.batch, offline=config.offline)
+
+
+def recipe_of(config: Config, spec: EmbedderSpec) -> Recipe:
+    """The slicing recipe: defaults, what the embedder wants, what the user configured."""
+    chosen = {
+        field.name: value
+        for field in dataclasses.fields(config.slicing)
+        if (value := getattr(config.slicing, field.name)) is not None
+    }
+    return slicing.make_recipe(size=spec.slice_size, **chosen)
+
+
+def demand_same_settings(config: Config, meta: IndexMeta) -> None:
+    """Check, without loading anything heavy, that the index fits the configuration.
+
+    Raises:
+        StoreMismatchError: It does not.
+    """
+    asked = embedders.canonical_name(config.embedder)
+    weights = embedders.quick_weights_hash(config.embedder)
+    same_name = asked == meta.embedder.name
+    if not same_name or weights not in (None, meta.embedder.weights_hash):
+        found = meta.embedder.name if not same_name else "other weights of the same name"
+        raise StoreMismatchError(
+            f"the index was made with {found}, now {asked} is configured; "
+            "go back to it, or make the index anew with `dvdup sync --rebuild`"
+        )
+    if recipe_of(config, meta.embedder).hash() != meta.recipe_hash:
+        raise StoreMismatchError(
+            "the index was made with another slicing recipe than the one configured now; "
+            "undo the change in [slicing], or make the index anew with `dvdup sync --rebuild`"
+        )
+
+
+def demand_same_embedder(loaded: EmbedderSpec, expected: EmbedderSpec) -> None:
+    """Check what was loaded against the index, weights included.
+
+    Raises:
+        StoreMismatchError: Other weights, dimensions or slice size.
+    """
+    keys = ("name", "weights_hash", "dimensions", "slice_size")
+    for key in keys:
+        if getattr(loaded, key) != getattr(expected, key):
+            raise StoreMismatchError(
+                f"the index was made with {expected.name} whose {key.replace('_', ' ')} is "
+                f"{getattr(expected, key)}, the one loaded has {getattr(loaded, key)}; "
+                "make the index anew with `dvdup sync --rebuild`"
+            )
+
+
+def readers_as_formats(cache: Path) -> Formats:
+    """Hand discovery what it needs to know about files, without it importing a reader."""
+    return Formats(
+        claims=readers.is_readable_name,
+        case_name=readers.case_name,
+        companions=readers.companions,
+        maybe_dicom=readers.maybe_dicom,
+        dicom_series=readers.series_finder(cache),
+    )

@@ -1,0 +1,277 @@
+"""Volume to slices. In: one channel of values. Out: a `SliceStack` of informative 8-bit slices.
+
+A slice is informative if enough of it is neither background nor nearly constant; only those have
+a vote. The recipe is one frozen record; its hash is stored with the index, because slices of
+different recipes must not meet.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dvdup.errors import ConfigError
+from dvdup.records import SliceStack
+from dvdup.voxels import proxy_factor, robust_range
+
+PLANES = ("axial", "coronal", "sagittal")
+"""A slice of plane p lies across axis `2 - p` of the RAS+ volume."""
+
+_MAX_CHANNELS = 8
+_VERSION = 1  # of the arithmetic below: raise it whenever the same recipe gives other pixels
+_THIN = 3  # voxels across a plane below which cutting it makes no picture
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a volume becomes slices. Everything in it changes the slices."""
+
+    size: int = 32
+    """Side of the square slices, px."""
+    planes: tuple[str, ...] = PLANES
+    spacing_mm: float = 3.0
+    """Distance of neighbouring slices; never less than the voxels give."""
+    min_slices: int = 24
+    """Slices a plane, where the volume has so many: small volumes are cut more densely."""
+    max_slices: int = 300
+    """Slices a channel, over all planes."""
+    low: float = 0.5
+    """Percentile of the content that becomes 0."""
+    high: float = 99.5
+    """Percentile of the content that becomes 255."""
+    ct_window: tuple[float, float] = (-200.0, 300.0)
+    """HU that become 0 and 255, where the modality is CT."""
+    crop: bool = True
+    """Cut away the background around the content first, so that padding changes nothing."""
+    background: float = 0.5
+    """Share of Otsu's threshold below which a voxel is background."""
+    foreground: float = 0.06
+    """Share of the pixels that must stand out from the background."""
+    contrast: float = 6.0
+    """Standard deviation that a slice must have, in grey levels of 256."""
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON values, sorted by name."""
+        values = dataclasses.asdict(self) | {"version": _VERSION}
+        return {name: _plain(values[name]) for name in sorted(values)}
+
+    def hash(self) -> str:
+        """blake2b-128 hex over every setting and the version of the arithmetic."""
+        text = json.dumps(self.describe(), sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def make_recipe(**settings: Any) -> Recipe:
+    """A recipe with some settings changed.
+
+    Raises:
+        ConfigError: A setting is out of range.
+    """
+    recipe = Recipe(**settings)
+    unknown = [plane for plane in recipe.planes if plane not in PLANES]
+    if unknown or not recipe.planes:
+        raise ConfigError(f"slicing.planes must name some of {', '.join(PLANES)}; got {unknown}")
+    if recipe.spacing_mm <= 0 or recipe.max_slices < len(recipe.planes):
+        raise ConfigError("slicing.spacing_mm must be above 0 and max_slices at least 3")
+    ordered = tuple(plane for plane in PLANES if plane in recipe.planes)
+    return dataclasses.replace(recipe, planes=ordered, spacing_mm=float(recipe.spacing_mm))
+
+
+def voting_channels(n_channels: int) -> tuple[int, ...]:
+    """Channels that are sliced: all up to 8; of a time series the first, middle and last."""
+    if n_channels <= _MAX_CHANNELS:
+        return tuple(range(n_channels))
+    return (0, n_channels // 2, n_channels - 1)
+
+
+def slice_channel(
+    values: np.ndarray,
+    proxy: np.ndarray,
+    spacing: Sequence[float],
+    modality: str,
+    channel: int,
+    recipe: Recipe,
+) -> SliceStack:
+    """Cut one channel into its informative slices.
+
+    Args:
+        values: float32 (X, Y, Z), RAS+ order; non-finite voxels count as background.
+        proxy: uint8 (x, y, z), `voxels.proxy` of the same values; finds background and content.
+        spacing: mm along X, Y, Z.
+        modality: DICOM modality, "CT" selects the HU window.
+        channel: Its number, written into the stack.
+        recipe: How to cut.
+
+    Returns:
+        The slices in order (plane, index); empty if none is informative. Row 0 of a picture is
+        anterior (axial) or superior (coronal, sagittal).
+    """
+    span = robust_range(values, recipe.low, recipe.high)
+    if span is None or span[1] <= span[0]:
+        return _empty(recipe.size)
+    content = _find_content(values.shape, proxy, span, recipe)
+    window = recipe.ct_window if modality == "CT" else span
+    parts = [
+        _cut(values, float(spacing[2 - number]), content, window, channel, number, recipe)
+        for number, plane in enumerate(PLANES)
+        if plane in recipe.planes and _makes_pictures(values.shape, number)
+    ]
+    return concatenate(parts, recipe.size)
+
+
+def concatenate(stacks: Sequence[SliceStack], size: int = 1) -> SliceStack:
+    """Join stacks in the order given; `size` is only for a stack without slices."""
+    stacks = [stack for stack in stacks if len(stack)]
+    if not stacks:
+        return _empty(size)
+    return SliceStack(
+        **{
+            field.name: np.concatenate([getattr(stack, field.name) for stack in stacks])
+            for field in dataclasses.fields(SliceStack)
+        }
+    )
+
+
+def _empty(size: int) -> SliceStack:
+    return SliceStack(
+        np.zeros((0, size, size), np.uint8),
+        np.zeros(0, np.int16),
+        np.zeros(0, np.uint8),
+        np.zeros(0, np.int32),
+        np.zeros(0, np.float32),
+    )
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _makes_pictures(shape: tuple[int, ...], plane: int) -> bool:
+    """Whether a plane makes pictures: not if it looks at a thin stack from the side."""
+    return min(n for i, n in enumerate(shape) if i != 2 - plane) >= _THIN
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """Where the scan is not background."""
+
+    box: tuple[tuple[int, int], ...]
+    """Bounds along X, Y, Z, in voxels."""
+    threshold: float
+    """Value above which a voxel is foreground."""
+
+
+def _find_content(
+    shape: tuple[int, ...], proxy: np.ndarray, span: tuple[float, float], recipe: Recipe
+) -> _Content:
+    """Find the box around what stands out from the background.
+
+    Judged on the proxy, whose block means and one smoothing keep noise out; a lone bright voxel
+    does not count, a fiftieth of a layer does.
+    """
+    smooth = _smoothed(proxy)
+    grey = recipe.background * _otsu(smooth)
+    threshold = span[0] + grey / 255.0 * (span[1] - span[0])
+    whole = tuple((0, n) for n in shape)
+    if not recipe.crop:
+        return _Content(whole, threshold)
+    inside = smooth > grey
+    box = []
+    for axis, n in enumerate(shape):
+        others = tuple(i for i in range(3) if i != axis)
+        used = np.flatnonzero(inside.mean(axis=others) > 0.02)
+        if used.size == 0:
+            return _Content(whole, threshold)
+        step = proxy_factor(n)
+        box.append((int(used[0]) * step, min(n, (int(used[-1]) + 1) * step)))
+    return _Content(tuple(box), threshold)
+
+
+def _smoothed(proxy: np.ndarray) -> np.ndarray:
+    """Mean over 3 voxels along each axis, edges repeated; float32."""
+    values = proxy.astype(np.float32)
+    for axis, n in enumerate(values.shape):
+        if n >= _THIN:
+            before = np.concatenate([values.take([0], axis), values], axis).take(range(n), axis)
+            after = np.concatenate([values, values.take([-1], axis)], axis).take(range(1, n + 1), axis)
+            values = (before + values + after) / 3
+    return values
+
+
+def _otsu(values: np.ndarray) -> float:
+    """Otsu's threshold of grey values 0 to 255 (IEEE Trans. SMC 9, 1979)."""
+    counts = np.bincount(values.ravel().astype(np.uint8), minlength=256).astype(np.float64)
+    below = np.cumsum(counts)
+    moment = np.cumsum(counts * np.arange(256))
+    above = below[-1] - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = (moment[-1] * below / below[-1] - moment) ** 2 / (below * above)
+    return float(np.nanargmax(np.where(np.isfinite(spread), spread, -1.0)))
+
+
+def _cut(
+    values: np.ndarray,
+    spacing: float,
+    content: _Content,
+    window: tuple[float, float],
+    channel: int,
+    plane: int,
+    recipe: Recipe,
+) -> SliceStack:
+    axis = 2 - plane
+    index = _positions(content.box[axis], spacing, recipe)
+    inner = [slice(start, stop) for start, stop in content.box]
+    pixels = np.empty((len(index), recipe.size, recipe.size), np.float32)
+    for row, i in enumerate(index.tolist()):
+        inner[axis] = slice(i, i + 1)
+        picture = values[tuple(inner)].squeeze(axis)
+        pixels[row] = _resized(picture, recipe.size).T[::-1]
+    grey = _grey(pixels, window)
+    keep = (pixels > content.threshold).mean(axis=(1, 2)) >= recipe.foreground
+    keep &= grey.std(axis=(1, 2)) >= recipe.contrast
+    return SliceStack(
+        pixels=grey[keep],
+        channel=np.full(int(keep.sum()), channel, np.int16),
+        plane=np.full(int(keep.sum()), plane, np.uint8),
+        index=index[keep],
+        position_mm=(index[keep] * spacing).astype(np.float32),
+    )
+
+
+def _positions(bounds: tuple[int, int], spacing: float, recipe: Recipe) -> np.ndarray:
+    """int32 indices of the slices, evenly spread over the content."""
+    start, stop = bounds
+    available = stop - start
+    wanted = max(recipe.min_slices, int(round(available * spacing / recipe.spacing_mm)))
+    n = min(available, wanted, recipe.max_slices // len(recipe.planes))
+    centres = start + (np.arange(n) + 0.5) * available / n - 0.5
+    return np.floor(centres + 0.5).astype(np.int32)
+
+
+def _resized(picture: np.ndarray, size: int) -> np.ndarray:
+    """Area mean of a (H, W) picture to (size, size); smaller pictures are interpolated."""
+    finite = picture if np.isfinite(picture).all() else np.nan_to_num(
+        picture, nan=0.0, posinf=0.0, neginf=0.0
+    )
+    return _weights(picture.shape[0], size) @ finite @ _weights(picture.shape[1], size).T
+
+
+def _weights(n: int, size: int) -> np.ndarray:
+    """float32 (size, n): row i holds the share of each of n pixels in output pixel i."""
+    edges = np.arange(size + 1) * n / size
+    overlap = np.minimum(edges[1:, None], np.arange(1, n + 1)) - np.maximum(
+        edges[:-1, None], np.arange(n)
+    )
+    overlap = np.clip(overlap, 0, None)
+    return (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _grey(pixels: np.ndarray, span: tuple[float, float]) -> np.ndarray:
+    scale = 255.0 / (span[1] - span[0])
+    return np.clip((pixels - span[0]) * scale + 0.5, 0, 255).astype(np.uint8)
