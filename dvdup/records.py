@@ -204,16 +204,21 @@ class Directed:
 
 @dataclass(frozen=True, slots=True)
 class PairScore:
-    """The scores of one pair of cases (DESIGN: count_score, count_top3, shared_score, similarity)."""
+    """The scores of one pair of cases; `match` says how each is computed."""
 
     a: tuple[str, str]
     b: tuple[str, str]
     count_score: Directed
-    count_top3: Directed
     shared_score: Directed
     similarity: Directed
+    background: Directed
+    """Similarity of the querying case to the median case of the other side: what strangers get."""
     slices: tuple[int, int]
-    """Voting slices of a and of b (of the best channel)."""
+    """Voting slices of a and of b."""
+    cohort: tuple[int, int]
+    """Cases that the background was taken from, for a as the query and for b."""
+    count_top3: Directed | None = None
+    """Only where it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,7 +199,9 @@ def _smoothed(proxy: np.ndarray) -> np.ndarray:
     for axis, n in enumerate(values.shape):
         if n >= _THIN:
             before = np.concatenate([values.take([0], axis), values], axis).take(range(n), axis)
-            after = np.concatenate([values, values.take([-1], axis)], axis).take(range(1, n + 1), axis)
+            after = np.concatenate([values, values.take([-1], axis)], axis).take(
+                range(1, n + 1), axis
+            )
             values = (before + values + after) / 3
     return values
 
@@ -256,8 +258,10 @@ def _positions(bounds: tuple[int, int], spacing: float, recipe: Recipe) -> np.nd
 
 def _resized(picture: np.ndarray, size: int) -> np.ndarray:
     """Area mean of a (H, W) picture to (size, size); smaller pictures are interpolated."""
-    finite = picture if np.isfinite(picture).all() else np.nan_to_num(
-        picture, nan=0.0, posinf=0.0, neginf=0.0
+    finite = (
+        picture
+        if np.isfinite(picture).all()
+        else np.nan_to_num(picture, nan=0.0, posinf=0.0, neginf=0.0)
     )
     return _weights(picture.shape[0], size) @ finite @ _weights(picture.shape[1], size).T
 

@@ -64,9 +64,7 @@ def check(config: Path | None, quiet: bool, **flags: Any) -> int:
 @report_options
 @embed_options
 @place_options
-def query(
-    file: str, split: str | None, config: Path | None, quiet: bool, **flags: Any
-) -> int:
+def query(file: str, split: str | None, config: Path | None, quiet: bool, **flags: Any) -> int:
     """Report whether the scan in FILE (a file or a DICOM folder) is in the index.
 
     The index is not changed.

@@ -122,10 +122,11 @@ EMBEDDERS: tuple[EmbedderRow, ...] = (
     EmbedderRow(
         name="thumbnail",
         module="dvdup.embedders.thumbnail",
-        what="the slice itself at a few pixels, numpy only: a baseline",
+        what="the slice itself at 16 x 16, numpy only: a baseline",
         licence="Apache-2.0",
         source="dvdup",
         needs_weights=False,
+        dimensions=256,
     ),
     # Both DINOs as published for evaluation: shorter side to 256, bicubic, centre 224, ImageNet
     # mean and deviation. timm's record says 248 for DINO, and for DINOv2 518: six times the work.

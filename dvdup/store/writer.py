@@ -101,13 +101,19 @@ class Writer:
         self._commit_if_due()
         return case
 
-    def delete(self, key: Key) -> None:
-        """Take a case out of the index; its slice rows stay until `gc`."""
+    def delete(self, key: Key, what: str | None = "removed") -> None:
+        """Take a case out of the index; its slice rows stay until `gc`.
+
+        Args:
+            key: Which case.
+            what: How the log counts it; None if another entry stands for it (a rename).
+        """
         if self._puts.pop(key, None) is not None:
             self._forget_pending(key)
         if key in self._held:
             self._gone.add(key)
-        self._count("removed")
+        if what is not None:
+            self._count(what)
         self._commit_if_due()
 
     def stored_rows(self, content: str) -> Embedded | None:

@@ -1,0 +1,211 @@
+"""From files, environment and flags to one `Config`."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
+
+from dvdup.config.kinds import Unfit, did_you_mean
+from dvdup.config.settings import Config, DatasetConfig, build, settings_table
+from dvdup.errors import ConfigError
+
+CONFIG_NAME = "dvdup.toml"
+PROJECT_NAME = "pyproject.toml"
+
+_PREFIX = "DVDUP_"
+_CONFIG_VARIABLE = "DVDUP_CONFIG"
+_SETTINGS = {setting.key: setting for setting in settings_table()}
+_SECTIONS = {key.rpartition(".")[0] for key in _SETTINGS} - {""}
+
+
+def load_config(
+    *,
+    config: Path | None,
+    cwd: Path,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object],
+) -> Config:
+    """Combine flags, environment, configuration file and defaults.
+
+    Args:
+        config: Configuration file asked for, relative to `cwd`. None looks for one, from `cwd`
+            upwards to the top of the git repository or of the file system.
+        cwd: The working folder.
+        environ: The environment; an empty variable counts as not set.
+        overrides: Flags, keyed as in `settings_table`; texts are parsed as variables are.
+
+    Returns:
+        The settings. An `index` from a flag or variable is relative to `cwd`, as typed; one from
+        a file is relative to that file.
+
+    Raises:
+        ConfigError: A file, a key or a value cannot be used; says where it stands.
+    """
+    cwd = Path(os.path.abspath(cwd))
+    if config is None and environ.get(_CONFIG_VARIABLE, "").strip():
+        config = Path(environ[_CONFIG_VARIABLE].strip())
+    file = _find(cwd) if config is None else Path(os.path.abspath(cwd / config))
+    values = dict(_from_file(file, _shown(file, cwd))) if file is not None else {}
+    nearer = dict(_from_environ(environ)) | dict(_from_flags(overrides))
+    root = file.parent if file is not None else cwd
+    for source, base in ((values, root), (nearer, cwd)):
+        if "index" in source:
+            source["index"] = _index(str(source["index"]), base, root)
+    loaded: Config = build(Config, values | nearer, root=root, file=file)
+    _check_dataset(loaded.dataset)
+    return loaded
+
+
+def _find(cwd: Path) -> Path | None:
+    for folder in (cwd, *cwd.parents):
+        own, project = folder / CONFIG_NAME, folder / PROJECT_NAME
+        in_project = project.is_file() and _own_table(project, _shown(project, cwd)) is not None
+        if own.is_file() and in_project:
+            raise ConfigError(
+                f"{_shown(own, cwd)} and [tool.dvdup] in {PROJECT_NAME} beside it both configure "
+                "dvdup; keep one of them"
+            )
+        if own.is_file() or in_project:
+            return own if own.is_file() else project
+        if (folder / ".git").exists():
+            return None
+    return None
+
+
+def _from_file(file: Path, shown: str) -> Iterator[tuple[str, object]]:
+    table: Mapping[str, object] | None
+    if file.name == PROJECT_NAME:
+        table = _own_table(file, shown)
+        if table is None:
+            raise ConfigError(f"{shown} has no [tool.dvdup]; add it, or name another file")
+        shown = f"{shown}: [tool.dvdup]"
+    else:
+        table = _toml(file, shown)
+    yield from _from_table(table, shown)
+
+
+def _own_table(project: Path, shown: str) -> Mapping[str, object] | None:
+    """The [tool.dvdup] of a pyproject.toml, None if it has none."""
+    if b"dvdup" not in _bytes(project, shown):
+        return None  # whether somebody else's file is valid is not our business
+    tool = _toml(project, shown).get("tool")
+    table = tool.get("dvdup") if isinstance(tool, Mapping) else None
+    return table if isinstance(table, Mapping) else None
+
+
+def _bytes(file: Path, shown: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ConfigError(f"configuration file {shown}: {reason}; name one to read") from error
+
+
+def _toml(file: Path, shown: str) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(_bytes(file, shown).decode("utf-8-sig"))
+    except tomllib.TOMLDecodeError as error:
+        text = str(error)
+        raise ConfigError(f"{shown} is not valid TOML: {text[:1].lower()}{text[1:]}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{shown} is not UTF-8 text (byte {error.start}); save it so") from error
+
+
+def _from_table(
+    table: Mapping[str, object], shown: str, prefix: str = ""
+) -> Iterator[tuple[str, object]]:
+    for name, value in table.items():
+        key = prefix + name
+        if key in _SETTINGS:
+            yield key, _parsed(key, value, f"{shown}: {key}")
+        elif key not in _SECTIONS:
+            raise _unknown_key(name, prefix, shown)
+        elif not isinstance(value, Mapping):
+            raise ConfigError(f"{shown}: {key} must be a table, got {value!r}; write [{key}]")
+        else:
+            yield from _from_table(value, shown, f"{key}.")
+
+
+def _unknown_key(name: str, prefix: str, shown: str) -> ConfigError:
+    below = [key[len(prefix) :] for key in _SETTINGS if key.startswith(prefix)]
+    known = list(dict.fromkeys(key.partition(".")[0] for key in below))
+    meant = did_you_mean(name, known) or ";"
+    where = f"known in [{prefix[:-1]}]" if prefix else "known"
+    return ConfigError(f"{shown}: unknown key {prefix}{name}{meant} {where}: {', '.join(known)}")
+
+
+def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, object]]:
+    keys = {setting.variable: setting.key for setting in _SETTINGS.values() if setting.variable}
+    known = sorted([*keys, _CONFIG_VARIABLE])
+    for name in sorted(environ):
+        if not name.startswith(_PREFIX) or name == _CONFIG_VARIABLE:
+            continue
+        if name not in keys:
+            meant = did_you_mean(name, known) or ";"
+            raise ConfigError(f"unknown variable {name}{meant} known: {', '.join(known)}")
+        if environ[name].strip():
+            yield keys[name], _parsed_text(keys[name], environ[name].strip(), name)
+
+
+def _from_flags(overrides: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for key, value in overrides.items():
+        if key not in _SETTINGS:
+            raise ConfigError(f"unknown setting {key}{did_you_mean(key, list(_SETTINGS))}")
+        flag = "--" + key.rpartition(".")[2].replace("_", "-")
+        parse = _parsed_text if isinstance(value, str) else _parsed
+        yield key, parse(key, value, flag)  # type: ignore[arg-type]
+
+
+def _parsed_text(key: str, text: str, where: str) -> object:
+    from_text = _SETTINGS[key].kind.from_text
+    if from_text is None:
+        raise ConfigError(f"{where}: {key} can be set in a file only")
+    try:
+        return from_text(text)
+    except ValueError as error:
+        raise _unfit(key, text, where, error) from error
+
+
+def _parsed(key: str, value: object, where: str) -> object:
+    try:
+        return _SETTINGS[key].kind.parse(value)
+    except ValueError as error:
+        raise _unfit(key, value, where, error) from error
+
+
+def _unfit(key: str, value: object, where: str, error: ValueError) -> ConfigError:
+    why = f" ({error})" if isinstance(error, Unfit) and str(error) else ""
+    return ConfigError(f"{where} must be {_SETTINGS[key].kind.what}, got {value!r}{why}")
+
+
+def _index(text: str, base: Path, root: Path) -> str:
+    """Relative to the root where it lies inside, else absolute; a URI as it is."""
+    if "://" in text:
+        return text
+    folder = PurePath(os.path.abspath(base / text))
+    return (folder.relative_to(root) if folder.is_relative_to(root) else folder).as_posix()
+
+
+def _shown(file: Path, cwd: Path) -> str:
+    """A file as messages name it: relative to the working folder."""
+    try:
+        return Path(os.path.relpath(file, cwd)).as_posix()
+    except ValueError:  # on another drive
+        return str(file)
+
+
+def _check_dataset(dataset: DatasetConfig) -> None:
+    """Refuse settings that the layout would leave unused."""
+    if dataset.csv is not None and dataset.layout not in ("auto", "csv"):
+        raise ConfigError(
+            f"dataset.csv is set but dataset.layout is {dataset.layout}; set it to csv, or take "
+            "one of the two away"
+        )
+    if dataset.splits and (dataset.csv is not None or dataset.layout in ("msd", "csv")):
+        layout = "csv" if dataset.csv is not None else dataset.layout
+        raise ConfigError(
+            f"dataset.splits is set, but the layout is {layout}, which names the splits itself; "
+            "set dataset.layout to folders, or take dataset.splits away"
+        )

@@ -1,0 +1,169 @@
+"""The settings themselves: frozen dataclasses whose fields carry kind and meaning."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dvdup.config.kinds import (
+    FAIL_ON,
+    FLAG,
+    GROUP,
+    POSITIVE,
+    SPLITS,
+    TEXT,
+    TEXTS,
+    VERDICTS,
+    Kind,
+    choice,
+    whole,
+)
+
+DEFAULT_EMBEDDER = "thumbnail"
+LAYOUTS = ("auto", "folders", "msd", "csv", "dicom")
+
+
+def _setting(default: Any, kind: Kind, meaning: str, example: Any = None) -> Any:
+    """A field that is a setting; `example` is shown in files where the default is no value."""
+    metadata = {"kind": kind, "help": meaning, "example": example}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetConfig:
+    """Which files are cases, and of which split. Relative to the folder of the file."""
+
+    layout: str = _setting("auto", choice(LAYOUTS), "how the dataset is laid out")
+    path: str = _setting(".", TEXT, "folder of the dataset")
+    csv: str | None = _setting(
+        None, TEXT, "table with the path and the split of each scan", "splits.csv"
+    )
+    include: tuple[str, ...] = _setting(
+        (), TEXTS, "take these files only; patterns as in .gitignore", ("*.nii.gz",)
+    )
+    exclude: tuple[str, ...] = _setting(
+        (), TEXTS, "leave these out; !PATTERN takes what looks like a label map", ("old/",)
+    )
+    group: str | None = _setting(
+        None, GROUP, "finds the subject in the case id, else in the path", "(sub-[0-9]+)"
+    )
+    splits: Mapping[str, tuple[str, ...]] = _setting(
+        {}, SPLITS, "split = folder, file or pattern, or a list of them, below dataset.path"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SlicingConfig:
+    """How volumes are cut; None leaves it to the recipe. A change asks for `sync --rebuild`."""
+
+    planes: tuple[str, ...] | None = _setting(
+        None, TEXTS, "some of axial, coronal, sagittal", ("axial",)
+    )
+    spacing_mm: float | None = _setting(None, POSITIVE, "distance of the slices, mm", 3.0)
+    max_slices: int | None = _setting(None, whole(1), "slices a channel at most", 300)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportConfig:
+    """What counts as failure."""
+
+    fail_on: tuple[str, ...] = _setting(
+        FAIL_ON[:4], VERDICTS, "what makes the exit code 1; each names the stronger ones too"
+    )
+    """Spelled out: every name of `FAIL_ON` that makes the exit code 1, strongest first."""
+    allow_unreadable: bool = _setting(
+        False, FLAG, "do not fail because of cases that could not be checked"
+    )
+    within: bool = _setting(False, FLAG, "look for duplicates inside each split too")
+
+    def fails(self, verdict: str, basis: str) -> bool:
+        """Whether a finding of this verdict and basis makes the exit code 1."""
+        return verdict in self.fail_on or f"{verdict}:{basis}" in self.fail_on
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """How often finished work is committed."""
+
+    commit_rows: int = _setting(20_000, whole(1), "commit when so many slices have gathered")
+    commit_seconds: float = _setting(30.0, POSITIVE, "or after so many seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of one command."""
+
+    root: Path
+    """Absolute: the folder of the configuration file, else the working folder."""
+    file: Path | None
+    """The configuration file, None if there is none."""
+    index: str = _setting(".dvdup", TEXT, "index folder")
+    """Relative to `root`; absolute if it lies outside; or a URI."""
+    embedder: str = _setting(DEFAULT_EMBEDDER, TEXT, "name of the embedder, see `dvdup models`")
+    device: str = _setting("auto", TEXT, "auto, cpu, cuda, cuda:1 or mps")
+    batch: int | None = _setting(None, whole(1), "slices embedded at a time", 64)
+    jobs: int = _setting(0, whole(0), "threads that read; 0: one a core")
+    offline: bool = _setting(False, FLAG, "never use the network")
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    slicing: SlicingConfig = field(default_factory=SlicingConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of `settings_table`."""
+
+    key: str
+    """Dotted, as in `report.fail_on`."""
+    variable: str
+    """`DVDUP_...`, or "" if it can stand in a file only."""
+    kind: Kind
+    """What it takes."""
+    default: Any
+    example: Any
+    """A value to show where the default is none or empty."""
+    meaning: str
+
+
+def settings_table() -> list[Setting]:
+    """Every setting, in the order of the file."""
+    return list(_settings_of(Config))
+
+
+def _settings_of(cls: Any, prefix: str = "") -> Iterator[Setting]:
+    for item in dataclasses.fields(cls):
+        key = prefix + item.name
+        if "kind" in item.metadata:
+            kind: Kind = item.metadata["kind"]
+            yield Setting(
+                key=key,
+                variable=_variable(key) if kind.from_text else "",
+                kind=kind,
+                default={} if item.default is dataclasses.MISSING else item.default,
+                example=item.metadata["example"],
+                meaning=item.metadata["help"],
+            )
+        elif dataclasses.is_dataclass(item.default_factory):
+            yield from _settings_of(item.default_factory, f"{key}.")
+
+
+def _variable(key: str) -> str:
+    """As the flag, so without `report.`; settings without a flag by their whole key."""
+    return "DVDUP_" + key.removeprefix("report.").replace(".", "_").upper()
+
+
+def build(cls: Any, values: Mapping[str, object], prefix: str = "", **more: object) -> Any:
+    """Make a settings dataclass out of parsed values by dotted key; the rest by default."""
+    for item in dataclasses.fields(cls):
+        key = prefix + item.name
+        if key in values:
+            more[item.name] = values[key]
+        elif dataclasses.is_dataclass(item.default_factory):
+            more[item.name] = build(item.default_factory, values, f"{key}.")
+    return cls(**more)

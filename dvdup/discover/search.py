@@ -1,0 +1,314 @@
+"""Look into folders: every file becomes part of a scan, or is remembered with a reason."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from stat import S_ISDIR
+
+from dvdup.discover.formats import Formats, is_dicom_name, may_be_dicom_name
+from dvdup.discover.rules import Rules
+from dvdup.errors import InputError
+from dvdup.records import Ignored
+
+_BAD_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")  # control, undecodable, line and paragraph separators
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One scan on disk; a layout makes it a case."""
+
+    stem: str
+    """Path below the searched folder, POSIX, NFC, without suffix; a DICOM series: its folder."""
+    files: tuple[str, ...]
+    """As in `Case.files`."""
+    series: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One folder and those of its files that are not left out."""
+
+    path: str
+    """On this machine."""
+    name: str
+    """As in `Case.files`; "" for the root."""
+    below: str
+    """Relative to the searched folder; "" for itself."""
+    files: tuple[str, ...]
+    """Names, sorted."""
+
+
+class Search:
+    """The search of one dataset; gathers in `ignored` what is left out (path -> reason)."""
+
+    def __init__(
+        self,
+        root: Path,
+        formats: Formats,
+        rules: Rules,
+        *,
+        hidden: tuple[str, ...] = (".",),
+        dicom_only: bool = False,
+    ) -> None:
+        """Set up a search.
+
+        Args:
+            root: Folder that the paths of cases are relative to.
+            formats: What is known about formats.
+            rules: What is left out by name.
+            hidden: Beginnings of names that are passed over.
+            dicom_only: Take DICOM series only, whatever their files are called.
+        """
+        self.root = os.path.abspath(root)
+        self.formats = formats
+        self.rules = rules
+        self.ignored: dict[str, str] = {}
+        self._hidden = hidden
+        self._dicom_only = dicom_only
+
+    def path(self, *parts: str) -> str:
+        """Absolute path of something relative to the root (or to the folder given first)."""
+        return os.path.normpath(os.path.join(self.root, *parts))
+
+    def name(self, path: str) -> str:
+        """A path as in `Case.files`: relative to the root inside it, else absolute; POSIX.
+
+        Raises:
+            InputError: It has characters that cannot be stored or printed.
+        """
+        prefix = self.root.rstrip(os.sep) + os.sep
+        inside = path.startswith(prefix)
+        name = path[len(prefix) :] if inside else "" if path == self.root else path
+        return clean(name.replace(os.sep, "/") if os.sep != "/" else name)
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Remember that a path did not become a case; the first reason stays."""
+        self.ignored.setdefault(name, reason)
+
+    def all_ignored(self) -> tuple[Ignored, ...]:
+        """What was left out, sorted by path."""
+        return tuple(Ignored(path, self.ignored[path]) for path in sorted(self.ignored))
+
+    def scans(self, top: str) -> list[Scan]:
+        """All scans in a folder and below.
+
+        Args:
+            top: Absolute path of a folder.
+
+        Returns:
+            Scans by folder; ids are not yet checked for being unique.
+
+        Raises:
+            InputError: A folder cannot be read.
+        """
+        folders = list(self._walk(top, self.name(top), "", None, ()))
+        partners = self._partners(folders)
+        found: list[Scan] = []
+        for folder in folders:
+            candidates: list[str] = []
+            for name in folder.files:
+                path = _below(folder.path, name)
+                if path in partners.taken:
+                    continue
+                if self._may_be_dicom(name):
+                    candidates.append(name)
+                elif not self.formats.claims(name) or self._dicom_only:
+                    reason = "not DICOM" if self._dicom_only else _no_reader(name)
+                    self.leave_out(_join(folder.name, name), reason)
+                else:
+                    stem = _join(folder.below, self.formats.case_name(name))
+                    main = _join(folder.name, name)
+                    found.append(Scan(nfc(stem), (main, *partners.of.get(path, ()))))
+            found += self._series(folder, candidates)
+        return found
+
+    def file(self, path: str) -> Scan:
+        """One scan out of a file that somebody named; its stem is the bare name."""
+        companions = self.formats.companions(Path(path))
+        files = (self.name(path), *(self.name(os.path.normpath(one)) for one in companions))
+        return Scan(nfc(self.formats.case_name(os.path.basename(path))), files)
+
+    def _may_be_dicom(self, name: str) -> bool:
+        if is_dicom_name(name):
+            return True
+        if self.formats.claims(name) or name.upper() == "DICOMDIR":
+            return False
+        return self._dicom_only or may_be_dicom_name(name)
+
+    def _partners(self, folders: list[Folder]) -> _Partners:
+        partners = _Partners({}, set())
+        for folder in folders:
+            for name in folder.files:
+                if self.formats.claims(name) and not is_dicom_name(name):
+                    path = _below(folder.path, name)
+                    companions = self.formats.companions(Path(path))
+                    if companions:
+                        paths = [os.path.normpath(one) for one in companions]
+                        partners.of[path] = tuple(map(self.name, paths))
+                        partners.taken.update(paths)
+        return partners
+
+    def _series(self, folder: Folder, names: list[str]) -> Iterator[Scan]:
+        """The DICOM series of a folder; files that belong to none are left out."""
+        if not names:
+            return
+        where = Path(folder.path)
+        series = self.formats.dicom_series(where, [where / name for name in names])
+        good = sum(uid != "" for uid, _ in series)
+        left = set(names)
+        for uid, paths in series:
+            members = [path.name for path in paths]
+            left.difference_update(members)
+            files = tuple(_join(folder.name, name) for name in members)
+            alone = good + (uid == "") == 1
+            yield Scan(nfc(self._series_stem(folder, uid, members, alone)), files, uid)
+        for name in left:
+            reason = "DICOM without an image" if is_dicom_name(name) else _no_reader(name)
+            self.leave_out(_join(folder.name, name), reason)
+
+    def _series_stem(self, folder: Folder, uid: str, members: list[str], alone: bool) -> str:
+        """The folder if it holds just this series; else what tells the series apart."""
+        single = self._bare(members[0]) if len(members) == 1 else ""
+        if single and (not alone or not folder.below):
+            return _join(folder.below, single)
+        own = folder.below or os.path.basename(folder.path)
+        return own if alone else f"{own}-{_short(uid) if uid else 'unreadable'}"
+
+    def _bare(self, name: str) -> str:
+        return self.formats.case_name(name) if is_dicom_name(name) else name
+
+    def _walk(
+        self,
+        path: str,
+        name: str,
+        below: str,
+        reason: str | None,
+        above: tuple[tuple[int, int], ...],
+    ) -> Iterator[Folder]:
+        """Go through a folder, sorted by name, following links but never round in a circle."""
+        identity = _identity(path)
+        if identity in above:
+            self.leave_out(name + "/", "a link back to a folder above it")
+            return
+        files: list[str] = []
+        subfolders: list[str] = []
+        for entry in self._entries(path, name):
+            full = _join(name, entry.name)
+            is_folder = entry.is_dir()
+            if entry.name.startswith(self._hidden):
+                self.leave_out(_printable(full + "/" if is_folder else full), "hidden")
+            elif is_folder:
+                subfolders.append(entry.name)
+            elif out := self.rules.file_out(full, entry.name, reason):
+                self.leave_out(_printable(full), out)
+            elif entry.is_file() or entry.is_symlink():  # a broken link: content that is not here
+                clean(full)
+                files.append(entry.name)
+            else:
+                self.leave_out(_printable(full), "not a regular file")
+        yield Folder(path, name, below, tuple(files))
+        for sub in subfolders:
+            full = _join(name, sub)
+            out = self.rules.folder_out(full, sub, reason)
+            if out and not self.rules.can_take_back:
+                self.leave_out(_printable(full) + "/", out)
+                continue
+            further = (*above, identity)
+            yield from self._walk(_below(path, sub), full, _join(below, sub), out, further)
+
+    def _entries(self, path: str, name: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(path) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            raise InputError(
+                f"folder {_printable(name) or '.'} cannot be read: {reason}; make it readable, or "
+                "leave it out with dataset.exclude"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Partners:
+    of: dict[str, tuple[str, ...]]
+    """Path of a main file -> names of its companions."""
+    taken: set[str]
+    """Paths of all companions."""
+
+
+def nfc(text: str) -> str:
+    """Case ids in one normal form: some file systems store the other one."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def clean(name: str) -> str:
+    """Check that a name can be stored and printed.
+
+    Raises:
+        InputError: It has a control character, or is no valid Unicode.
+    """
+    if not name.isprintable() and any(unicodedata.category(c) in _BAD_CATEGORIES for c in name):
+        raise InputError(
+            f"{ascii(name)} has a control character or is not Unicode; rename it, or leave it out "
+            "with dataset.exclude"
+        )
+    return name
+
+
+def shown(text: str) -> str:
+    """A path or name for a message: one line, printable."""
+    return _printable(text) or "."
+
+
+def is_folder(path: str) -> bool:
+    """Whether a path is a folder, or a link to one."""
+    try:
+        return S_ISDIR(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def subfolders(path: str) -> list[str]:
+    """Names of the folders in a folder that are not hidden, sorted; empty if it is unreadable."""
+    try:
+        with os.scandir(path) as entries:
+            return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
+    except OSError:
+        return []
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder}{name}" if folder.endswith(os.sep) else f"{folder}{os.sep}{name}"
+
+
+def _identity(path: str) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return (0, 0)  # reading it says what is wrong
+    return (status.st_dev, status.st_ino)
+
+
+def _short(uid: str) -> str:
+    return hashlib.blake2b(uid.encode(), digest_size=4).hexdigest()
+
+
+def _no_reader(name: str) -> str:
+    suffixes = PurePath(name.lower()).suffixes
+    if not suffixes or suffixes[-1][1:].isdecimal():
+        return "no DICOM image"
+    packed = suffixes[-1] in (".gz", ".bz2", ".xz", ".zst") and len(suffixes) > 1
+    return f"no reader for {''.join(suffixes[-2:] if packed else suffixes[-1:])}"

@@ -1,0 +1,158 @@
+"""Hashes of files, voxels and contents.
+
+In: paths, float32 channels in RAS+ order (`voxels.channel_values`). Out: hex digests of blake2b.
+
+The voxel hash, version 1, is a function of the picture alone: not of the file format, the
+compression, the stored type, the stored axis order, the spacing or the origin. It is blake2b-256
+over a tag, the shape without trailing axes of 1, and the float32 voxels (little-endian, x fastest),
+with -0 counted as +0 and every NaN as one pattern. Infinities are kept. A channel that holds one
+value only has no voxel hash, because all empty scans would be copies of one another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+VOXEL_HASH_VERSION = 1
+_BLOCK = 1 << 18  # voxels: 1 MiB of float32, so that the passes over a block stay in cache
+
+
+class ChannelHash(NamedTuple):
+    """The digest of one channel, and whether it holds a single value."""
+
+    digest: str
+    """blake2b-256 hex."""
+    constant: bool
+
+    @property
+    def voxel_hash(self) -> str | None:
+        """The digest, or None for a constant channel."""
+        return None if self.constant else self.digest
+
+
+def file_hash(path: Path) -> str:
+    """Hash the bytes of a file without holding them in memory.
+
+    Args:
+        path: An existing file.
+
+    Returns:
+        blake2b-128, 32 hex digits.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    with path.open("rb", buffering=0) as stream:
+        return hashlib.file_digest(stream, _blake2b_128).hexdigest()
+
+
+def hash_channel(values: np.ndarray) -> ChannelHash:
+    """Hash one channel and tell whether it is constant, in one pass.
+
+    Args:
+        values: float32, up to 3 axes in RAS+ order, (X, Y, Z). Fortran order is fastest; other
+            strides are copied a block at a time.
+
+    Returns:
+        The digest, equal for equal voxels and shape, and the constant flag.
+    """
+    trimmed = _without_trailing_ones(values)
+    hasher = hashlib.blake2b(digest_size=32)
+    shape = "x".join(str(n) for n in trimmed.shape)
+    hasher.update(f"dvdup voxels {VOXEL_HASH_VERSION} {shape}\n".encode())
+    first: np.ndarray | None = None
+    constant = True
+    for block in _canonical_blocks(trimmed):
+        hasher.update(block.data)
+        if constant:
+            bits = block.view(np.uint32)
+            first = bits[:1].copy() if first is None else first
+            constant = not bool(np.any(bits != first))
+    return ChannelHash(hasher.hexdigest(), constant)
+
+
+def voxel_hash(values: np.ndarray) -> str | None:
+    """Hash the voxels of one channel (version 1, see the module).
+
+    Args:
+        values: float32 (X, Y, Z) in RAS+ order.
+
+    Returns:
+        blake2b-256 hex; None if all voxels hold one value (all NaN included).
+    """
+    return hash_channel(values).voxel_hash
+
+
+def channel_digest(values: np.ndarray) -> str:
+    """Digest the voxels of one channel, constant or not: the voxel hash where there is one.
+
+    Args:
+        values: float32 (X, Y, Z) in RAS+ order.
+
+    Returns:
+        blake2b-256 hex.
+    """
+    return hash_channel(values).digest
+
+
+def content_key(
+    channel_digests: Sequence[str], spacing: Sequence[float], modality: str = ""
+) -> str:
+    """Key of everything in a scan that changes its slices.
+
+    Args:
+        channel_digests: `channel_digest` of each channel, in order.
+        spacing: mm along X, Y, Z.
+        modality: DICOM modality, or "".
+
+    Returns:
+        blake2b-128 hex.
+    """
+    # float32 first: the same spacing stored as float32 and as text must give the same key
+    rounded = [float(np.float32(step)).hex() for step in spacing]
+    parts = ["dvdup content 1", modality, *rounded, *channel_digests]
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _blake2b_128() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
+
+
+def _without_trailing_ones(values: np.ndarray) -> np.ndarray:
+    shape = values.shape
+    while len(shape) > 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    return values.reshape(shape, order="F") if shape != values.shape else values
+
+
+def _canonical_blocks(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the voxels x fastest as little-endian float32 with one zero and one NaN.
+
+    Every block is a view of one buffer that the next block overwrites.
+    """
+    buffer = np.empty(_BLOCK, dtype="<f4")
+    for piece in _flat_pieces(values):
+        for start in range(0, piece.size, _BLOCK):
+            part = piece[start : start + _BLOCK]
+            block = buffer[: part.size]
+            np.add(part, np.float32(0.0), out=block)  # -0 + 0 is +0
+            holes = np.isnan(block)
+            if holes.any():
+                block.view("<u4")[holes] = 0x7FC00000
+            yield block
+
+
+def _flat_pieces(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield 1D pieces, x fastest, copying about a block at a time where strides demand it."""
+    if values.flags.f_contiguous:
+        yield values.reshape(-1, order="F")
+        return
+    per_layer = max(1, values.size // max(1, values.shape[-1]))
+    step = max(1, _BLOCK // per_layer)
+    for start in range(0, values.shape[-1], step):
+        yield values[..., start : start + step].reshape(-1, order="F")

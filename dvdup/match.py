@@ -1,0 +1,393 @@
+"""Exact nearest slices, and the scores of pairs of cases, from slice rows that are streamed.
+
+One blocked matrix product gives s[i, k], the highest cosine of query slice i to any slice of case
+k of the other side, for both directions at once. Every score is a function of s:
+
+- `count_score(q -> k)`: share of the slices i of q with k = argmax s[i, .], ties to the smaller
+  (split, case). The published measure (Truong, Khun Jush, Lenga, arXiv 2312.07273, top-1).
+- `count_top3(q -> k)`: share of i with k among the cases of the three nearest slices of i.
+- `shared_score(q -> k)`: share of i with s[i, k] >= max s[i, .] - `margin`, and
+  s[i, k] >= m + `floor` * (1 - m), where m is the median of s[i, .] over the cases. All copies of
+  one scan keep the votes of its slices; a slice that looks alike in everybody votes for nobody.
+- `similarity(q -> k)`: mean of s[i, k] over i (late interaction).
+
+Of a case with several channels each channel is scored on its own; the maximum counts.
+
+Memory: at most `budget` floats of state, whatever the number of cases. If the left side does not
+fit, it is done in tiles of cases, and each tile streams the right side again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dvdup.records import Directed, PairScore
+
+Key = tuple[str, str]
+Block = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Embeddings float (B, D), case codes int (B,), channels int (B,)."""
+
+_ROWS = 1024  # left slices a product: with 8192 on the right the result stays near the processor
+_TIE = 2e-6  # cosines closer than this are equal: block sizes must not decide who wins
+_NEVER = np.float32(-2.0)  # below every cosine: not compared
+
+
+@dataclass(frozen=True, slots=True)
+class MatchSettings:
+    """What scoring depends on."""
+
+    margin: float = 0.01
+    """Cosine below its best within which a slice votes for a case as well."""
+    floor: float = 0.35
+    """Share of the way from the median case to 1 that a slice must reach to vote."""
+    keep_nearest: int = 5
+    """Cases kept for every case by similarity, whatever their scores."""
+    keep_above: float = 0.2
+    """Count or shared score from which a pair is kept."""
+    top3: bool = False
+    """Whether to compute `count_top3`, which costs two sweeps of its own."""
+    budget: int = 128_000_000
+    """Floats of state, 4 bytes each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: cases, and a way to stream their slices as often as needed."""
+
+    keys: tuple[Key, ...]
+    """Sorted; the code of a case is its position here."""
+    n_slices: tuple[int, ...]
+    blocks: Callable[[Sequence[int]], Iterator[Block]] = field(compare=False)
+    """Streams the rows of the cases with the given codes. Rows of a case come channel by
+    channel and need not be in one piece."""
+
+
+def match(a: Side, b: Side, settings: MatchSettings | None = None) -> list[PairScore]:
+    """Score the cases of two sides against each other, in both directions.
+
+    A case is never compared with itself: pairs of equal (split, case_id) are left out. One split
+    against itself gives every pair once, with a < b.
+
+    Args:
+        a: First side.
+        b: Second side.
+        settings: Margins and limits.
+
+    Returns:
+        The pairs worth a look (see `MatchSettings`), sorted by (a, b).
+    """
+    settings = settings or MatchSettings()
+    tiles = list(_tiles(a, b, settings.budget))
+    rivals = _Rivals(sum(b.n_slices))
+    if len(tiles) > 1:
+        for tile in tiles:
+            rivals.see(_sweep(a, b, tile, _NearestOnly))
+    pairs = [pair for tile in tiles for pair in _tile_pairs(a, b, tile, rivals, settings)]
+    if settings.top3:
+        pairs = _with_top3(pairs, a, b)
+    within = a.keys == b.keys
+    return sorted(
+        (pair for pair in pairs if not within or pair.a < pair.b),
+        key=lambda pair: (pair.a, pair.b),
+    )
+
+
+def _tiles(a: Side, b: Side, budget: int) -> Iterator[range]:
+    """Cut the cases of the left side into runs whose state fits the budget."""
+    start = used = 0
+    for code, n in enumerate(a.n_slices):
+        need = n * len(b.keys) + sum(b.n_slices)
+        if used and used + need > budget:
+            yield range(start, code)
+            start, used = code, 0
+        used += need
+    if a.keys and b.keys:
+        yield range(start, len(a.keys))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Labels of slices in memory: case (position within what was asked for) and channel."""
+
+    case: np.ndarray
+    channel: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Swept:
+    """What one pass over the right side leaves."""
+
+    forward: np.ndarray
+    """float32 (slices of the tile, cases of b): s of the left slices."""
+    backward: np.ndarray
+    """float32 (slices of b, cases of the tile), or (slices of b, 1)."""
+    left: _Rows
+    right: _Rows
+
+
+class _Both:
+    """Keeps s in both directions."""
+
+    def __init__(self, n_left: int, n_cases: int, n_right: int, n_tile: int) -> None:
+        self.forward = np.full((n_left, n_cases), _NEVER, np.float32)
+        self.backward = np.full((n_right, n_tile), _NEVER, np.float32)
+
+    def take(
+        self,
+        product: np.ndarray,
+        rows: slice,
+        columns: slice,
+        left: np.ndarray,
+        right: np.ndarray,
+    ) -> None:
+        """Take in one product, (left rows, right columns), with the case codes of both."""
+        starts, codes = _segments(right)
+        best = np.maximum.reduceat(product, starts, axis=1)
+        self.forward[rows, codes] = np.maximum(self.forward[rows, codes], best)
+        starts, codes = _segments(left)
+        best = np.maximum.reduceat(product, starts, axis=0).T
+        self.backward[columns, codes] = np.maximum(self.backward[columns, codes], best)
+
+
+class _NearestOnly(_Both):
+    """Keeps only the best cosine of every slice of the right side."""
+
+    def __init__(self, n_left: int, n_cases: int, n_right: int, n_tile: int) -> None:
+        super().__init__(0, 0, n_right, 1)
+
+    def take(
+        self,
+        product: np.ndarray,
+        rows: slice,
+        columns: slice,
+        left: np.ndarray,
+        right: np.ndarray,
+    ) -> None:
+        """Take in one product; pairs of one case with itself have been masked in it."""
+        best = product.max(axis=0)
+        self.backward[columns, 0] = np.maximum(self.backward[columns, 0], best)
+
+
+def _segments(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | slice]:
+    """Where runs of equal codes start, and the code of each; codes ascend."""
+    starts = np.flatnonzero(np.diff(codes, prepend=codes[0] - 1))
+    found = codes[starts]
+    if len(found) == found[-1] - found[0] + 1:
+        return starts, slice(int(found[0]), int(found[-1]) + 1)
+    return starts, found
+
+
+def _sweep(a: Side, b: Side, tile: range, keeper: type[_Both]) -> _Swept:
+    """Compare a tile of `a` with all of `b`."""
+    embedding, left = _gathered(a, tile)
+    n_right = sum(b.n_slices)
+    state = keeper(len(embedding), len(b.keys), n_right, len(tile))
+    right = _Rows(np.zeros(n_right, np.int64), np.zeros(n_right, np.int16))
+    position = {key: code for code, key in enumerate(b.keys)}
+    itself = np.array([position.get(a.keys[code], -1) for code in tile])
+    done = 0
+    for block, case, channel in _ordered(b, range(len(b.keys))):
+        columns = slice(done, done + len(case))
+        right.case[columns], right.channel[columns] = case, channel
+        turned = np.ascontiguousarray(block.T, dtype=np.float32)
+        for start in range(0, len(embedding), _ROWS):
+            rows = slice(start, start + _ROWS)
+            product = embedding[rows] @ turned
+            _mask_itself(product, itself[left.case[rows]], case)
+            state.take(product, rows, columns, left.case[rows], case)
+        done = columns.stop
+    return _Swept(state.forward, state.backward, left, right)
+
+
+def _mask_itself(product: np.ndarray, own: np.ndarray, case: np.ndarray) -> None:
+    """Take out what compares a case with itself; `own` is the code on the right, or -1."""
+    present = np.intersect1d(own, case)
+    for code in present.tolist():
+        product[np.ix_(own == code, case == code)] = _NEVER
+
+
+def _gathered(side: Side, tile: range) -> tuple[np.ndarray, _Rows]:
+    """The slices of some cases in memory, sorted by case."""
+    embeddings, cases, channels = [], [], []
+    for embedding, case, channel in _ordered(side, tile):
+        embeddings.append(embedding.astype(np.float32))
+        cases.append(case - tile.start)
+        channels.append(channel)
+    if not cases:
+        return np.zeros((0, 1), np.float32), _Rows(np.zeros(0, np.int64), np.zeros(0, np.int16))
+    case, channel = np.concatenate(cases), np.concatenate(channels)
+    order = np.lexsort((channel, case))
+    return np.concatenate(embeddings)[order], _Rows(case[order], channel[order])
+
+
+def _ordered(side: Side, codes: Sequence[int]) -> Iterator[Block]:
+    """Blocks whose rows ascend by case."""
+    for embedding, case, channel in side.blocks(codes):
+        if (np.diff(case) < 0).any():
+            order = np.argsort(case, kind="stable")
+            embedding, case, channel = embedding[order], case[order], channel[order]
+        yield embedding, case.astype(np.int64), channel
+
+
+class _Rivals:
+    """For each slice of the right side, what all tiles together offer it."""
+
+    def __init__(self, n: int) -> None:
+        self.best = np.full(n, _NEVER, np.float32)
+        self.decided = np.zeros(n, bool)
+        """Whether an earlier tile, so a smaller case, has its vote."""
+
+    def see(self, swept: _Swept) -> None:
+        """Take in the best of one tile."""
+        np.maximum(self.best, swept.backward.max(axis=1), out=self.best)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scores:
+    """Scores of Q query cases against K cases, and what strangers get."""
+
+    count: np.ndarray
+    shared: np.ndarray
+    similarity: np.ndarray
+    background: np.ndarray
+    """float32 (Q,)."""
+
+
+def _tile_pairs(
+    a: Side, b: Side, tile: range, rivals: _Rivals, settings: MatchSettings
+) -> Iterator[PairScore]:
+    swept = _sweep(a, b, tile, _Both)
+    fresh = _Rivals(len(swept.forward))
+    fresh.best = swept.forward.max(axis=1, initial=_NEVER)
+    ahead = _scores(swept.forward, swept.left, len(tile), fresh, settings)
+    rivals.see(swept)
+    back = _scores(swept.backward, swept.right, len(b.keys), rivals, settings)
+    position = {key: code for code, key in enumerate(b.keys)}
+    for i, k in _kept(ahead, back, settings):
+        key = a.keys[tile[i]]
+        if position.get(key) == k or not (a.n_slices[tile[i]] and b.n_slices[k]):
+            continue
+        yield PairScore(
+            a=key,
+            b=b.keys[k],
+            count_score=_directed(ahead.count[i, k], back.count[k, i]),
+            shared_score=_directed(ahead.shared[i, k], back.shared[k, i]),
+            similarity=_directed(ahead.similarity[i, k], back.similarity[k, i]),
+            background=_directed(ahead.background[i], back.background[k]),
+            slices=(a.n_slices[tile[i]], b.n_slices[k]),
+            cohort=(len(b.keys), len(tile)),
+        )
+
+
+def _directed(a_to_b: float, b_to_a: float) -> Directed:
+    return Directed(float(a_to_b), float(b_to_a))
+
+
+def _scores(
+    s: np.ndarray, rows: _Rows, n_cases: int, rivals: _Rivals, settings: MatchSettings
+) -> _Scores:
+    """All scores of one direction, a bounded number of slices at a time."""
+    order = np.lexsort((rows.channel, rows.case))
+    group = np.flatnonzero(
+        np.diff(rows.case[order], prepend=-1) | np.diff(rows.channel[order], prepend=-1)
+    )
+    sizes = np.diff(np.append(group, len(order)))
+    owner = rows.case[order][group] if len(order) else np.zeros(0, np.int64)
+    shape = (n_cases, s.shape[1])
+    found = _Scores(
+        count=np.zeros(shape, np.float32),
+        shared=np.zeros(shape, np.float32),
+        similarity=np.zeros(shape, np.float32),
+        background=np.zeros(n_cases, np.float32),
+    )
+    for start, size, case in zip(group.tolist(), sizes.tolist(), owner.tolist(), strict=True):
+        picked = order[start : start + size]
+        part = s[picked]
+        best = rivals.best[picked, None]
+        count, decided = _winners(part, best[:, 0], rivals.decided[picked])
+        rivals.decided[picked] = decided
+        median = np.median(part, axis=1, keepdims=True)
+        votes = (part >= best - settings.margin) & (part >= median + settings.floor * (1 - median))
+        similarity = part.mean(axis=0)
+        np.maximum(found.count[case], count, out=found.count[case])
+        np.maximum(found.shared[case], votes.mean(axis=0), out=found.shared[case])
+        np.maximum(found.similarity[case], similarity, out=found.similarity[case])
+        found.background[case] = max(found.background[case], np.median(similarity))
+    return found
+
+
+def _winners(
+    part: np.ndarray, best: np.ndarray, decided: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Votes a case (share of the slices) for the first case that ties with the best."""
+    ties = part >= (best - _TIE)[:, None]
+    voting = ties.any(axis=1) & ~decided & (best > _NEVER)
+    winner = ties.argmax(axis=1)[voting]
+    votes = np.bincount(winner, minlength=part.shape[1]) / max(1, len(part))
+    return votes, decided | voting
+
+
+def _kept(ahead: _Scores, back: _Scores, settings: MatchSettings) -> Iterator[tuple[int, int]]:
+    """Positions (left case, right case) of the pairs worth a look."""
+    keep = np.zeros(ahead.count.shape, bool)
+    for scores, mask in ((ahead, keep), (back, keep.T)):
+        mask |= (scores.count >= settings.keep_above) | (scores.shared >= settings.keep_above)
+        n = min(settings.keep_nearest, mask.shape[1])
+        if n:
+            nearest = np.argsort(-scores.similarity, axis=1, kind="stable")[:, :n]
+            np.put_along_axis(mask, nearest, True, axis=1)
+    yield from (tuple(position) for position in np.argwhere(keep).tolist())
+
+
+def _with_top3(pairs: list[PairScore], a: Side, b: Side) -> list[PairScore]:
+    ahead, back = top3_votes(a, b), top3_votes(b, a)
+    return [
+        dataclasses.replace(
+            pair,
+            count_top3=Directed(ahead.get((pair.a, pair.b), 0.0), back.get((pair.b, pair.a), 0.0)),
+        )
+        for pair in pairs
+    ]
+
+
+def top3_votes(queries: Side, candidates: Side) -> dict[tuple[Key, Key], float]:
+    """`count_top3` of every pair with a vote.
+
+    Args:
+        queries: The voting cases.
+        candidates: Whom they vote for.
+
+    Returns:
+        (query, candidate) -> share in (0, 1]; for several channels the maximum.
+    """
+    votes: dict[tuple[Key, Key], float] = {}
+    position = {key: code for code, key in enumerate(candidates.keys)}
+    for code, key in enumerate(queries.keys):
+        embedding, rows = _gathered(queries, range(code, code + 1))
+        nearest = _three_nearest(embedding, candidates, position.get(key, -1))
+        for channel in np.unique(rows.channel).tolist():
+            part = nearest[rows.channel == channel]
+            for k in np.unique(part[part >= 0]).tolist():
+                share = float((part == k).any(axis=1).mean())
+                pair = (key, candidates.keys[k])
+                votes[pair] = max(votes.get(pair, 0.0), share)
+    return votes
+
+
+def _three_nearest(embedding: np.ndarray, candidates: Side, own: int) -> np.ndarray:
+    """Cases (S, 3) int of the three nearest slices, -1 where there are fewer."""
+    best = np.full((len(embedding), 3), _NEVER, np.float32)
+    codes = np.full((len(embedding), 3), -1)
+    for block, case, _ in _ordered(candidates, range(len(candidates.keys))):
+        product = embedding @ block.astype(np.float32).T
+        product[:, case == own] = _NEVER
+        joined = np.concatenate([best, product], axis=1)
+        labels = np.concatenate([codes, np.broadcast_to(case, product.shape)], axis=1)
+        top = np.argsort(-joined, axis=1, kind="stable")[:, :3]
+        best = np.take_along_axis(joined, top, axis=1)
+        codes = np.where(best > _NEVER, np.take_along_axis(labels, top, axis=1), -1)
+    return codes

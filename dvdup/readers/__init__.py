@@ -1,0 +1,175 @@
+"""Readers: one declared case in, one `Volume` in RAS+ order out.
+
+A new format is one module with `SUFFIXES` and `read(source)`, one row in `READERS` and one test
+file. The modules are imported when a file of theirs is read, so that this table costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+from dvdup.errors import ReadError
+from dvdup.readers.sources import Source, looks_like, peek, require
+from dvdup.records import Case, Volume
+
+__all__ = [
+    "READERS",
+    "SUFFIXES",
+    "Reader",
+    "case_name",
+    "companions",
+    "is_readable_name",
+    "maybe_dicom",
+    "read_volume",
+    "series_finder",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One family of formats."""
+
+    module: str
+    """Import path of a module with `read(source) -> Volume`."""
+    suffixes: tuple[str, ...]
+    """Lower case, with the dot."""
+    has_companions: bool = False
+    """Whether the module has `companions(path) -> tuple[Path, ...]`."""
+
+
+READERS: dict[str, Reader] = {
+    "nifti": Reader(
+        "dvdup.readers.nifti",
+        (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".mgh", ".mgz", ".mgh.gz"),
+        has_companions=True,
+    ),
+    "itk": Reader("dvdup.readers.itk", (".nrrd", ".nhdr", ".mha", ".mhd"), has_companions=True),
+    "numpy": Reader("dvdup.readers.numpy_arrays", (".npy", ".npz")),
+    "dicom": Reader("dvdup.readers.dicom", (".dcm", ".dicom", ".ima")),
+    "picture": Reader("dvdup.readers.pictures", (".png", ".jpg", ".jpeg", ".tif", ".tiff")),
+}
+
+SUFFIXES: tuple[str, ...] = tuple(s for reader in READERS.values() for s in reader.suffixes)
+"""Every suffix that a reader claims."""
+
+_HALVES = (".img", ".img.gz", ".raw", ".zraw")
+
+
+def is_readable_name(name: str) -> bool:
+    """Whether a reader claims files of this name."""
+    return _suffix(name) != ""
+
+
+def case_name(name: str) -> str:
+    """The name of a file without its folder and its whole suffix: `a/b.nii.gz` is `b`."""
+    base = name.replace("\\", "/").rpartition("/")[2]
+    suffix = _suffix(base)
+    return base[: -len(suffix)] if suffix else base.rpartition(".")[0] or base
+
+
+def companions(path: Path) -> tuple[Path, ...]:
+    """The files that belong to a file: the .img of a .hdr, the voxel files of a .mhd or .nhdr.
+
+    Args:
+        path: A main file.
+
+    Returns:
+        Their paths, existing or not; empty for a format in one file.
+    """
+    reader = _reader_of(path.name)
+    if reader is None or not reader.has_companions:
+        return ()
+    return cast(tuple[Path, ...], import_module(reader.module).companions(path))
+
+
+def maybe_dicom(path: Path) -> bool:
+    """Whether a file is named as DICOM or has its preamble (DICOM files often have no suffix)."""
+    return bool(import_module("dvdup.readers.dicom_series").looks_like_dicom(path))
+
+
+def series_finder(cache: Path) -> Callable[[Path, list[Path]], list[tuple[str, tuple[Path, ...]]]]:
+    """Make the function that groups the files of one folder into DICOM series.
+
+    Args:
+        cache: Folder where it may keep what it found; made when needed.
+
+    Returns:
+        (folder, files) -> (series UID, files sorted by path) of each series, by first file. The UID
+        is "" for files named as DICOM that cannot be read as such.
+    """
+    dicom_series = import_module("dvdup.readers.dicom_series")
+
+    def find(folder: Path, files: list[Path]) -> list[tuple[str, tuple[Path, ...]]]:
+        known = dicom_series.load_cache(cache, folder)
+        found = dicom_series.group_series(files, known)
+        if known.changed:
+            dicom_series.save_cache(cache, folder, known)
+        return [(series.uid, series.files) for series in found]
+
+    return find
+
+
+def read_volume(root: Path, case: Case) -> Volume:
+    """Read a case.
+
+    Args:
+        root: The folder that `case.files` are relative to.
+        case: The case; its first file is the main one.
+
+    Returns:
+        The volume in RAS+ (or array) order, voxels as stored.
+
+    Raises:
+        ReadError: If the case cannot be read; names the file, what is wrong and what to do.
+        PointerError: If a file is a git-lfs, DVC or git-annex pointer.
+    """
+    if not case.files:
+        raise ReadError(f"{case.case_id}: the case has no files; declare one")
+    sources = [Source(root / name, name) for name in case.files]
+    try:
+        if case.series is not None or _reader_of(sources[0].name) is READERS["dicom"]:
+            return cast(Volume, _module("dicom").read_series(sources, case.series or None))
+        return _read_function(sources[0])(sources[0])
+    except MemoryError as error:
+        raise ReadError(f"{case.files[0]}: does not fit into memory; use fewer jobs") from error
+
+
+def _read_function(source: Source) -> Callable[[Source], Volume]:
+    reader = _reader_of(source.name)
+    if reader is None:
+        require(source)
+        if peek(source, 132)[128:] == b"DICM":  # DICOM files often have no suffix
+            reader = READERS["dicom"]
+        else:
+            raise _unknown(source)
+    return cast(Callable[[Source], Volume], import_module(reader.module).read)
+
+
+def _unknown(source: Source) -> ReadError:
+    if source.name.lower().endswith(_HALVES):
+        return ReadError(f"{source.name}: holds voxels only; name its header file instead")
+    words = looks_like(peek(source, 512))
+    seems = f" (it looks like {words})" if words else ""
+    return ReadError(
+        f"{source.name}: no reader for this suffix{seems}; dvdup reads {', '.join(SUFFIXES)}"
+    )
+
+
+def _module(name: str) -> Any:
+    return import_module(READERS[name].module)
+
+
+def _reader_of(name: str) -> Reader | None:
+    suffix = _suffix(name)
+    return next((r for r in READERS.values() if suffix in r.suffixes), None) if suffix else None
+
+
+def _suffix(name: str) -> str:
+    """The longest claimed suffix of a name as written there, or ""."""
+    lower = name.lower()
+    found = max((s for s in SUFFIXES if lower.endswith(s)), key=len, default="")
+    return name[-len(found) :].lower() if found and len(name) > len(found) else ""

@@ -1,0 +1,204 @@
+"""One DICOM series as one volume, through pydicom.
+
+Slices are ordered by position along the normal; the modality LUT or rescale is applied a frame at a
+time, never the window or overlays; MONOCHROME1 is not inverted. Compressed transfer syntaxes and
+enhanced multi-frame objects are read through pydicom and its plugins. No patient tag is kept: only
+the tags listed here are looked at. Standard: https://dicom.nema.org/medical/dicom/current.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dvdup.errors import ReadError
+from dvdup.readers.axes import LPS_TO_RAS, as_volume, colour_channels, frame_notes
+from dvdup.readers.dicom_frames import Frame, Stack, frames_of, stacks_of
+from dvdup.readers.dicom_series import SUFFIXES, read_header
+from dvdup.readers.sources import Source, reason, truncated
+from dvdup.records import Volume
+
+__all__ = ["SUFFIXES", "read", "read_series"]
+
+_IMAGE_TAGS = [
+    *("SeriesInstanceUID", "Modality", "Rows"),
+    *("SOPInstanceUID", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated"),
+    *("PixelRepresentation", "PhotometricInterpretation", "InstanceNumber"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ImagerPixelSpacing"),
+    *("SliceThickness", "SpacingBetweenSlices"),
+    *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
+    *("EchoTime", "DiffusionBValue", "TemporalPositionIdentifier", "AcquisitionNumber"),
+    *("TriggerTime", "ImageType"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+]
+_COMPRESSED_RATIO = 10_000  # no picture worth reading is packed tighter
+
+
+def read(source: Source) -> Volume:
+    """Read a series that is one file; see `read_series`."""
+    return read_series([source], None)
+
+
+def read_series(sources: Sequence[Source], uid: str | None) -> Volume:
+    """Read the files of one series as one volume.
+
+    Args:
+        sources: Its files, in any order.
+        uid: Its SeriesInstanceUID; None takes the only one there is.
+
+    Returns:
+        The volume. Repeats of the whole stack (echoes, b-values, time points) are channels; missing
+        slices are noted.
+
+    Raises:
+        ReadError: If a file is missing, damaged or of another series, a slice is there twice, or
+            slices differ in size or orientation.
+        PointerError: If a file is a pointer.
+    """
+    headers = [(source, read_header(source, _IMAGE_TAGS)) for source in sources]
+    _check_one_series(headers, uid)
+    _check_size(headers)
+    frames = [frame for source, header in headers for frame in frames_of(source, header)]
+    stacks, notes = stacks_of(frames)
+    channels: list[np.ndarray] = []
+    scaling: list[tuple[float, float]] = []
+    for stack in stacks:
+        parts, scale = _pixels(stack)
+        channels += parts
+        scaling += [scale] * len(parts)
+    first = stacks[0]
+    return as_volume(
+        [_stored_axes(part, first) for part in channels],
+        directions=None if first.directions is None else LPS_TO_RAS @ first.directions,
+        spacing=first.spacing,
+        scaling=scaling,
+        modality=str(headers[0][1].get("Modality") or ""),
+        notes=[*notes, *frame_notes(len(stacks))],
+    )
+
+
+def _stored_axes(pixels: np.ndarray, stack: Stack) -> np.ndarray:
+    """(slices, rows, columns) to (columns, rows, slices); upright where there is no orientation."""
+    upright = pixels[:, ::-1] if stack.directions is None else pixels
+    return upright.transpose(2, 1, 0)
+
+
+def _check_one_series(headers: Sequence[tuple[Source, Any]], uid: str | None) -> None:
+    """Every file is an image of the same series and size, none twice."""
+    first, head = headers[0]
+    seen: dict[str, Source] = {}
+    for source, header in headers:
+        found = str(header.get("SeriesInstanceUID") or "")
+        expected = uid or str(head.get("SeriesInstanceUID") or "")
+        if found != expected:
+            raise ReadError(
+                f"{source.name}: belongs to another DICOM series than {first.name}; run dvdup sync"
+            )
+        if "Rows" not in header or "Columns" not in header:
+            raise ReadError(f"{source.name}: a DICOM object without voxels; exclude it")
+        size, first_size = ((h.Rows, h.Columns) for h in (header, head))
+        if size != first_size:
+            raise ReadError(
+                f"{source.name}: its slices are {size[1]} x {size[0]} pixels, those of "
+                f"{first.name} {first_size[1]} x {first_size[0]}; exclude one of them"
+            )
+        instance = str(header.get("SOPInstanceUID") or source.name)
+        if instance in seen:
+            raise ReadError(
+                f"{source.name}: the same DICOM slice as {seen[instance].name} (equal "
+                "SOPInstanceUID); remove one of the two files"
+            )
+        seen[instance] = source
+
+
+def _check_size(headers: Sequence[tuple[Source, Any]]) -> None:
+    """A damaged header must not make us allocate what the files cannot hold."""
+    head = headers[0][1]
+    bits = int(head.get("BitsAllocated") or 8) * int(head.get("SamplesPerPixel") or 1)
+    frames = sum(int(header.get("NumberOfFrames") or 1) for _, header in headers)
+    wanted = int(head.Rows) * int(head.Columns) * frames * bits // 8
+    stored = sum(source.path.stat().st_size for source, _ in headers)
+    syntax = getattr(getattr(head, "file_meta", None), "TransferSyntaxUID", None)
+    packed = syntax is not None and (syntax.is_compressed or syntax.is_deflated)
+    subsampled = 2  # YBR_FULL_422 keeps two of three samples
+    if wanted > stored * (_COMPRESSED_RATIO if packed else subsampled):
+        raise truncated(headers[0][0], wanted, stored)
+
+
+def _pixels(stack: Stack) -> tuple[list[np.ndarray], tuple[float, float]]:
+    """Decode a stack: its components (slices, rows, columns) as stored, and their scaling."""
+    frames = stack.frames
+    scalings = {frame.scaling for frame in frames}
+    as_values = len(scalings) > 1 or any(frame.has_lut for frame in frames)
+    target: np.ndarray | None = None
+    for place, pixels in _decoded(frames):
+        values = _values(frames[place], pixels) if as_values else pixels
+        if target is None:
+            target = np.empty((len(frames), *values.shape), dtype=values.dtype)
+        elif values.dtype != target.dtype:
+            target = target.astype(np.result_type(target, values))
+        if values.shape != target.shape[1:]:
+            raise ReadError(f"{frames[place].source.name}: another number of colours; exclude it")
+        target[place] = values
+    if target is None:
+        raise ReadError(f"{frames[0].source.name}: holds no slices; exclude it")
+    if target.ndim == 4:
+        return colour_channels([target[..., c] for c in range(target.shape[-1])]), (1.0, 0.0)
+    return [target], (1.0, 0.0) if as_values else frames[0].scaling
+
+
+def _values(frame: Frame, pixels: np.ndarray) -> np.ndarray:
+    """The values of one frame, float32, for stacks that have no common slope and intercept."""
+    from pydicom.pixels import apply_modality_lut
+
+    if frame.has_lut:
+        table = read_header(frame.source, ["ModalityLUTSequence", "PixelRepresentation"])
+        return np.asarray(apply_modality_lut(pixels, table)).astype(np.float32)
+    slope, intercept = frame.scaling
+    return np.asarray((pixels.astype(np.float64) * slope + intercept).astype(np.float32))
+
+
+def _decoded(frames: Sequence[Frame]) -> Iterable[tuple[int, np.ndarray]]:
+    """Yield (place in the stack, decoded frame), opening each file once."""
+    places: dict[Path, list[int]] = {}
+    for place, frame in enumerate(frames):
+        places.setdefault(frame.source.path, []).append(place)
+    for members in places.values():
+        source = frames[members[0]].source
+        dataset = read_header(source, None)
+        pixels = _decode(source, dataset)
+        multi = int(dataset.get("NumberOfFrames") or 1) > 1
+        for place in members:
+            yield place, pixels[frames[place].index] if multi else pixels
+
+
+def _decode(source: Source, dataset: Any) -> np.ndarray:
+    from pydicom.pixels import apply_color_lut
+    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    if not any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        raise ReadError(f"{source.name}: truncated: its DICOM header has no pixels behind it")
+    if "TransferSyntaxUID" not in dataset.file_meta:  # files without a preamble
+        implicit = dataset.original_encoding[0]
+        dataset.file_meta.TransferSyntaxUID = (
+            ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pixels = dataset.pixel_array
+            if dataset.PhotometricInterpretation == "PALETTE COLOR":
+                pixels = apply_color_lut(pixels, dataset)
+    except Exception as error:  # decoders raise anything on damaged data
+        if "less than expected" in str(error) or "fewer" in str(error):
+            raise ReadError(
+                f"{source.name}: truncated: pixels are missing at its end; copy it again"
+            ) from error
+        raise ReadError(
+            f"{source.name}: its pixels cannot be decoded: {reason(error)}; copy it again"
+        ) from error
+    return np.asarray(pixels)

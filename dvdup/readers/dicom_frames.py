@@ -1,0 +1,254 @@
+"""The geometry of a DICOM series: frames, their order, repeats, doubles and gaps.
+
+In: headers. Out: stacks of frames sorted along the normal, each one channel of the volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dvdup.errors import ReadError
+from dvdup.readers.sources import Source
+
+_SAME_PLACE_MM = 0.01
+_SAME_DIRECTION = 1e-3
+_GAP = 1.5  # a step this much longer than the usual one lacks slices
+_UNEVEN = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One slice: where its pixels are, and where it lies in the patient (LPS, mm)."""
+
+    source: Source
+    index: int
+    """Frame number in the file, 0-based."""
+    number: int
+    """InstanceNumber, the order where there is no position."""
+    position: tuple[float, ...] | None
+    """Centre of the first pixel."""
+    orientation: tuple[float, ...] | None
+    """Direction along a row (of increasing column), then along a column."""
+    pixel_mm: tuple[float, float]
+    """Distance between columns, between rows."""
+    thickness_mm: float
+    scaling: tuple[float, float]
+    has_lut: bool
+    repeat: tuple[str, ...]
+    """What may tell repeats of one place apart: echo, b-value, time point, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Frames that make one volume, in order of their position."""
+
+    frames: tuple[Frame, ...]
+    directions: np.ndarray | None
+    """float (3, 3): LPS direction of columns, rows, slices; None without orientation."""
+    spacing: tuple[float, float, float]
+    """mm between columns, rows, slices."""
+
+
+def frames_of(source: Source, header: Any) -> list[Frame]:
+    """The frames of one file: one, or all of a multi-frame object.
+
+    Args:
+        source: The file.
+        header: Its pydicom dataset.
+
+    Returns:
+        Frames in file order.
+
+    Raises:
+        ReadError: If the numbers in the header make no sense.
+    """
+    count = int(header.get("NumberOfFrames") or 1)
+    shared = _first(header, "SharedFunctionalGroupsSequence")
+    per_frame = header.get("PerFrameFunctionalGroupsSequence") or []
+    if count < 1 or (per_frame and len(per_frame) < count):
+        raise ReadError(
+            f"{source.name}: its header says {count} frames but describes "
+            f"{len(per_frame)}; replace it"
+        )
+    if count > 1 and not per_frame and shared is None:
+        return [_frame(source, header, (), index, plain=True) for index in range(count)]
+    groups = [group for group in (shared,) if group is not None]
+    if not per_frame:
+        return [_frame(source, header, groups, index) for index in range(count)]
+    return [_frame(source, header, [per_frame[i], *groups], i) for i in range(count)]
+
+
+def _frame(
+    source: Source, header: Any, groups: Sequence[Any], index: int, *, plain: bool = False
+) -> Frame:
+    """One frame; `plain` multi-frame objects have one position for all, which says nothing."""
+
+    def look(sequence: str, name: str) -> Any:
+        for group in groups:
+            item = _first(group, sequence)
+            if item is not None and name in item:
+                return item.get(name)
+        return header.get(name)
+
+    spacing = look("PixelMeasuresSequence", "PixelSpacing") or header.get("ImagerPixelSpacing")
+    rows_mm, columns_mm = _numbers(spacing, 2) or (1.0, 1.0)
+    thickness = look("PixelMeasuresSequence", "SpacingBetweenSlices") or look(
+        "PixelMeasuresSequence", "SliceThickness"
+    )
+    slope = look("PixelValueTransformationSequence", "RescaleSlope")
+    intercept = look("PixelValueTransformationSequence", "RescaleIntercept")
+    position = look("PlanePositionSequence", "ImagePositionPatient")
+    orientation = look("PlaneOrientationSequence", "ImageOrientationPatient")
+    marks = [
+        look("MREchoSequence", "EffectiveEchoTime"),
+        look("MRDiffusionSequence", "DiffusionBValue"),
+        look("FrameContentSequence", "TemporalPositionIndex"),
+        *(header.get(name) for name in ("EchoTime", "TemporalPositionIdentifier", "TriggerTime")),
+        *(header.get(name) for name in ("AcquisitionNumber", "ImageType")),
+    ]
+    return Frame(
+        source=source,
+        index=index,
+        number=int(header.get("InstanceNumber") or 0),
+        position=None if plain else _numbers(position, 3),
+        orientation=None if plain else _numbers(orientation, 6),
+        pixel_mm=(columns_mm, rows_mm),
+        thickness_mm=(_numbers([thickness], 1) or (1.0,))[0],
+        scaling=(
+            1.0 if slope is None else float(slope),
+            0.0 if intercept is None else float(intercept),
+        ),
+        has_lut=bool(header.get("ModalityLUTSequence")),
+        repeat=tuple("" if mark is None else str(mark) for mark in marks),
+    )
+
+
+def stacks_of(frames: Sequence[Frame]) -> tuple[list[Stack], list[str]]:
+    """Order the frames of one series, one stack for each repeat of the whole volume.
+
+    Args:
+        frames: All frames of the series.
+
+    Returns:
+        Stacks of equal length, and notes on missing slices or a missing orientation.
+
+    Raises:
+        ReadError: If slices differ in orientation, or one is there twice.
+    """
+    if any(frame.position is None or frame.orientation is None for frame in frames):
+        ordered = sorted(frames, key=lambda f: (f.number, f.source.name, f.index))
+        notes = ["no slice positions: slices are in the order of their numbers"]
+        return [_unplaced(ordered)], notes if len(ordered) > 1 else []
+    _check_orientation(frames)
+    rows, columns = _vector(frames[0].orientation).reshape(2, 3)
+    normal = np.cross(rows, columns)
+    heights = {id(frame): float(normal @ _vector(frame.position)) for frame in frames}
+    ordered = sorted(frames, key=lambda f: (heights[id(f)], f.repeat, f.number, f.index))
+    stacks = _split_repeats(ordered, [heights[id(frame)] for frame in ordered])
+    places = [heights[id(frame)] for frame in stacks[0]]
+    step = _usual_step(places) or frames[0].thickness_mm
+    spacing = (*frames[0].pixel_mm, step)
+    through = normal
+    if len(places) > 1:  # with a tilted gantry the slices do not lie straight above one another
+        through = _vector(stacks[0][-1].position) - _vector(stacks[0][0].position)
+    directions = np.column_stack([rows, columns, through])
+    return (
+        [Stack(tuple(stack), directions, spacing) for stack in stacks],
+        _gap_notes(stacks[0], places),
+    )
+
+
+def _unplaced(frames: Sequence[Frame]) -> Stack:
+    first = frames[0]
+    return Stack(tuple(frames), None, (*first.pixel_mm, first.thickness_mm))
+
+
+def _check_orientation(frames: Sequence[Frame]) -> None:
+    first = frames[0]
+    for frame in frames[1:]:
+        difference = _vector(frame.orientation) - _vector(first.orientation)
+        if np.abs(difference).max() > _SAME_DIRECTION:
+            raise ReadError(
+                f"{frame.source.name}: its slice lies in another plane than {first.source.name} of "
+                "the same DICOM series (a localizer?); exclude the series"
+            )
+
+
+def _split_repeats(ordered: Sequence[Frame], heights: Sequence[float]) -> list[list[Frame]]:
+    """One list of frames a repeat; refuses single slices that are there twice."""
+    places: list[list[Frame]] = []
+    previous = -np.inf
+    for frame, height in zip(ordered, heights, strict=True):
+        if height - previous > _SAME_PLACE_MM:
+            places.append([])
+            previous = height
+        places[-1].append(frame)
+    count = len(places[0])
+    marks = [sorted(frame.repeat for frame in place) for place in places]
+    alike = all(len(set(mark)) == count and mark == marks[0] for mark in marks)
+    if count == 1 and all(len(place) == 1 for place in places):
+        return [list(ordered)]
+    if not alike:
+        twice = next((p for p in places if len({f.repeat for f in p}) < len(p)), None)
+        twice = twice or next(place for place in places if len(place) > 1)
+        raise _doubled(twice)
+    in_order = [sorted(place, key=lambda frame: frame.repeat) for place in places]
+    stacks = [[place[i] for place in in_order] for i in range(count)]
+    return sorted(stacks, key=lambda stack: (stack[0].number, stack[0].index, stack[0].repeat))
+
+
+def _doubled(place: Sequence[Frame]) -> ReadError:
+    first, second = place[:2]
+    if first.source == second.source:
+        what = f"frames {first.index + 1} and {second.index + 1} lie"
+        return ReadError(f"{first.source.name}: {what} at the same position; replace the file")
+    return ReadError(
+        f"{second.source.name}: lies at the same position as {first.source.name} of the same DICOM "
+        "series; remove the one that does not belong"
+    )
+
+
+def _usual_step(places: Sequence[float]) -> float | None:
+    """The step between neighbouring slices where none is missing."""
+    if len(places) < 2:
+        return None
+    steps = np.sort(np.diff(places))
+    return float(steps[(len(steps) - 1) // 4])
+
+
+def _gap_notes(frames: Sequence[Frame], places: Sequence[float]) -> list[str]:
+    usual = _usual_step(places)
+    if usual is None:
+        return []
+    steps = np.diff(places)
+    notes = []
+    for i in (int(gap) for gap in np.flatnonzero(steps > _GAP * usual)):
+        missing = max(1, round(steps[i] / usual) - 1)
+        below, above = frames[i].source.name, frames[i + 1].source.name
+        between = f"between {below} and {above}" if below != above else f"in {below}"
+        notes.append(f"missing slices: {missing} {between} (a gap of {steps[i]:.4g} mm)")
+    if not notes and steps.max() - steps.min() > _UNEVEN * usual:
+        notes.append(f"uneven slices: {steps.min():.4g} to {steps.max():.4g} mm apart")
+    return notes
+
+
+def _vector(numbers: tuple[float, ...] | None) -> np.ndarray:
+    return np.asarray(numbers, dtype=np.float64)
+
+
+def _first(dataset: Any, name: str) -> Any:
+    sequence = dataset.get(name)
+    return sequence[0] if sequence else None
+
+
+def _numbers(values: Any, count: int) -> tuple[float, ...] | None:
+    """`count` finite numbers, else None."""
+    try:
+        numbers = tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        return None
+    return numbers if len(numbers) == count and np.isfinite(numbers).all() else None

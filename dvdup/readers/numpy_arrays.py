@@ -1,0 +1,144 @@
+"""NumPy arrays: .npy and .npz.
+
+They carry no orientation and no spacing: a 3D array is taken in array order, a 2D array is a
+picture (rows, columns), and of a 4D array the leading or trailing axis of up to 8 is channels.
+Pickled objects are never loaded. Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from typing import IO, Any
+
+import numpy as np
+
+from dvdup.errors import ReadError
+from dvdup.readers.axes import MAX_CHANNELS, as_volume, frame_notes, picture_axes, real_channels
+from dvdup.readers.sources import Source, peek, reason, require, truncated, wrong_format
+from dvdup.records import Volume
+
+SUFFIXES = (".npy", ".npz")
+
+_IMAGE_KEYS = ("image", "img", "images", "volume", "vol", "data", "arr_0", "x", "scan", "ct", "mr")
+_HEAD_BYTES = 1 << 16
+
+
+def read(source: Source) -> Volume:
+    """Read one .npy or .npz file.
+
+    Args:
+        source: The file.
+
+    Returns:
+        The volume, not oriented, spacing 1.
+
+    Raises:
+        ReadError: If the file is damaged, holds objects, or holds no array that is clearly the
+            image.
+        PointerError: If the file is a pointer.
+    """
+    require(source)
+    try:
+        array = _load_npz(source) if source.name.lower().endswith(".npz") else _load_npy(source)
+    except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        raise ReadError(
+            f"{source.name}: the array cannot be read: {reason(error)}; save it again"
+        ) from error
+    channels, notes = _channels(array, source.name)
+    return as_volume(channels, directions=None, spacing=(1.0, 1.0, 1.0), notes=notes)
+
+
+def _load_npy(source: Source) -> np.ndarray:
+    head = peek(source, _HEAD_BYTES)
+    if not head.startswith(b"\x93NUMPY"):
+        raise wrong_format(source, "a NumPy array", head[:512])
+    with source.path.open("rb") as stream:
+        _check_header(source, stream, source.path.stat().st_size)
+        stream.seek(0)
+        return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+
+
+def _load_npz(source: Source) -> np.ndarray:
+    head = peek(source, 512)
+    if not head.startswith(b"PK"):
+        raise wrong_format(source, "a NumPy .npz archive", head)
+    with zipfile.ZipFile(source.path) as archive:
+        shapes: dict[str, tuple[int, ...]] = {}
+        for info in archive.infolist():
+            if info.filename.endswith(".npy"):
+                with archive.open(info) as stream:
+                    shapes[info.filename[:-4]] = _check_header(source, stream, info.file_size)
+        key = _image_key(shapes, source.name)
+        with archive.open(f"{key}.npy") as stream:
+            return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+
+
+def _check_header(source: Source, stream: IO[bytes], size: int) -> tuple[int, ...]:
+    """Read the header of an array, refuse objects and more voxels than the file can hold."""
+    head = io.BytesIO(stream.read(min(size, _HEAD_BYTES)))
+    version = np.lib.format.read_magic(head)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(head)
+    else:  # 2.0; 3.0 differs in the encoding of field names only
+        shape, _, dtype = np.lib.format.read_array_header_2_0(head)
+    if dtype.hasobject:
+        raise ReadError(f"{source.name}: holds Python objects, not voxels; save a plain array")
+    wanted = math.prod(shape) * dtype.itemsize
+    if wanted > size - head.tell():
+        raise truncated(source, wanted, size - head.tell())
+    return tuple(int(n) for n in shape)
+
+
+def _image_key(shapes: dict[str, tuple[int, ...]], name: str) -> str:
+    """The array that is the image: the only one, the only volume, or one with a usual name."""
+    if not shapes:
+        raise ReadError(f"{name}: holds no arrays; exclude it")
+    volumes = [key for key, shape in shapes.items() if 2 <= len(_squeezed(shape)) <= 4]
+    if len(volumes) == 1:
+        return volumes[0]
+    for usual in _IMAGE_KEYS:
+        for key in volumes:
+            if key.lower() == usual:
+                return key
+    listed = ", ".join(sorted(shapes))
+    raise ReadError(f"{name}: which array is the image? It holds {listed}; name it `image`")
+
+
+def _channels(array: np.ndarray, name: str) -> tuple[list[np.ndarray], list[str]]:
+    if array.size == 0 or array.ndim == 0:
+        raise ReadError(f"{name}: holds no voxels (shape {array.shape}); exclude it")
+    parts, notes = real_channels(array, name)
+    if len(parts) > 1:
+        return parts, notes
+    array = parts[0]
+    if array.ndim > 3:
+        array = array.reshape(_squeezed(array.shape, keep=3))
+    if array.ndim == 2:
+        return [picture_axes(array)], notes
+    if array.ndim < 4:
+        return [array], notes
+    if array.ndim > 4:
+        raise ReadError(f"{name}: has {array.ndim} axes {array.shape}; save volumes of 3 or 4")
+    axis = _channel_axis(array.shape, name)
+    frames = np.moveaxis(array, axis, 0)
+    return list(frames), notes + frame_notes(len(frames))
+
+
+def _channel_axis(shape: tuple[int, ...], name: str) -> int:
+    first, last = shape[0], shape[-1]
+    if min(first, last) > MAX_CHANNELS:
+        raise ReadError(
+            f"{name}: which axis of {shape} is channels? Save up to {MAX_CHANNELS} channels first "
+            "or last"
+        )
+    return 0 if first <= last else -1
+
+
+def _squeezed(shape: tuple[int, ...], keep: int = 2) -> tuple[int, ...]:
+    """The shape without axes of 1, but never below `keep` axes."""
+    sides: list[Any] = list(shape)
+    while len(sides) > keep and 1 in sides:
+        sides.remove(1)
+    return tuple(sides)

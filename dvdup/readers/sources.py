@@ -1,0 +1,298 @@
+"""Opening what the user named: pointer files, missing, empty and foreign files, gzip.
+
+Every reader gets its bytes through here, so that each way in which a file can be bad has one
+message, whatever the format.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, cast
+
+import numpy as np
+
+from dvdup.errors import PointerError, ReadError
+
+_CHUNK = 1 << 18  # compressed bytes fed to inflate at once
+MAX_RATIO = 1032
+"""Deflate cannot expand data further than this."""
+
+_POINTER_SIZE = 4096  # pointer files are shorter than this
+
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x1f\x8b", "a gzip file"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"II*\0", "a TIFF picture"),
+    (b"MM\0*", "a TIFF picture"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ", "an xz file"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file"),
+    (b"%PDF", "a PDF"),
+    (b"NRRD", "an NRRD volume"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x89HDF", "an HDF5 file"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to read and the name that messages use for it."""
+
+    path: Path
+    name: str
+    """As in `Case.files`: POSIX, relative to the root."""
+
+    def sibling(self, path: Path) -> Source:
+        """Another file of the same folder, named in the same manner."""
+        folder = self.name.rpartition("/")[0]
+        return Source(path, f"{folder}/{path.name}" if folder else path.name)
+
+
+def require(source: Source) -> int:
+    """Make sure that a file is there, is no pointer and is not empty.
+
+    Args:
+        source: The file.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        PointerError: If it is a git-lfs, DVC or git-annex pointer.
+        ReadError: If it is missing, a folder, empty or not permitted.
+    """
+    try:
+        status = source.path.stat()
+    except PermissionError as error:
+        raise ReadError(f"{source.name}: permission denied; make it readable") from error
+    except OSError as error:
+        _explain_missing(source, error)
+    if stat.S_ISDIR(status.st_mode):
+        raise ReadError(f"{source.name}: is a folder, not a scan; name the files in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise ReadError(f"{source.name}: is not a regular file; name the scan itself")
+    if status.st_size == 0:
+        raise ReadError(f"{source.name}: the file is empty (0 bytes); copy it again")
+    head = peek(source, _POINTER_SIZE if status.st_size < _POINTER_SIZE else 64)
+    _refuse_pointer_text(source, head)
+    return status.st_size
+
+
+def peek(source: Source, count: int) -> bytes:
+    """Read the first bytes of a file.
+
+    Raises:
+        ReadError: If it is not permitted or the read fails.
+    """
+    try:
+        with source.path.open("rb", buffering=0) as stream:
+            return stream.read(count)
+    except PermissionError as error:
+        raise ReadError(f"{source.name}: permission denied; make it readable") from error
+    except OSError as error:
+        raise ReadError(f"{source.name}: cannot be read: {reason(error)}") from error
+
+
+def looks_like(head: bytes) -> str:
+    """Say in words what a file seems to be, from its first bytes; "" if it cannot be told."""
+    for magic, words in _MAGIC:
+        if head.startswith(magic):
+            return words
+    if head[128:132] == b"DICM":
+        return "a DICOM file"
+    text = head.lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "a web page (HTML), perhaps of a download that failed"
+    if text.startswith((b"{", b"[")) and _is_text(head):
+        return "a JSON text"
+    return "a text file" if head and _is_text(head) else ""
+
+
+def wrong_format(source: Source, wanted: str, head: bytes) -> ReadError:
+    """The error for a file whose content is not what its name says.
+
+    Args:
+        source: The file.
+        wanted: What it should be, as "a NIfTI volume".
+        head: Its first bytes.
+    """
+    words = looks_like(head)
+    seems = f"it looks like {words}" if words else "its header is not known"
+    return ReadError(f"{source.name}: is not {wanted}: {seems}; rename, replace or exclude it")
+
+
+def truncated(source: Source, wanted: int, found: int) -> ReadError:
+    """The error for a file that holds fewer bytes than its header promises."""
+    return ReadError(
+        f"{source.name}: truncated: its header promises {wanted:,} bytes of voxels, {found:,} are "
+        "there; copy or download it again"
+    )
+
+
+def reason(error: BaseException) -> str:
+    """The first line of a library's error, at most 160 characters, without absolute paths."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    line = lines[0] if lines else type(error).__name__
+    return line if len(line) <= 160 else line[:157] + "..."
+
+
+def is_gzip(source: Source) -> bool:
+    """Whether a file starts as gzip does."""
+    return peek(source, 2) == b"\x1f\x8b"
+
+
+def gunzip_head(source: Source, count: int) -> bytes:
+    """Decompress the first bytes of a gzip file: `count`, or fewer if it holds fewer.
+
+    Raises:
+        ReadError: If the compressed data is damaged or ends too early.
+    """
+    head = b""
+    for piece in _inflated(source):
+        head += piece[: count - len(head)]
+        if len(head) >= count:
+            break
+    return head
+
+
+def read_plain(source: Source, offset: int, count: int) -> np.ndarray:
+    """Read bytes of an uncompressed file.
+
+    Args:
+        source: The file.
+        offset: First byte.
+        count: How many bytes.
+
+    Returns:
+        uint8 (count,).
+
+    Raises:
+        ReadError: If the file is shorter.
+    """
+    size = source.path.stat().st_size
+    if size < offset + count:  # before allocating: a damaged header may ask for terabytes
+        raise truncated(source, count, max(0, size - offset))
+    try:
+        return np.fromfile(source.path, dtype=np.uint8, count=count, offset=offset)
+    except OSError as error:
+        raise ReadError(f"{source.name}: cannot be read: {reason(error)}") from error
+
+
+def read_gzip(source: Source, offset: int, count: int) -> np.ndarray:
+    """Decompress a gzip file (any number of members), checking its checksums to the end.
+
+    Args:
+        source: The file.
+        offset: First decompressed byte wanted.
+        count: How many bytes.
+
+    Returns:
+        uint8 (count,).
+
+    Raises:
+        ReadError: If the file is cut off, damaged, or holds fewer bytes.
+    """
+    size = source.path.stat().st_size
+    if (offset + count) > size * MAX_RATIO:
+        raise truncated(source, count, 0)
+    buffer = np.empty(offset + count, dtype=np.uint8)
+    filled = 0
+    for piece in _inflated(source):
+        kept = piece[: buffer.size - filled]
+        buffer[filled : filled + len(kept)] = np.frombuffer(kept, dtype=np.uint8)
+        filled += len(kept)
+    if filled < buffer.size:
+        raise truncated(source, count, max(0, filled - offset))
+    return buffer[offset:]
+
+
+def _inflated(source: Source) -> Iterator[bytes]:
+    """Yield the decompressed bytes of a gzip file; what stands behind its members is ignored."""
+    from isal import isal_zlib
+
+    member = isal_zlib.decompressobj(wbits=31)
+    try:
+        with source.path.open("rb", buffering=0) as stream:
+            while packed := stream.read(_CHUNK):
+                while packed:
+                    if member.eof:
+                        if not packed.startswith(b"\x1f"):
+                            return
+                        member = isal_zlib.decompressobj(wbits=31)
+                    yield member.decompress(packed)
+                    packed = member.unused_data
+    except _inflate_error() as error:
+        raise _damaged(source) from error
+    except OSError as error:
+        raise ReadError(f"{source.name}: cannot be read: {reason(error)}") from error
+    if not member.eof:
+        raise ReadError(
+            f"{source.name}: truncated: the compressed data ends too early; copy or download it "
+            "again"
+        )
+
+
+def _inflate_error() -> type[Exception]:
+    from isal import igzip_lib
+
+    return cast(type[Exception], igzip_lib.IsalError)  # its stub declares an instance
+
+
+def _damaged(source: Source) -> ReadError:
+    return ReadError(
+        f"{source.name}: damaged: the gzip data cannot be decompressed; copy or download it again"
+    )
+
+
+def _explain_missing(source: Source, error: OSError) -> NoReturn:
+    """Raise the right error for a path that cannot be opened."""
+    path = source.path
+    if path.is_symlink():
+        target = ""
+        with suppress(OSError):
+            target = os.readlink(path).replace("\\", "/")
+        if "annex/objects/" in target:
+            raise _pointer(source, "git-annex", "git annex get") from error
+        raise ReadError(
+            f"{source.name}: a broken symbolic link: its target is not there; restore or remove it"
+        ) from error
+    for place in (path, *path.parents):
+        if place.name and place.with_name(place.name + ".dvc").is_file():
+            raise _pointer(source, "DVC", "dvc pull") from error
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise ReadError(
+            f"{source.name}: no such file; restore it, or run dvdup sync if it was removed"
+        ) from error
+    raise ReadError(f"{source.name}: cannot be read: {reason(error)}") from error
+
+
+def _refuse_pointer_text(source: Source, head: bytes) -> None:
+    if head.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise _pointer(source, "git-lfs", "git lfs pull")
+    first_line = head.split(b"\n", 1)[0]
+    if b"/annex/objects/" in first_line and _is_text(first_line) and len(first_line) < 1024:
+        raise _pointer(source, "git-annex", "git annex get")
+
+
+def _pointer(source: Source, tool: str, command: str) -> PointerError:
+    return PointerError(
+        f"{source.name}: is not here, only its {tool} pointer; bring it with `{command}`"
+    )
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:  # else a character cut off at the end
+            return False
+        text = head[: error.start].decode("utf-8")
+    return all(c.isprintable() or c in "\t\r\n" for c in text)

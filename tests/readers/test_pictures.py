@@ -1,0 +1,133 @@
+"""PNG, JPEG and TIFF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813, the name everybody knows it by
+import tifffile
+from PIL import Image
+from reader_scans import Read, hashes
+
+from dvdup.errors import ReadError
+
+
+def picture(shape: tuple[int, ...] = (6, 9), dtype: str = "u1", seed: int = 0) -> np.ndarray:
+    top = 256 if dtype == "u1" else 60000
+    return np.random.default_rng(seed).integers(0, top, shape).astype(dtype)
+
+
+def test_axes(tmp_path: Path, read: Read) -> None:
+    """X to the right, Y upwards: the first row of the file is the last of Y."""
+    rows = picture()
+    Image.fromarray(rows).save(tmp_path / "a.png")
+    volume = read("a.png")
+    assert volume.shape == (9, 6, 1)
+    np.testing.assert_array_equal(volume.channels[0][:, -1, 0], rows[0])
+    np.testing.assert_array_equal(volume.channels[0][0, :, 0], rows[::-1, 0])
+    assert not volume.oriented
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+@pytest.mark.parametrize("components", [0, 3])
+def test_containers_agree(tmp_path: Path, read: Read, dtype: str, components: int) -> None:
+    rows = picture((6, 9, components) if components else (6, 9), dtype)
+    image = sitk.GetImageFromArray(rows, isVector=bool(components))
+    sitk.WriteImage(image, str(tmp_path / "a.png"))
+    tifffile.imwrite(tmp_path / "a.tif", rows)
+    tifffile.imwrite(tmp_path / "b.tiff", rows, compression="zlib", byteorder=">", bigtiff=True)
+    found = read("a.png")
+    assert found.channels[0].dtype == np.dtype(dtype)
+    assert len(found.channels) == (components or 1)
+    assert hashes(found) == hashes(read("a.tif")) == hashes(read("b.tiff"))
+
+
+def test_equal_colours_and_constant_alpha(tmp_path: Path, read: Read) -> None:
+    grey = picture()
+    full = np.full_like(grey, 255)
+    variants = {
+        "a.png": grey,
+        "b.png": np.dstack([grey, grey, grey]),
+        "c.png": np.dstack([grey, grey, grey, full]),
+        "d.png": np.dstack([grey, full]),
+    }
+    for name, rows in variants.items():
+        Image.fromarray(rows).save(tmp_path / name)
+    tifffile.imwrite(tmp_path / "e.tif", np.dstack([grey, grey, grey]), photometric="rgb")
+    found = [read(name) for name in [*variants, "e.tif"]]
+    assert {len(volume.channels) for volume in found} == {1}
+    assert len({tuple(hashes(volume)) for volume in found}) == 1
+
+
+def test_alpha_that_varies_is_a_channel(tmp_path: Path, read: Read) -> None:
+    grey, alpha = picture(), picture(seed=1)
+    Image.fromarray(np.dstack([grey, grey, grey, alpha])).save(tmp_path / "a.png")
+    assert len(read("a.png").channels) == 2
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_orientation_tag(tmp_path: Path, read: Read, turn: int) -> None:
+    """EXIF in a JPEG and the TIFF tag turn the picture alike, as Pillow shows it."""
+    rows = np.kron(picture((2, 3)), np.ones((8, 8), np.uint8))  # survives JPEG
+    exif = Image.Exif()
+    exif[274] = turn
+    Image.fromarray(rows).save(tmp_path / "a.jpg", exif=exif, quality=100)
+    with Image.open(tmp_path / "a.jpg") as opened:
+        stored = np.asarray(opened)
+    tifffile.imwrite(tmp_path / "a.tif", stored, extratags=[(274, "H", 1, turn, True)])
+    assert hashes(read("a.jpg")) == hashes(read("a.tif"))
+    assert read("a.jpg").shape == ((24, 16, 1) if turn < 5 else (16, 24, 1))
+
+
+def test_turned_by_90_degrees(tmp_path: Path, read: Read) -> None:
+    """Orientation 6 says that the first row is the right side."""
+    rows = picture()
+    tifffile.imwrite(tmp_path / "a.tif", rows, extratags=[(274, "H", 1, 6, True)])
+    Image.fromarray(np.rot90(rows, -1)).save(tmp_path / "a.png")
+    assert hashes(read("a.tif")) == hashes(read("a.png"))
+
+
+def test_palette(tmp_path: Path, read: Read) -> None:
+    indices = picture() % 4
+    table = np.array([[0, 0, 0], [10, 20, 30], [200, 100, 0], [255, 255, 255]], np.uint8)
+    image = Image.fromarray(indices, mode=None).convert("P")
+    image.putdata(indices.ravel())
+    image.putpalette(table.ravel().tolist())
+    image.save(tmp_path / "a.png")
+    Image.fromarray(table[indices]).save(tmp_path / "b.png")
+    colormap = np.zeros((3, 256), np.uint16)
+    colormap[:, :4] = table.T.astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "c.tif", indices, photometric="palette", colormap=colormap)
+    assert hashes(read("a.png")) == hashes(read("b.png")) == hashes(read("c.tif"))
+
+
+def test_one_bit(tmp_path: Path, read: Read) -> None:
+    bits = picture() > 100
+    Image.fromarray(bits).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read("a.png").channels[0][:, ::-1, 0].T, bits * 255)
+
+
+def test_pages_are_slices(tmp_path: Path, read: Read) -> None:
+    stack = picture((5, 6, 9), "u2")
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack")
+    volume = read("a.tif")
+    assert volume.shape == (9, 6, 5)
+    np.testing.assert_array_equal(volume.channels[0][:, ::-1, 2].T, stack[2])
+
+
+def test_imagej_channels(tmp_path: Path, read: Read) -> None:
+    stack = picture((5, 2, 6, 9), "u2")
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "ZCYX"})
+    volume = read("a.tif")
+    assert (volume.shape, len(volume.channels)) == ((9, 6, 5), 2)
+    np.testing.assert_array_equal(volume.channels[1][:, ::-1, 3].T, stack[3, 1])
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+def test_truncated(tmp_path: Path, read: Read, name: str) -> None:
+    Image.fromarray(picture((60, 90))).save(tmp_path / name)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-1500])
+    with pytest.raises(ReadError, match=rf"^{name}: .*(cannot be decoded|truncated)"):
+        read(name)

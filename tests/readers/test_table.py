@@ -1,0 +1,86 @@
+"""The table of readers and what it says about names."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from dvdup import readers
+
+
+@pytest.mark.parametrize("name", readers.READERS)
+def test_row(name: str) -> None:
+    row = readers.READERS[name]
+    module = import_module(row.module)
+    assert callable(module.read)
+    assert tuple(module.SUFFIXES) == row.suffixes
+    assert hasattr(module, "companions") == row.has_companions
+
+
+def test_suffixes_are_claimed_once() -> None:
+    assert len(set(readers.SUFFIXES)) == len(readers.SUFFIXES)
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [
+        ("a.nii.gz", "a"),
+        ("a.b.nii", "a.b"),
+        ("dir/sub-01_T1w.NII.GZ", "sub-01_T1w"),
+        ("dir\\a.mgz", "a"),
+        ("a.tar.gz", "a.tar"),
+        ("a", "a"),
+        (".nii.gz", ".nii"),
+        ("scan.v2", "scan"),
+    ],
+)
+def test_case_name(name: str, case: str) -> None:
+    assert readers.case_name(name) == case
+
+
+@pytest.mark.parametrize(
+    ("name", "claimed"),
+    [
+        ("a.nii.gz", True),
+        ("A.NRRD", True),
+        ("a.dcm", True),
+        ("a.jpeg", True),
+        ("a.gz", False),
+        ("a.img", False),
+        ("a.csv", False),
+        ("nii", False),
+        (".nii", False),
+    ],
+)
+def test_is_readable_name(name: str, claimed: bool) -> None:
+    assert readers.is_readable_name(name) == claimed
+
+
+@pytest.mark.parametrize(
+    ("name", "belongs"),
+    [
+        ("a.hdr", ["a.img"]),
+        ("a.hdr.gz", ["a.img.gz"]),
+        ("A.HDR", ["A.IMG"]),
+        ("a.nii", []),
+        ("a.mhd", []),
+        ("a.txt", []),
+    ],
+)
+def test_companions_of_missing_files(tmp_path: Path, name: str, belongs: list[str]) -> None:
+    assert readers.companions(tmp_path / name) == tuple(tmp_path / other for other in belongs)
+
+
+def test_companion_that_exists_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "a.img.gz").write_bytes(b"x")
+    assert readers.companions(tmp_path / "a.hdr") == (tmp_path / "a.img.gz",)
+
+
+def test_table_loads_no_library() -> None:
+    heavy = "{'nibabel', 'pydicom', 'SimpleITK', 'PIL', 'tifffile', 'isal'}"
+    code = f"import sys, dvdup.readers; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
