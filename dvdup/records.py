@@ -232,8 +232,8 @@ class Member:
 
     @property
     def label(self) -> str:
-        """`split/case`, as printed."""
-        return f"{self.split}/{self.case}"
+        """`split/case`, as printed; of a file given by hand just its name."""
+        return f"{self.split}/{self.case}" if self.split else self.case
 
 
 @dataclass(frozen=True, slots=True)

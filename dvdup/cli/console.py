@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import sys
 import time
@@ -20,6 +22,16 @@ def say(message: str, *, quiet: bool = False) -> None:
     """One line for the user."""
     if not quiet:
         click.echo(message, err=True)
+
+
+def screen() -> dict[str, Any]:
+    """Width and colour of stdout; NO_COLOR and FORCE_COLOR behave as everywhere else."""
+    color = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if os.environ.get("FORCE_COLOR"):
+        color = True
+    if os.environ.get("NO_COLOR"):
+        color = False
+    return {"width": shutil.get_terminal_size((80, 24)).columns, "color": color}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dvdup.cli.console import progress_bar, say, stop_requests
+from dvdup.cli.console import progress_bar, say, screen, stop_requests
 from dvdup.cli.options import embed_options, open_workspace, place_options, report_options
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def check(config: Path | None, quiet: bool, **flags: Any) -> int:
 
     def run(workspace: Workspace, progress: Progress) -> Report:
         with stop_requests() as should_stop:
-            return pipeline.check(workspace, progress=progress, should_stop=should_stop, say=say)
+            return pipeline.check(workspace, hooks=pipeline.Hooks(progress, should_stop, say))
 
     return _report(run, config, quiet, flags)
 
@@ -72,7 +72,7 @@ def query(file: str, split: str | None, config: Path | None, quiet: bool, **flag
     from dvdup import pipeline
 
     def run(workspace: Workspace, progress: Progress) -> Report:
-        return pipeline.query(workspace, file, split=split, progress=progress)
+        return pipeline.query(workspace, file, split=split, progress=progress, say=say)
 
     return _report(run, config, quiet, flags)
 
@@ -108,24 +108,10 @@ def _report(
     with progress_bar(quiet=quiet) as progress:
         report = run(workspace, progress)
     if output is None:
-        click.echo(pipeline.render(report, format_, **_screen()), nl=False, color=True)
+        click.echo(pipeline.render(report, format_, **screen()), nl=False, color=True)
     else:
         pipeline.write_report(output, pipeline.render(report, format_))
     return pipeline.exit_code(report, workspace.config.report)
-
-
-def _screen() -> dict[str, Any]:
-    """Width and colour of stdout; NO_COLOR and FORCE_COLOR behave as everywhere else."""
-    import os
-    import shutil
-    import sys
-
-    color = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    if os.environ.get("FORCE_COLOR"):
-        color = True
-    if os.environ.get("NO_COLOR"):
-        color = False
-    return {"width": shutil.get_terminal_size((80, 24)).columns, "color": color}
 
 
 COMMANDS = (diff, check, query, compare)

@@ -73,7 +73,8 @@ def log_lines(entries: Sequence[LogEntry]) -> Iterator[str]:
 
 def model_lines(models: Sequence[ModelRow]) -> Iterator[str]:
     """One line an embedder."""
-    rows = [(m.name, str(m.dimensions or ""), m.licence, m.weights, m.what) for m in models]
+    words = {True: "here", False: "not here", None: "by model"}
+    rows = [(m.name, str(m.dimensions or ""), m.licence, words[m.present], m.what) for m in models]
     yield from _columns(("name", "dim", "licence", "weights", "what"), rows)
 
 

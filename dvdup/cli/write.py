@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dvdup.cli.console import progress_bar, say, stop_requests
+from dvdup.cli.console import progress_bar, say, screen, stop_requests
 from dvdup.cli.options import embed_options, open_workspace, place_options
 
 if TYPE_CHECKING:
@@ -61,9 +61,7 @@ def add(
             split=split,
             case_id=case_id,
             group=group,
-            progress=progress,
-            should_stop=should_stop,
-            say=say,
+            hooks=pipeline.Hooks(progress, should_stop, say),
         )
     return _finish(summary, quiet)
 
@@ -83,7 +81,7 @@ def sync(config: Path | None, quiet: bool, rebuild: bool, **flags: Any) -> int:
     workspace = open_workspace(config, **flags)
     with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
         summary = pipeline.sync(
-            workspace, rebuild=rebuild, progress=progress, should_stop=should_stop, say=say
+            workspace, rebuild=rebuild, hooks=pipeline.Hooks(progress, should_stop, say)
         )
     return _finish(summary, quiet)
 
@@ -137,16 +135,12 @@ def demo(folder: Path) -> int:
     from dvdup import pipeline
 
     with progress_bar() as progress:
-        text = pipeline.demo(folder, width=_width(), color=False, progress=progress)
+        text, planted = pipeline.demo(folder, **screen(), progress=progress)
+    for line in planted:
+        say(line)
     click.echo(text, nl=False)
     say(f"\nThe scans lie in {folder}; try: cd {folder} && dvdup check")
     return 0
-
-
-def _width() -> int:
-    import shutil
-
-    return shutil.get_terminal_size((80, 24)).columns
 
 
 COMMANDS = (init, add, sync, rm, tag, demo)

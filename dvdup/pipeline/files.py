@@ -26,6 +26,17 @@ def stat_files(root: Path, paths: Sequence[str]) -> tuple[FileStat, ...] | None:
         return None
 
 
+def is_missing(root: Path, path: str) -> bool:
+    """Whether a file is not there, links included; a folder that is closed to us proves nothing."""
+    try:
+        os.lstat(root / path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def unchanged(stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:
     """Whether paths, sizes and mtimes are those of the index."""
     return len(stored) == len(now) and all(

@@ -67,10 +67,12 @@ def _from_volume(volume: Volume, row: IndexedCase, recipe: Recipe) -> Prepared:
         values = voxels.channel_values(volume, channel)
         hashes.append(hashing.hash_channel(values))
         if channel in voting:
-            stacks.append(
-                slicing.slice_channel(values, volume.spacing, volume.modality, channel, recipe)
-            )
             proxies.append(voxels.proxy(values))
+            stacks.append(
+                slicing.slice_channel(
+                    values, proxies[-1], volume.spacing, volume.modality, channel, recipe
+                )
+            )
     stack = slicing.concatenate(stacks)
     proxy = np.stack(proxies)
     filled = dataclasses.replace(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dvdup.errors import ReadError
+from dvdup.errors import DvdupError, ReadError
 from dvdup.pipeline import files
 from dvdup.pipeline.prepare import prepare, row_of, unreadable
 from dvdup.records import (
@@ -31,7 +31,7 @@ Key = tuple[str, str]
 Embed = Callable[[SliceStack], Embedded]
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error: what was done is kept
+class Interrupted(DvdupError):  # noqa: N818 - the user's wish; what was done is kept
     """The user asked to stop; everything finished so far has been committed."""
 
 
@@ -78,6 +78,11 @@ def _is_current(root: Path, case: Case, old: IndexedCase | None) -> bool:
     return now is not None and files.unchanged(old.files, now)
 
 
+def gone(root: Path, paths: Sequence[str]) -> bool:
+    """Whether no file of a case is there any more; one that only cannot be reached is not gone."""
+    return all(files.is_missing(root, path) for path in paths)
+
+
 def _same_declaration(case: Case, old: IndexedCase) -> bool:
     return (case.files, case.group, case.origin, case.series) == (
         old.paths,
@@ -122,7 +127,10 @@ class Run:
             self._progress("reading", done, len(todo.pending))
             if self._should_stop():
                 self._writer.flush()
-                raise Interrupted
+                raise Interrupted(
+                    f"stopped after {done} of {len(todo.pending)} cases, which are kept; "
+                    "run it again to go on"
+                )
             stored = self._store(outcome, left)
             notes += [f"{stored.split}/{stored.case_id}: {note}" for note in stored.notes]
             if stored.status != "ok":

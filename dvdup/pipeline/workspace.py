@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from dvdup import embedders, readers, slicing, store
 from dvdup.config import Config
 from dvdup.discover import Formats
 from dvdup.embedders import Embedder, LoadOptions
+from dvdup.embedders.names import split_name
 from dvdup.errors import EmbedderError, StoreMismatchError
 from dvdup.records import Embedded, EmbedderSpec, SliceStack
 from dvdup.slicing import Recipe
@@ -35,6 +37,11 @@ class Workspace:
     def folder(self) -> Path:
         """The index folder, `.dvdup` beside the configuration unless configured otherwise."""
         return self.config.root / self.config.index
+
+    def beside(self, name: str) -> Workspace:
+        """The same dataset with another index: the folder `name` inside this one's."""
+        index = f"{self.config.index}/{name}"
+        return Workspace(dataclasses.replace(self.config, index=index))
 
     @property
     def formats(self) -> Formats:
@@ -61,7 +68,9 @@ class Workspace:
     def open_or_create(self, embedder: LazyEmbedder) -> Index:
         """Open the index for writing; make it if there is none. The caller holds the lock."""
         if store.exists(self.folder):
-            return self.open_index()
+            index = self.open_index()
+            embedder.expect(index.meta.embedder)
+            return index
         spec = embedder.spec
         recipe = recipe_of(self.config, spec)
         return store.create(self.folder, IndexMeta(spec, recipe.describe(), recipe.hash()))
@@ -104,7 +113,21 @@ class LazyEmbedder:
 
 def load_options(config: Config) -> LoadOptions:
     """How to run an embedder, from the configuration."""
-    return LoadOptions(device=config.device, batch=config.batch, offline=config.offline)
+    return LoadOptions(device=config.device, batch=config.batch, folder=checkpoint_folder(config))
+
+
+def checkpoint_folder(config: Config) -> Path | None:
+    """Where a relative checkpoint path starts: here if the file is here, else the root."""
+    file = split_name(config.embedder).file
+    return None if file and Path(file).expanduser().is_file() else config.root
+
+
+def n_jobs(config: Config) -> int:
+    """Threads that read: as configured, else one for every core this process may use."""
+    if config.jobs:
+        return config.jobs
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable is not None else os.cpu_count() or 1
 
 
 def recipe_of(config: Config, spec: EmbedderSpec) -> Recipe:
@@ -124,7 +147,7 @@ def demand_same_settings(config: Config, meta: IndexMeta) -> None:
         StoreMismatchError: It does not.
     """
     asked = embedders.canonical_name(config.embedder)
-    weights = embedders.quick_weights_hash(config.embedder)
+    weights = embedders.quick_weights_hash(config.embedder, checkpoint_folder(config))
     same_name = asked == meta.embedder.name
     if not same_name or weights not in (None, meta.embedder.weights_hash):
         found = meta.embedder.name if not same_name else "other weights of the same name"

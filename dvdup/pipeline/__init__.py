@@ -1,0 +1,71 @@
+"""The only place that knows the order of the rooms; what the command line and scripts call.
+
+```
+discover -> readers -> slicing -> embedders -> store -> match -> verdicts -> report
+```
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dvdup.embedders import ModelRow, available, fetch
+from dvdup.errors import ConfigError, InputError
+from dvdup.pipeline.adhoc import compare, demo, query
+from dvdup.pipeline.build import Hooks, add, check, init, sync
+from dvdup.pipeline.history import Status, log, remove, status, tag
+from dvdup.pipeline.leaks import diff, exit_code
+from dvdup.pipeline.workspace import Workspace
+from dvdup.report import FORMATS, render
+
+__all__ = [
+    "Hooks",
+    "ModelRow",
+    "Status",
+    "Workspace",
+    "add",
+    "check",
+    "compare",
+    "demand_format",
+    "demo",
+    "diff",
+    "exit_code",
+    "fetch",
+    "init",
+    "log",
+    "models",
+    "query",
+    "remove",
+    "render",
+    "status",
+    "sync",
+    "tag",
+    "write_report",
+]
+
+models = available
+
+
+def demand_format(name: str) -> None:
+    """Refuse an unknown report format before any work is done.
+
+    Raises:
+        ConfigError: There is no such format.
+    """
+    if name not in FORMATS:
+        raise ConfigError(f"unknown report format {name!r}: choose one of {', '.join(FORMATS)}")
+
+
+def write_report(path: Path, text: str) -> None:
+    """Write a report to a file, whole or not at all.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(part, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,212 @@
+"""Scans that are not in the index: `query` looks one up, `compare` takes two, `demo` makes some."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dvdup import discover, match, verdicts
+from dvdup.config import Config, load_config
+from dvdup.demo import write_demo
+from dvdup.errors import InputError
+from dvdup.match import Block, MatchSettings, Side
+from dvdup.pipeline import build
+from dvdup.pipeline.files import stat_files
+from dvdup.pipeline.leaks import Say, assemble, with_fail_on
+from dvdup.pipeline.prepare import prepare
+from dvdup.pipeline.refs import Ref, find_ref, split_order, whole
+from dvdup.pipeline.sync import as_unreadable
+from dvdup.pipeline.workspace import LazyEmbedder, Workspace, recipe_of
+from dvdup.records import (
+    Case,
+    Embedded,
+    Finding,
+    IndexedCase,
+    Progress,
+    RefInfo,
+    Report,
+    Unreadable,
+    no_progress,
+)
+from dvdup.report import render
+from dvdup.slicing import Recipe
+from dvdup.store import IndexMeta
+from dvdup.verdicts import Thresholds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """A scan read for one question only."""
+
+    case: IndexedCase
+    rows: Embedded | None
+    """None if nothing in it has a vote."""
+
+
+def query(
+    workspace: Workspace,
+    file: str,
+    *,
+    split: str | None = None,
+    progress: Progress = no_progress,
+    say: Say = lambda line: None,
+) -> Report:
+    """Look up the scan of a file (or every scan of a folder) in the index, which is not changed.
+
+    Args:
+        workspace: Where.
+        file: A file or a DICOM folder, relative to the working folder.
+        split: Search this split only.
+        progress: Called as scans are read.
+        say: Called with remarks.
+
+    Raises:
+        InputError: No such file or split.
+        StoreError: There is no index, or it was made with other settings.
+    """
+    index = workspace.open_index()
+    target = find_ref(index, split) if split is not None else whole(index)
+    embedder = LazyEmbedder(workspace.config)
+    embedder.expect(index.meta.embedder)
+    declared = _declared(workspace, file)
+    recipe = recipe_of(workspace.config, index.meta.embedder)
+    scans = []
+    for done, case in enumerate(declared):
+        progress("reading", done, len(declared))
+        scans.append(_read(workspace, case, recipe, embedder))
+    target = _without_itself(target, declared, say)
+    limits = verdicts.thresholds_for(index.meta.embedder.name)
+    findings = _find(target.side(), target.cases, scans, limits)
+    report = assemble([target], findings, index.meta, limits)
+    report = dataclasses.replace(
+        report,
+        refs=(*_splits(target), RefInfo(file, "", len(scans))),
+        unreadable=(*report.unreadable, *_unreadable(scans)),
+    )
+    return with_fail_on(report, workspace.config.report)
+
+
+def _find(
+    side: Side, cases: Sequence[IndexedCase], scans: Sequence[Scan], limits: Thresholds
+) -> tuple[Finding, ...]:
+    settings = MatchSettings(margin=limits.margin, floor=limits.floor)
+    scores = match.match(side, _side(scans), settings)
+    return verdicts.find(cases, [scan.case for scan in scans], scores, limits)
+
+
+def _splits(target: Ref) -> list[RefInfo]:
+    counts = Counter(case.split for case in target.cases)
+    return [RefInfo(name, name, counts[name]) for name in sorted(counts, key=split_order)]
+
+
+def _without_itself(target: Ref, asked: Sequence[Case], say: Say) -> Ref:
+    """Leave out the indexed case that is the very file asked about."""
+    paths = {path for case in asked for path in case.files}
+    own = [case for case in target.cases if set(case.paths) & paths]
+    for case in own:
+        say(f"note: {case.paths[0]} is {case.split}/{case.case_id} of the index, which is left out")
+    kept = tuple(case for case in target.cases if not set(case.paths) & paths)
+    return Ref(target.info, kept, target.index)
+
+
+def compare(
+    workspace: Workspace, file_a: str, file_b: str, *, progress: Progress = no_progress
+) -> Report:
+    """Compare two scans; needs no index.
+
+    Raises:
+        InputError: A path is missing or stands for more than one scan.
+    """
+    if os.path.normpath(file_a) == os.path.normpath(file_b):
+        raise InputError(f"{file_a} is named twice; compare takes two scans")
+    embedder = LazyEmbedder(workspace.config)
+    recipe = recipe_of(workspace.config, embedder.spec)
+    scans = []
+    for done, file in enumerate((file_a, file_b)):
+        progress("reading", done, 2)
+        scans.append(_read(workspace, _one(workspace, file), recipe, embedder))
+    limits = verdicts.thresholds_for(embedder.spec.name)
+    one, other = scans
+    findings = _find(_side([one]), [one.case], [other], limits)
+    meta = IndexMeta(embedder.spec, recipe.describe(), recipe.hash())
+    report = dataclasses.replace(
+        assemble([], findings, meta, limits),
+        refs=(RefInfo(file_a, "", 1), RefInfo(file_b, "", 1)),
+        unreadable=_unreadable(scans),
+    )
+    return with_fail_on(report, workspace.config.report)
+
+
+def _one(workspace: Workspace, file: str) -> Case:
+    """The only scan of a path, under the path as its name: both sides may be called alike."""
+    declared = _declared(workspace, file)
+    if len(declared) != 1:
+        raise InputError(f"{file} holds {len(declared)} scans; compare takes one on each side")
+    return dataclasses.replace(declared[0], case_id=file)
+
+
+def _declared(workspace: Workspace, file: str) -> tuple[Case, ...]:
+    """The scans of a path."""
+    return discover.by_hand(
+        workspace.root,
+        [file],
+        split="",
+        case=None,
+        group=None,
+        dataset=workspace.config.dataset,
+        formats=workspace.formats,
+    ).cases
+
+
+def _read(workspace: Workspace, case: Case, recipe: Recipe, embedder: LazyEmbedder) -> Scan:
+    stats = stat_files(workspace.root, case.files) or ()
+    prepared = prepare(workspace.root, case, stats, recipe)
+    if prepared.stack is None:
+        return Scan(prepared.case, None)
+    rows = embedder.embed(prepared.stack)
+    return Scan(dataclasses.replace(prepared.case, n_slices=len(prepared.stack)), rows)
+
+
+def _side(scans: Sequence[Scan]) -> Side:
+    voting = [scan for scan in scans if scan.rows is not None]
+
+    def blocks(codes: Sequence[int]) -> Iterator[Block]:
+        for code in codes:
+            rows = voting[code].rows
+            assert rows is not None
+            # as the index keeps them, so that a scan and its indexed copy agree to the last bit
+            embedding = rows.embedding.astype(np.float16)
+            yield embedding, np.full(len(embedding), code, np.int32), rows.channel
+
+    return Side(
+        keys=tuple(scan.case.key for scan in voting),
+        n_slices=tuple(scan.case.n_slices for scan in voting),
+        blocks=blocks,
+    )
+
+
+def _unreadable(scans: Sequence[Scan]) -> tuple[Unreadable, ...]:
+    return tuple(as_unreadable(scan.case) for scan in scans if scan.case.status != "ok")
+
+
+def demo(
+    folder: Path, *, width: int, color: bool, progress: Progress = no_progress
+) -> tuple[str, tuple[str, ...]]:
+    """Write the demo dataset and check it.
+
+    Returns:
+        The report as text, and what was planted, in words.
+    """
+    planted = write_demo(folder)
+    config: Config = load_config(
+        config=folder / "dvdup.toml", cwd=Path.cwd(), environ={}, overrides={}
+    )
+    workspace = Workspace(config)
+    report = build.check(workspace, hooks=build.Hooks(progress=progress))
+    return render(report, "table", width=width, color=color), planted

@@ -1,0 +1,270 @@
+"""Commands that fill the index: init, add, sync, and check, which syncs before it compares."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dvdup import discover, store
+from dvdup.config import CONFIG_NAME, to_toml
+from dvdup.errors import DvdupError, InputError, StoreError
+from dvdup.pipeline import sync as syncing
+from dvdup.pipeline.leaks import Say, compare_all
+from dvdup.pipeline.workspace import LazyEmbedder, Workspace, n_jobs, readers_as_formats, recipe_of
+from dvdup.records import (
+    Case,
+    Declaration,
+    IndexedCase,
+    Progress,
+    Report,
+    SyncSummary,
+    no_progress,
+)
+from dvdup.store import Index, Writer
+
+Key = tuple[str, str]
+
+
+def _silent(line: str) -> None:
+    """Say nothing."""
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """How a long command talks to the outside."""
+
+    progress: Progress = no_progress
+    should_stop: Callable[[], bool] = _never
+    say: Say = _silent
+
+    def waiting(self) -> None:
+        """Tell why nothing happens."""
+        self.say("waiting for another dvdup command that writes to this index ...")
+
+
+def init(folder: Path, *, force: bool = False) -> tuple[Path, tuple[str, ...]]:
+    """Write `dvdup.toml` from what a folder looks like.
+
+    Returns:
+        The file, and what was found, in words.
+
+    Raises:
+        InputError: There is one already, or the folder has no layout that dvdup knows.
+    """
+    file = folder / CONFIG_NAME
+    if file.exists() and not force:
+        raise InputError(f"{file} is there already; --force overwrites it")
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; name the folder of the dataset")
+    root = Path(os.path.abspath(folder))
+    found = discover.detect(root, readers_as_formats(root / ".dvdup" / "cache"))
+    try:
+        file.write_text(to_toml(found.dataset, found.notes), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"cannot write {file}: {error.strerror or error}") from error
+    return file, found.notes
+
+
+def add(
+    workspace: Workspace,
+    paths: Sequence[str],
+    *,
+    split: str,
+    case_id: str | None = None,
+    group: str | None = None,
+    hooks: Hooks | None = None,
+) -> SyncSummary:
+    """Add files or folders by hand; what is unchanged costs nothing.
+
+    Raises:
+        InputError: A path is missing, holds no scan, or names a case that another file has.
+        StoreError: The index is damaged or was made with other settings.
+        Interrupted: The user asked to stop; what was finished is kept.
+    """
+    hooks = hooks or Hooks()
+    declaration = discover.by_hand(
+        workspace.root,
+        paths,
+        split=split,
+        case=case_id,
+        group=group,
+        dataset=workspace.config.dataset,
+        formats=workspace.formats,
+    )
+    with workspace.writing(hooks.waiting):
+        embedder = LazyEmbedder(workspace.config)
+        index = workspace.open_or_create(embedder)
+        indexed = {case.key: case for case in index.cases}
+        _refuse_other_files(workspace, declaration.cases, indexed)
+        touched = {case.key: indexed[case.key] for case in declaration.cases if case.key in indexed}
+        todo = syncing.plan(workspace.root, declaration.cases, touched)
+        return _carry_out(
+            workspace, index, embedder, todo, declaration, f"add --split {split}", hooks
+        )
+
+
+def _refuse_other_files(
+    workspace: Workspace, cases: Sequence[Case], indexed: Mapping[Key, IndexedCase]
+) -> None:
+    """Adding again is fine; another file under the same id would push the first one out."""
+    for case in cases:
+        old = indexed.get(case.key)
+        if old is None or set(old.paths) & set(case.files):
+            continue
+        if not syncing.gone(workspace.root, old.paths):
+            raise InputError(
+                f"case {case.case_id} of {case.split} is {old.paths[0]} already, not "
+                f"{case.files[0]}; give another id with --case, or `dvdup rm "
+                f"{case.split}/{case.case_id}` first"
+            )
+
+
+def sync(workspace: Workspace, *, rebuild: bool = False, hooks: Hooks | None = None) -> SyncSummary:
+    """Make the index equal what is declared; cases added by hand stay while their files do.
+
+    Args:
+        workspace: Where.
+        rebuild: Make the index anew beside the old one, then swap: for other settings, or after
+            damage. Tags and history start afresh.
+        hooks: Progress, messages, the wish to stop.
+
+    Raises:
+        ConfigError, InputError: The declaration cannot be used.
+        StoreError: The index is damaged or was made with other settings.
+        Interrupted: The user asked to stop; what was finished is kept.
+    """
+    hooks = hooks or Hooks()
+    with workspace.writing(hooks.waiting):
+        if rebuild:
+            return _rebuild(workspace, hooks)
+        store.finish_swap(workspace.folder)
+        return _sync(workspace, LazyEmbedder(workspace.config), hooks)[0]
+
+
+def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
+    """Sync, then compare every pair of splits.
+
+    Raises:
+        DvdupError: As `sync` and `diff`.
+    """
+    hooks = hooks or Hooks()
+    with workspace.writing(hooks.waiting):
+        store.finish_swap(workspace.folder)
+        summary, index = _sync(workspace, LazyEmbedder(workspace.config), hooks)
+    for note in summary.notes:
+        hooks.say(f"note: {note}")
+    index = workspace.open_index() if summary.changed or summary.unreadable else index
+    return compare_all(
+        workspace, index, within=workspace.config.report.within, progress=hooks.progress
+    )
+
+
+def _sync(
+    workspace: Workspace, embedder: LazyEmbedder, hooks: Hooks, added: Sequence[Case] | None = None
+) -> tuple[SyncSummary, Index]:
+    """Sync the index of a workspace; the caller holds the lock.
+
+    Args:
+        workspace: Where.
+        embedder: The embedder, not yet loaded.
+        hooks: Progress, messages, the wish to stop.
+        added: Cases added by hand that have to be kept; None: those of the index itself.
+    """
+    old = workspace.open_index().cases if store.exists(workspace.folder) else ()
+    kept = by_hand(old) if added is None else list(added)
+    declaration = _declaration(workspace, old, kept)
+    index = workspace.open_or_create(embedder)
+    indexed = {case.key: case for case in index.cases}
+    todo = syncing.plan(workspace.root, declaration.cases, indexed)
+    return _carry_out(workspace, index, embedder, todo, declaration, "sync", hooks), index
+
+
+def by_hand(cases: Sequence[IndexedCase]) -> list[Case]:
+    """Those cases of an index that were added by hand, as a declaration of them."""
+    return [
+        Case(case.split, case.case_id, case.paths, case.group, case.origin, case.series)
+        for case in cases
+        if case.origin == "added"
+    ]
+
+
+def _declaration(
+    workspace: Workspace, old: Sequence[IndexedCase], added: Sequence[Case]
+) -> Declaration:
+    """What the configuration declares, and what was added by hand and is still there."""
+    config = workspace.config
+    only_by_hand = config.file is None and added and len(added) == len(old)
+    declared = (
+        Declaration(())
+        if only_by_hand
+        else discover.discover(workspace.root, config.dataset, workspace.formats)
+    )
+    keys = {case.key for case in declared.cases}
+    kept = [
+        case
+        for case in added
+        if case.key not in keys and not syncing.gone(workspace.root, case.files)
+    ]
+    cases = sorted((*declared.cases, *kept), key=lambda case: case.key)
+    return Declaration(tuple(cases), declared.ignored)
+
+
+def _carry_out(
+    workspace: Workspace,
+    index: Index,
+    embedder: LazyEmbedder,
+    todo: syncing.Plan,
+    declaration: Declaration,
+    command: str,
+    hooks: Hooks,
+) -> SyncSummary:
+    limits = workspace.config.store
+    writer = Writer(
+        index, command, commit_rows=limits.commit_rows, commit_seconds=limits.commit_seconds
+    )
+    run = syncing.Run(
+        workspace.root,
+        index,
+        writer,
+        recipe_of(workspace.config, index.meta.embedder),
+        embedder.embed,
+        jobs=n_jobs(workspace.config),
+        progress=hooks.progress,
+        should_stop=hooks.should_stop,
+    )
+    return run.carry_out(todo, declaration)
+
+
+def _rebuild(workspace: Workspace, hooks: Hooks) -> SyncSummary:
+    """Fill a new index beside the old one and put it in its place."""
+    added, tags = _worth_keeping(workspace, hooks.say)
+    aside = workspace.beside(store.REBUILD)
+    embedder = LazyEmbedder(workspace.config)
+    if store.exists(aside.folder):
+        try:  # go on where an interrupted rebuild stopped, if it was one with these settings
+            aside.open_index()
+        except DvdupError:
+            store.discard(aside.folder)
+    summary, _ = _sync(aside, embedder, hooks, added)
+    store.swap_in(workspace.folder)
+    if tags:
+        hooks.say(f"the tags of the old index are gone with it: {', '.join(tags)}")
+    return summary
+
+
+def _worth_keeping(workspace: Workspace, say: Say) -> tuple[list[Case], list[str]]:
+    """Cases added by hand and names of tags in an index that is about to go."""
+    if not store.exists(workspace.folder):
+        return [], []
+    try:
+        index = Index(workspace.folder)
+        return by_hand(index.cases), sorted(store.tags(index))
+    except StoreError as error:
+        say(f"the old index cannot be read, so cases added by hand have to be added again: {error}")
+        return [], []

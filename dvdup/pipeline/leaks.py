@@ -1,0 +1,191 @@
+"""Refs to reports: match the voting cases, decide, and put one result object together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+
+from dvdup import match, verdicts
+from dvdup.config import ReportConfig
+from dvdup.match import MatchSettings
+from dvdup.pipeline import history, results
+from dvdup.pipeline.refs import Ref, all_refs, find_ref
+from dvdup.pipeline.sync import as_unreadable
+from dvdup.pipeline.workspace import Workspace
+from dvdup.records import (
+    Finding,
+    IndexedCase,
+    PairScore,
+    Progress,
+    Report,
+    Unreadable,
+    no_progress,
+)
+from dvdup.store import Index, IndexMeta
+from dvdup.verdicts import Thresholds
+
+Say = Callable[[str], None]
+
+
+def diff(
+    workspace: Workspace,
+    ref_a: str,
+    ref_b: str,
+    *,
+    progress: Progress = no_progress,
+    say: Say = lambda line: None,
+) -> Report:
+    """Compare two refs of the index as it is.
+
+    Raises:
+        InputError: There is no such split, tag or version.
+        StoreError: There is no index, it is damaged, or it was made with other settings.
+    """
+    index = workspace.open_index()
+    refs = [find_ref(index, ref_a), find_ref(index, ref_b)]
+    _warn_if_stale(workspace, refs, index, say)
+    return compare_refs(workspace, index, refs, [(0, 1)], progress)
+
+
+def _warn_if_stale(workspace: Workspace, refs: Sequence[Ref], index: Index, say: Say) -> None:
+    newest = [case for ref in refs if ref.index is index for case in ref.cases]
+    changed, missing = history.changed_cases(workspace, list({c.key: c for c in newest}.values()))
+    if changed or missing:
+        say(
+            f"note: since they were indexed, {changed} cases have changed and {missing} are gone; "
+            "`dvdup sync` brings the index up to date"
+        )
+
+
+def compare_all(
+    workspace: Workspace, index: Index, *, within: bool, progress: Progress = no_progress
+) -> Report:
+    """Compare every pair of splits; with `within` also every split with itself."""
+    refs = all_refs(index)
+    pairs = list(combinations(range(len(refs)), 2))
+    if within or len(refs) == 1:
+        pairs += [(i, i) for i in range(len(refs))]
+    return compare_refs(workspace, index, refs, pairs, progress)
+
+
+def compare_refs(
+    workspace: Workspace,
+    index: Index,
+    refs: Sequence[Ref],
+    pairs: Sequence[tuple[int, int]],
+    progress: Progress,
+) -> Report:
+    """Compare some pairs of refs, or read the stored result; `fail_on` is filled in afterwards."""
+    limits = verdicts.thresholds_for(index.meta.embedder.name)
+    key = results.key_of(refs, pairs, index.meta, limits.describe())
+
+    def make() -> Report:
+        found: dict[tuple[object, ...], Finding] = {}
+        for done, (i, j) in enumerate(pairs):
+            progress("comparing", done, len(pairs))
+            for finding in find_leaks(refs[i], refs[j], limits):
+                found.setdefault(_identity(finding), finding)
+        progress("comparing", len(pairs), len(pairs))
+        return assemble(refs, list(found.values()), index.meta, limits)
+
+    report = results.stored_or_made(workspace.folder, key, make)
+    return with_fail_on(report, workspace.config.report)
+
+
+def _identity(finding: Finding) -> tuple[object, ...]:
+    """Equal for a pair and its mirror image, which `train@v1 train` would report both."""
+    sides = sorted([(finding.a.label, finding.a.paths), (finding.b.label, finding.b.paths)])
+    return (*sides, finding.verdict, finding.fingerprint)
+
+
+def find_leaks(a: Ref, b: Ref, limits: Thresholds) -> tuple[Finding, ...]:
+    """Every pair of cases of two refs that is a finding.
+
+    Args:
+        a: First ref.
+        b: Second ref; the first one again looks for duplicates inside it.
+        limits: The constants of the embedder.
+    """
+    settings = MatchSettings(margin=limits.margin, floor=limits.floor)
+    scores = match.match(a.side(), b.side(), settings)
+    same = a.info.ref == b.info.ref
+    return verdicts.find(a.cases, b.cases, _for_copies(scores, a, b, same), limits)
+
+
+def _for_copies(scores: Sequence[PairScore], a: Ref, b: Ref, same: bool) -> Iterator[PairScore]:
+    """Give the scores of one scan to all its byte-equal contents, on both sides."""
+    for score in scores:
+        for one in a.copies[score.a]:
+            for other in b.copies[score.b]:
+                if one == other:
+                    continue
+                pair = dataclasses.replace(score, a=one, b=other)
+                yield _mirrored(pair) if same and one > other else pair
+
+
+def _mirrored(score: PairScore) -> PairScore:
+    top3 = score.count_top3
+    return PairScore(
+        a=score.b,
+        b=score.a,
+        count_score=score.count_score.flipped(),
+        shared_score=score.shared_score.flipped(),
+        similarity=score.similarity.flipped(),
+        background=score.background.flipped(),
+        slices=score.slices[::-1],
+        cohort=score.cohort[::-1],
+        count_top3=top3.flipped() if top3 is not None else None,
+    )
+
+
+def assemble(
+    refs: Sequence[Ref], findings: Sequence[Finding], meta: IndexMeta, limits: Thresholds
+) -> Report:
+    """Put the result object together; `fail_on` is left empty."""
+    ordered = tuple(sorted(findings, key=verdicts.order))
+    settings = {
+        "embedder": meta.embedder.name,
+        "weights": meta.embedder.weights_hash,
+        "recipe": meta.recipe_hash,
+        "thresholds": limits.describe(),
+        "fail_on": [],
+    }
+    return Report(
+        settings=settings,
+        refs=tuple(ref.info for ref in refs),
+        pairs=ordered,
+        groups=verdicts.groups(ordered),
+        unreadable=_unreadable(refs),
+        n_pairs=0,
+    )
+
+
+def _unreadable(refs: Sequence[Ref]) -> tuple[Unreadable, ...]:
+    missing: dict[tuple[object, ...], IndexedCase] = {}
+    for ref in refs:
+        for case in ref.cases:
+            if case.status != "ok":
+                missing[(case.key, case.paths)] = case
+    return tuple(
+        as_unreadable(case) for case in sorted(missing.values(), key=lambda case: case.key)
+    )
+
+
+def with_fail_on(report: Report, config: ReportConfig) -> Report:
+    """Write into the settings what makes the exit code 1."""
+    return dataclasses.replace(
+        report, settings={**report.settings, "fail_on": list(config.fail_on)}
+    )
+
+
+def exit_code(report: Report, config: ReportConfig) -> int:
+    """0 clean; 1 findings that `fail_on` names; 2 something could not be checked."""
+    failing = [
+        pair
+        for pair in report.pairs
+        if not pair.accepted and config.fails(pair.verdict, pair.basis)
+    ]
+    if failing:
+        return 1
+    return 2 if report.unreadable and not config.allow_unreadable else 0
