@@ -14,7 +14,8 @@ k of the other side, for both directions at once. Every score is a function of s
 Of a case with several channels each channel is scored on its own; the maximum counts.
 
 Memory: at most `budget` floats of state, whatever the number of cases. If the left side does not
-fit, it is done in tiles of cases, and each tile streams the right side again.
+fit, it is done in tiles of cases, and each tile streams the right side again. What a slice of the
+right side is offered by all tiles together is then surveyed first, so that tiles change nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ Block = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Embeddings float (B, D), case codes int (B,), channels int (B,)."""
 
 _ROWS = 1024  # left slices a product: with 8192 on the right the result stays near the processor
+_WIDTH = 512  # floats that an embedding is taken to have when tiles are cut
 _TIE = 2e-6  # cosines closer than this are equal: block sizes must not decide who wins
 _NEVER = np.float32(-2.0)  # below every cosine: not compared
 
@@ -82,11 +84,8 @@ def match(a: Side, b: Side, settings: MatchSettings | None = None) -> list[PairS
     """
     settings = settings or MatchSettings()
     tiles = list(_tiles(a, b, settings.budget))
-    rivals = _Rivals(sum(b.n_slices))
-    if len(tiles) > 1:
-        for tile in tiles:
-            rivals.see(_sweep(a, b, tile, _NearestOnly))
-    pairs = [pair for tile in tiles for pair in _tile_pairs(a, b, tile, rivals, settings)]
+    offers = _survey_all(b, a, settings) if len(tiles) > 1 else None
+    pairs = [pair for tile in tiles for pair in _tile_pairs(a, b, tile, offers, settings)]
     if settings.top3:
         pairs = _with_top3(pairs, a, b)
     within = a.keys == b.keys
@@ -100,7 +99,7 @@ def _tiles(a: Side, b: Side, budget: int) -> Iterator[range]:
     """Cut the cases of the left side into runs whose state fits the budget."""
     start = used = 0
     for code, n in enumerate(a.n_slices):
-        need = n * len(b.keys) + sum(b.n_slices)
+        need = n * (len(b.keys) + _WIDTH) + sum(b.n_slices)
         if used and used + need > budget:
             yield range(start, code)
             start, used = code, 0
@@ -124,7 +123,7 @@ class _Swept:
     forward: np.ndarray
     """float32 (slices of the tile, cases of b): s of the left slices."""
     backward: np.ndarray
-    """float32 (slices of b, cases of the tile), or (slices of b, 1)."""
+    """float32 (slices of b, cases of the tile): s of the right slices, or empty."""
     left: _Rows
     right: _Rows
 
@@ -153,11 +152,11 @@ class _Both:
         self.backward[columns, codes] = np.maximum(self.backward[columns, codes], best)
 
 
-class _NearestOnly(_Both):
-    """Keeps only the best cosine of every slice of the right side."""
+class _Forward(_Both):
+    """Keeps s of the left slices only."""
 
     def __init__(self, n_left: int, n_cases: int, n_right: int, n_tile: int) -> None:
-        super().__init__(0, 0, n_right, 1)
+        super().__init__(n_left, n_cases, 0, 0)
 
     def take(
         self,
@@ -167,9 +166,10 @@ class _NearestOnly(_Both):
         left: np.ndarray,
         right: np.ndarray,
     ) -> None:
-        """Take in one product; pairs of one case with itself have been masked in it."""
-        best = product.max(axis=0)
-        self.backward[columns, 0] = np.maximum(self.backward[columns, 0], best)
+        """Take in one product, (left rows, right columns), with the case codes of the right."""
+        starts, codes = _segments(right)
+        best = np.maximum.reduceat(product, starts, axis=1)
+        self.forward[rows, codes] = np.maximum(self.forward[rows, codes], best)
 
 
 def _segments(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | slice]:
@@ -227,59 +227,130 @@ def _gathered(side: Side, tile: range) -> tuple[np.ndarray, _Rows]:
 def _ordered(side: Side, codes: Sequence[int]) -> Iterator[Block]:
     """Blocks whose rows ascend by case."""
     for embedding, case, channel in side.blocks(codes):
+        if len(case) == 0:
+            continue
         if (np.diff(case) < 0).any():
             order = np.argsort(case, kind="stable")
             embedding, case, channel = embedding[order], case[order], channel[order]
         yield embedding, case.astype(np.int64), channel
 
 
-class _Rivals:
-    """For each slice of the right side, what all tiles together offer it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Offers:
+    """What all candidate cases together offer the slices of some query cases.
 
-    def __init__(self, n: int) -> None:
-        self.best = np.full(n, _NEVER, np.float32)
-        self.decided = np.zeros(n, bool)
-        """Whether an earlier tile, so a smaller case, has its vote."""
+    N slices in the order (case, channel, as streamed); Q query cases. Only cases with slices
+    count, and never the query itself.
+    """
 
-    def see(self, swept: _Swept) -> None:
-        """Take in the best of one tile."""
-        np.maximum(self.best, swept.backward.max(axis=1), out=self.best)
+    best: np.ndarray
+    """float32 (N,): the highest s."""
+    median: np.ndarray
+    """float32 (N,): the median of s over the cases."""
+    winner: np.ndarray
+    """int64 (N,): code of the first case that ties with the best, or -1."""
+    background: np.ndarray
+    """float32 (Q,): similarity to the median case."""
+    cohort: np.ndarray
+    """int64 (Q,): how many cases there are."""
+    nearest: np.ndarray
+    """int64 (Q, n): codes of the most similar cases, nearest first, -1 where there are fewer."""
+
+
+def _survey_all(queries: Side, candidates: Side, settings: MatchSettings) -> _Offers:
+    """Survey all cases of a side, a tile after the other."""
+    parts = []
+    for tile in _tiles(queries, candidates, settings.budget):
+        swept = _sweep(queries, candidates, tile, _Forward)
+        parts.append(_survey(swept.forward, _runs(swept.left), len(tile), settings))
+    return _Offers(
+        **{
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in dataclasses.fields(_Offers)
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Runs:
+    """Slices that are scored together: those of one channel of one case."""
+
+    order: np.ndarray
+    """Row numbers in the order (case, channel)."""
+    spans: list[tuple[int, int, int]]
+    """(case, start, stop) within `order`."""
+
+
+def _runs(rows: _Rows) -> _Runs:
+    order = np.lexsort((rows.channel, rows.case))
+    case, channel = rows.case[order], rows.channel[order]
+    starts = np.flatnonzero(np.diff(case, prepend=-1) | (np.diff(channel, prepend=-1) != 0))
+    stops = np.append(starts[1:], len(order))
+    owner = case[starts]
+    return _Runs(order, list(zip(owner.tolist(), starts.tolist(), stops.tolist(), strict=False)))
+
+
+def _survey(s: np.ndarray, runs: _Runs, n_cases: int, settings: MatchSettings) -> _Offers:
+    """Survey query slices whose s is known for every candidate."""
+    n, k = s.shape
+    offers = _Offers(
+        best=np.full(n, _NEVER, np.float32),
+        median=np.full(n, _NEVER, np.float32),
+        winner=np.full(n, -1),
+        background=np.full(n_cases, _NEVER, np.float32),
+        cohort=np.zeros(n_cases, np.int64),
+        nearest=np.full((n_cases, min(k, settings.keep_nearest)), -1),
+    )
+    similarity = np.full((n_cases, k), _NEVER, np.float32)
+    for case, start, stop in runs.spans:
+        part = s[runs.order[start:stop]]
+        there = np.flatnonzero(part[0] > _NEVER)
+        if there.size == 0:
+            continue
+        part = part[:, there]
+        best = part.max(axis=1)
+        offers.best[start:stop] = best
+        offers.median[start:stop] = np.median(part, axis=1)
+        offers.winner[start:stop] = there[(part >= (best - _TIE)[:, None]).argmax(axis=1)]
+        means = part.mean(axis=0)
+        offers.background[case] = max(offers.background[case], np.median(means))
+        offers.cohort[case] = there.size
+        similarity[case, there] = np.maximum(similarity[case, there], means)
+    ranked = np.argsort(-similarity, axis=1, kind="stable")[:, : offers.nearest.shape[1]]
+    known = np.take_along_axis(similarity, ranked, axis=1) > _NEVER
+    offers.nearest[:] = np.where(known, ranked, -1)
+    return offers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scores:
-    """Scores of Q query cases against K cases, and what strangers get."""
+    """float32 (Q, K): scores of Q query cases against K candidates."""
 
     count: np.ndarray
     shared: np.ndarray
     similarity: np.ndarray
-    background: np.ndarray
-    """float32 (Q,)."""
 
 
 def _tile_pairs(
-    a: Side, b: Side, tile: range, rivals: _Rivals, settings: MatchSettings
+    a: Side, b: Side, tile: range, offers: _Offers | None, settings: MatchSettings
 ) -> Iterator[PairScore]:
+    """The pairs of a tile of `a` with `b`; `offers` to `b`, or None if the tile is all of `a`."""
     swept = _sweep(a, b, tile, _Both)
-    fresh = _Rivals(len(swept.forward))
-    fresh.best = swept.forward.max(axis=1, initial=_NEVER)
-    ahead = _scores(swept.forward, swept.left, len(tile), fresh, settings)
-    rivals.see(swept)
-    back = _scores(swept.backward, swept.right, len(b.keys), rivals, settings)
-    position = {key: code for code, key in enumerate(b.keys)}
-    for i, k in _kept(ahead, back, settings):
-        key = a.keys[tile[i]]
-        if position.get(key) == k or not (a.n_slices[tile[i]] and b.n_slices[k]):
-            continue
+    runs, back_runs = _runs(swept.left), _runs(swept.right)
+    ours = _survey(swept.forward, runs, len(tile), settings)
+    theirs = offers or _survey(swept.backward, back_runs, len(b.keys), settings)
+    ahead = _scores(swept.forward, runs, len(tile), ours, 0, settings)
+    back = _scores(swept.backward, back_runs, len(b.keys), theirs, tile.start, settings)
+    for i, k in _kept(ahead, back, ours, theirs, tile, settings):
         yield PairScore(
-            a=key,
+            a=a.keys[tile[i]],
             b=b.keys[k],
             count_score=_directed(ahead.count[i, k], back.count[k, i]),
             shared_score=_directed(ahead.shared[i, k], back.shared[k, i]),
             similarity=_directed(ahead.similarity[i, k], back.similarity[k, i]),
-            background=_directed(ahead.background[i], back.background[k]),
+            background=_directed(ours.background[i], theirs.background[k]),
             slices=(a.n_slices[tile[i]], b.n_slices[k]),
-            cohort=(len(b.keys), len(tile)),
+            cohort=(int(ours.cohort[i]), int(theirs.cohort[k])),
         )
 
 
@@ -288,59 +359,56 @@ def _directed(a_to_b: float, b_to_a: float) -> Directed:
 
 
 def _scores(
-    s: np.ndarray, rows: _Rows, n_cases: int, rivals: _Rivals, settings: MatchSettings
+    s: np.ndarray,
+    runs: _Runs,
+    n_cases: int,
+    offers: _Offers,
+    first: int,
+    settings: MatchSettings,
 ) -> _Scores:
-    """All scores of one direction, a bounded number of slices at a time."""
-    order = np.lexsort((rows.channel, rows.case))
-    group = np.flatnonzero(
-        np.diff(rows.case[order], prepend=-1) | np.diff(rows.channel[order], prepend=-1)
-    )
-    sizes = np.diff(np.append(group, len(order)))
-    owner = rows.case[order][group] if len(order) else np.zeros(0, np.int64)
-    shape = (n_cases, s.shape[1])
+    """All scores of one direction; the columns of `s` are the cases from code `first` on."""
+    n = s.shape[1]
+    shape = (n_cases, n)
     found = _Scores(
         count=np.zeros(shape, np.float32),
         shared=np.zeros(shape, np.float32),
-        similarity=np.zeros(shape, np.float32),
-        background=np.zeros(n_cases, np.float32),
+        similarity=np.full(shape, _NEVER, np.float32),
     )
-    for start, size, case in zip(group.tolist(), sizes.tolist(), owner.tolist(), strict=True):
-        picked = order[start : start + size]
-        part = s[picked]
-        best = rivals.best[picked, None]
-        count, decided = _winners(part, best[:, 0], rivals.decided[picked])
-        rivals.decided[picked] = decided
-        median = np.median(part, axis=1, keepdims=True)
+    for case, start, stop in runs.spans:
+        part = s[runs.order[start:stop]]
+        best, median = offers.best[start:stop, None], offers.median[start:stop, None]
+        winner = offers.winner[start:stop] - first
+        won = np.bincount(winner[(winner >= 0) & (winner < n)], minlength=n)
         votes = (part >= best - settings.margin) & (part >= median + settings.floor * (1 - median))
-        similarity = part.mean(axis=0)
-        np.maximum(found.count[case], count, out=found.count[case])
-        np.maximum(found.shared[case], votes.mean(axis=0), out=found.shared[case])
-        np.maximum(found.similarity[case], similarity, out=found.similarity[case])
-        found.background[case] = max(found.background[case], np.median(similarity))
+        votes &= part > _NEVER
+        for scores, value in (
+            (found.count, won / (stop - start)),
+            (found.shared, votes.mean(axis=0)),
+            (found.similarity, part.mean(axis=0)),
+        ):
+            np.maximum(scores[case], value, out=scores[case])
     return found
 
 
-def _winners(
-    part: np.ndarray, best: np.ndarray, decided: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Votes a case (share of the slices) for the first case that ties with the best."""
-    ties = part >= (best - _TIE)[:, None]
-    voting = ties.any(axis=1) & ~decided & (best > _NEVER)
-    winner = ties.argmax(axis=1)[voting]
-    votes = np.bincount(winner, minlength=part.shape[1]) / max(1, len(part))
-    return votes, decided | voting
-
-
-def _kept(ahead: _Scores, back: _Scores, settings: MatchSettings) -> Iterator[tuple[int, int]]:
-    """Positions (left case, right case) of the pairs worth a look."""
-    keep = np.zeros(ahead.count.shape, bool)
-    for scores, mask in ((ahead, keep), (back, keep.T)):
+def _kept(
+    ahead: _Scores,
+    back: _Scores,
+    ours: _Offers,
+    theirs: _Offers,
+    tile: range,
+    settings: MatchSettings,
+) -> Iterator[tuple[int, int]]:
+    """Positions (left case in the tile, right case) of the pairs worth a look."""
+    keep: np.ndarray = np.zeros(ahead.count.shape, bool)
+    turned: np.ndarray = keep.T  # a view: what is set in it is set in `keep`
+    for scores, mask, offers, first in ((ahead, keep, ours, 0), (back, turned, theirs, tile.start)):
         mask |= (scores.count >= settings.keep_above) | (scores.shared >= settings.keep_above)
-        n = min(settings.keep_nearest, mask.shape[1])
-        if n:
-            nearest = np.argsort(-scores.similarity, axis=1, kind="stable")[:, :n]
-            np.put_along_axis(mask, nearest, True, axis=1)
-    yield from (tuple(position) for position in np.argwhere(keep).tolist())
+        nearest = offers.nearest - first
+        near = (offers.nearest >= 0) & (nearest >= 0) & (nearest < mask.shape[1])
+        mask[np.nonzero(near)[0], nearest[near]] = True
+    keep &= ahead.similarity > _NEVER
+    positions: list[tuple[int, int]] = np.argwhere(keep).tolist()
+    yield from positions
 
 
 def _with_top3(pairs: list[PairScore], a: Side, b: Side) -> list[PairScore]:

@@ -250,7 +250,7 @@ def _positions(bounds: tuple[int, int], spacing: float, recipe: Recipe) -> np.nd
     """int32 indices of the slices, evenly spread over the content."""
     start, stop = bounds
     available = stop - start
-    wanted = max(recipe.min_slices, int(round(available * spacing / recipe.spacing_mm)))
+    wanted = max(recipe.min_slices, round(available * spacing / recipe.spacing_mm))
     n = min(available, wanted, recipe.max_slices // len(recipe.planes))
     centres = start + (np.arange(n) + 0.5) * available / n - 0.5
     return np.floor(centres + 0.5).astype(np.int32)
@@ -263,7 +263,9 @@ def _resized(picture: np.ndarray, size: int) -> np.ndarray:
         if np.isfinite(picture).all()
         else np.nan_to_num(picture, nan=0.0, posinf=0.0, neginf=0.0)
     )
-    return _weights(picture.shape[0], size) @ finite @ _weights(picture.shape[1], size).T
+    across = _weights(picture.shape[1], size).T
+    means: np.ndarray = _weights(picture.shape[0], size) @ finite @ across
+    return means
 
 
 def _weights(n: int, size: int) -> np.ndarray:
@@ -273,7 +275,8 @@ def _weights(n: int, size: int) -> np.ndarray:
         edges[:-1, None], np.arange(n)
     )
     overlap = np.clip(overlap, 0, None)
-    return (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: np.ndarray = overlap / overlap.sum(axis=1, keepdims=True)
+    return shares.astype(np.float32)
 
 
 def _grey(pixels: np.ndarray, span: tuple[float, float]) -> np.ndarray:

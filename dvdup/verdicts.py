@@ -1,5 +1,6 @@
-"""Scores and hashes to verdicts. In: the cases of two refs and their `PairScore`. Out: findings
-and groups.
+"""Scores and hashes to verdicts.
+
+In: the cases of two refs and their `PairScore`. Out: findings and groups.
 
 - `identical`: the cases share a voxel hash.
 - `near`: in one of the two directions the slices agree (`shared_score`) and the whole scan is far
@@ -114,7 +115,7 @@ def find(
     left, right = {case.key: case for case in a}, {case.key: case for case in b}
     within = left.keys() == right.keys()
     scored = {(score.a, score.b): score for score in scores}
-    pairs = {pair: "identical" for pair in _sharing(a, b, _hashes)}
+    pairs: dict[tuple[Key, Key], Verdict] = dict.fromkeys(_sharing(a, b, _hashes), "identical")
     for pair, score in scored.items():
         if pair not in pairs and _best(score, limits).margin(limits) >= 0:
             pairs[pair] = "near"

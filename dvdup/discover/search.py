@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from stat import S_ISDIR
 
 from dvdup.discover.formats import Formats, is_dicom_name, may_be_dicom_name
+from dvdup.discover.names import clean, inside, join, nfc, no_reader, printable, relative, short
 from dvdup.discover.rules import Rules
 from dvdup.errors import InputError
 from dvdup.records import Ignored
 
-_BAD_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")  # control, undecodable, line and paragraph separators
+
+HIDDEN = (".", "__MACOSX")
+"""How the names begin that are passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,6 @@ class Search:
         formats: Formats,
         rules: Rules,
         *,
-        hidden: tuple[str, ...] = (".",),
         dicom_only: bool = False,
     ) -> None:
         """Set up a search.
@@ -61,14 +61,12 @@ class Search:
             root: Folder that the paths of cases are relative to.
             formats: What is known about formats.
             rules: What is left out by name.
-            hidden: Beginnings of names that are passed over.
             dicom_only: Take DICOM series only, whatever their files are called.
         """
         self.root = os.path.abspath(root)
         self.formats = formats
         self.rules = rules
         self.ignored: dict[str, str] = {}
-        self._hidden = hidden
         self._dicom_only = dicom_only
 
     def path(self, *parts: str) -> str:
@@ -82,23 +80,29 @@ class Search:
             InputError: It has characters that cannot be stored or printed.
         """
         prefix = self.root.rstrip(os.sep) + os.sep
-        inside = path.startswith(prefix)
-        name = path[len(prefix) :] if inside else "" if path == self.root else path
+        within = path.startswith(prefix)
+        name = path[len(prefix) :] if within else "" if path == self.root else path
         return clean(name.replace(os.sep, "/") if os.sep != "/" else name)
 
     def leave_out(self, name: str, reason: str) -> None:
         """Remember that a path did not become a case; the first reason stays."""
-        self.ignored.setdefault(name, reason)
+        self.ignored.setdefault(printable(name), reason)
+
+    def take(self, files: Sequence[str]) -> None:
+        """Forget that files were left out: they became part of a case after all."""
+        for name in files:
+            self.ignored.pop(name, None)
 
     def all_ignored(self) -> tuple[Ignored, ...]:
         """What was left out, sorted by path."""
         return tuple(Ignored(path, self.ignored[path]) for path in sorted(self.ignored))
 
-    def scans(self, top: str) -> list[Scan]:
+    def scans(self, top: str, below: str = "") -> list[Scan]:
         """All scans in a folder and below.
 
         Args:
             top: Absolute path of a folder.
+            below: What the stems begin with.
 
         Returns:
             Scans by folder; ids are not yet checked for being unique.
@@ -106,23 +110,41 @@ class Search:
         Raises:
             InputError: A folder cannot be read.
         """
-        folders = list(self._walk(top, self.name(top), "", None, ()))
+        return self._collect(list(self._walk(top, self.name(top), below, None, ())))
+
+    def picked(self, files: Iterable[str], top: str | None = None) -> list[Scan]:
+        """The scans that single files make up; DICOM files of one folder are grouped to series.
+
+        Args:
+            files: Absolute paths; they are taken whatever the rules say.
+            top: Folder that the stems start below; None: stems are bare names.
+        """
+        by_folder: dict[str, set[str]] = {}
+        for path in files:
+            by_folder.setdefault(os.path.dirname(path), set()).add(os.path.basename(path))
+        folders = [
+            Folder(path, self.name(path), relative(path, top), tuple(sorted(by_folder[path])))
+            for path in sorted(by_folder)
+        ]
+        return self._collect(folders, sniff=True)
+
+    def _collect(self, folders: list[Folder], *, sniff: bool = False) -> list[Scan]:
         partners = self._partners(folders)
         found: list[Scan] = []
         for folder in folders:
             candidates: list[str] = []
             for name in folder.files:
-                path = _below(folder.path, name)
+                path = inside(folder.path, name)
                 if path in partners.taken:
                     continue
-                if self._may_be_dicom(name):
+                if self._may_be_dicom(name) or (sniff and self._starts_as_dicom(path, name)):
                     candidates.append(name)
                 elif not self.formats.claims(name) or self._dicom_only:
-                    reason = "not DICOM" if self._dicom_only else _no_reader(name)
-                    self.leave_out(_join(folder.name, name), reason)
+                    reason = "not DICOM" if self._dicom_only else no_reader(name)
+                    self.leave_out(join(folder.name, name), reason)
                 else:
-                    stem = _join(folder.below, self.formats.case_name(name))
-                    main = _join(folder.name, name)
+                    stem = join(folder.below, self.formats.case_name(name))
+                    main = clean(join(folder.name, name))
                     found.append(Scan(nfc(stem), (main, *partners.of.get(path, ()))))
             found += self._series(folder, candidates)
         return found
@@ -140,12 +162,15 @@ class Search:
             return False
         return self._dicom_only or may_be_dicom_name(name)
 
+    def _starts_as_dicom(self, path: str, name: str) -> bool:
+        return not self.formats.claims(name) and self.formats.maybe_dicom(Path(path))
+
     def _partners(self, folders: list[Folder]) -> _Partners:
         partners = _Partners({}, set())
         for folder in folders:
             for name in folder.files:
                 if self.formats.claims(name) and not is_dicom_name(name):
-                    path = _below(folder.path, name)
+                    path = inside(folder.path, name)
                     companions = self.formats.companions(Path(path))
                     if companions:
                         paths = [os.path.normpath(one) for one in companions]
@@ -164,20 +189,20 @@ class Search:
         for uid, paths in series:
             members = [path.name for path in paths]
             left.difference_update(members)
-            files = tuple(_join(folder.name, name) for name in members)
+            files = tuple(clean(join(folder.name, name)) for name in members)
             alone = good + (uid == "") == 1
             yield Scan(nfc(self._series_stem(folder, uid, members, alone)), files, uid)
         for name in left:
-            reason = "DICOM without an image" if is_dicom_name(name) else _no_reader(name)
-            self.leave_out(_join(folder.name, name), reason)
+            reason = "DICOM without an image" if is_dicom_name(name) else no_reader(name)
+            self.leave_out(join(folder.name, name), reason)
 
     def _series_stem(self, folder: Folder, uid: str, members: list[str], alone: bool) -> str:
         """The folder if it holds just this series; else what tells the series apart."""
         single = self._bare(members[0]) if len(members) == 1 else ""
         if single and (not alone or not folder.below):
-            return _join(folder.below, single)
+            return join(folder.below, single)
         own = folder.below or os.path.basename(folder.path)
-        return own if alone else f"{own}-{_short(uid) if uid else 'unreadable'}"
+        return own if alone else f"{own}-{short(uid) if uid else 'unreadable'}"
 
     def _bare(self, name: str) -> str:
         return self.formats.case_name(name) if is_dicom_name(name) else name
@@ -198,28 +223,27 @@ class Search:
         files: list[str] = []
         subfolders: list[str] = []
         for entry in self._entries(path, name):
-            full = _join(name, entry.name)
-            is_folder = entry.is_dir()
-            if entry.name.startswith(self._hidden):
-                self.leave_out(_printable(full + "/" if is_folder else full), "hidden")
+            full = join(name, entry.name)
+            is_folder = _is_folder(entry)
+            if entry.name.startswith(HIDDEN):
+                self.leave_out(full + "/" if is_folder else full, "hidden")
             elif is_folder:
                 subfolders.append(entry.name)
             elif out := self.rules.file_out(full, entry.name, reason):
-                self.leave_out(_printable(full), out)
-            elif entry.is_file() or entry.is_symlink():  # a broken link: content that is not here
-                clean(full)
+                self.leave_out(full, out)
+            elif entry.is_symlink() or entry.is_file():  # a broken link: content that is not here
                 files.append(entry.name)
             else:
-                self.leave_out(_printable(full), "not a regular file")
+                self.leave_out(full, "not a regular file")
         yield Folder(path, name, below, tuple(files))
         for sub in subfolders:
-            full = _join(name, sub)
+            full = join(name, sub)
             out = self.rules.folder_out(full, sub, reason)
             if out and not self.rules.can_take_back:
-                self.leave_out(_printable(full) + "/", out)
+                self.leave_out(full + "/", out)
                 continue
             further = (*above, identity)
-            yield from self._walk(_below(path, sub), full, _join(below, sub), out, further)
+            yield from self._walk(inside(path, sub), full, join(below, sub), out, further)
 
     def _entries(self, path: str, name: str) -> list[os.DirEntry[str]]:
         try:
@@ -228,7 +252,7 @@ class Search:
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             raise InputError(
-                f"folder {_printable(name) or '.'} cannot be read: {reason}; make it readable, or "
+                f"folder {printable(name) or '.'} cannot be read: {reason}; make it readable, or "
                 "leave it out with dataset.exclude"
             ) from error
 
@@ -241,28 +265,11 @@ class _Partners:
     """Paths of all companions."""
 
 
-def nfc(text: str) -> str:
-    """Case ids in one normal form: some file systems store the other one."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
-
-
-def clean(name: str) -> str:
-    """Check that a name can be stored and printed.
-
-    Raises:
-        InputError: It has a control character, or is no valid Unicode.
-    """
-    if not name.isprintable() and any(unicodedata.category(c) in _BAD_CATEGORIES for c in name):
-        raise InputError(
-            f"{ascii(name)} has a control character or is not Unicode; rename it, or leave it out "
-            "with dataset.exclude"
-        )
-    return name
-
-
-def shown(text: str) -> str:
-    """A path or name for a message: one line, printable."""
-    return _printable(text) or "."
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or into a closed folder
+        return False
 
 
 def is_folder(path: str) -> bool:
@@ -277,21 +284,10 @@ def subfolders(path: str) -> list[str]:
     """Names of the folders in a folder that are not hidden, sorted; empty if it is unreadable."""
     try:
         with os.scandir(path) as entries:
-            return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
+            found = [e.name for e in entries if not e.name.startswith(HIDDEN) and e.is_dir()]
     except OSError:
         return []
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else ascii(text)[1:-1]
-
-
-def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
-
-
-def _below(folder: str, name: str) -> str:
-    return f"{folder}{name}" if folder.endswith(os.sep) else f"{folder}{os.sep}{name}"
+    return sorted(found)
 
 
 def _identity(path: str) -> tuple[int, int]:
@@ -302,13 +298,3 @@ def _identity(path: str) -> tuple[int, int]:
     return (status.st_dev, status.st_ino)
 
 
-def _short(uid: str) -> str:
-    return hashlib.blake2b(uid.encode(), digest_size=4).hexdigest()
-
-
-def _no_reader(name: str) -> str:
-    suffixes = PurePath(name.lower()).suffixes
-    if not suffixes or suffixes[-1][1:].isdecimal():
-        return "no DICOM image"
-    packed = suffixes[-1] in (".gz", ".bz2", ".xz", ".zst") and len(suffixes) > 1
-    return f"no reader for {''.join(suffixes[-2:] if packed else suffixes[-1:])}"

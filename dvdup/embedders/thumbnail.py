@@ -46,7 +46,8 @@ class Thumbnail:
         """
         n, height, width = pixels.shape
         blocks = pixels.reshape(n, SIDE, height // SIDE, SIDE, width // SIDE)
-        rows = blocks.mean(axis=(2, 4), dtype=np.float32).reshape(n, SIDE * SIDE)
+        means: np.ndarray = blocks.mean(axis=(2, 4), dtype=np.float32)
+        rows = means.reshape(n, SIDE * SIDE)
         rows -= rows.mean(axis=1, keepdims=True)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         if (norms == 0).any():

@@ -1,0 +1,101 @@
+"""From scans to cases: subjects, and the checks that every layout shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from dvdup.config import DatasetConfig, group_of
+from dvdup.discover.names import clean, nfc, shown
+from dvdup.discover.search import Scan
+from dvdup.errors import InputError
+from dvdup.records import Case, Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What a layout found of a split; several with one name add up."""
+
+    name: str
+    where: str
+    """For messages: `folder val`."""
+    cases: list[Case] = field(default_factory=list)
+
+
+def make_case(
+    dataset: DatasetConfig,
+    split: str,
+    scan: Scan,
+    *,
+    case_id: str | None = None,
+    group: str | None = None,
+    fallback: str | None = None,
+    origin: Origin = "declared",
+) -> Case:
+    """Make a scan a case.
+
+    Args:
+        dataset: Says how subjects are named.
+        split: Its split.
+        scan: The scan.
+        case_id: Its id; None: the stem of the scan.
+        group: Its subject, where something names it; it comes before `dataset.group`.
+        fallback: Its subject where nothing else names one.
+        origin: How it came to be declared.
+
+    Raises:
+        InputError: The id or the subject has characters that cannot be stored or printed.
+    """
+    case_id = clean(nfc(scan.stem if case_id is None else case_id))
+    group = group or _subject(dataset.group, case_id, scan.files[0]) or fallback
+    return Case(
+        split=split,
+        case_id=case_id,
+        files=scan.files,
+        group=None if group is None else clean(nfc(group)),
+        origin=origin,
+        series=scan.series,
+    )
+
+
+def _subject(pattern: str | None, case_id: str, path: str) -> str | None:
+    if pattern is None:
+        return None
+    return group_of(pattern, case_id) or group_of(pattern, nfc(path))
+
+
+def demand_cases(splits: Sequence[Split]) -> None:
+    """Check that every split has a case.
+
+    Raises:
+        InputError: One has none.
+    """
+    filled = {split.name for split in splits if split.cases}
+    for split in splits:
+        if split.name not in filled:
+            raise InputError(
+                f"split {shown(split.name)} has no scan that dvdup reads ({split.where}); put "
+                "scans there, or leave it out with dataset.exclude"
+            )
+
+
+def in_order(cases: Iterable[Case], advice: str) -> tuple[Case, ...]:
+    """Sort cases by (split, id); the same files under the same id count once.
+
+    Args:
+        cases: In any order.
+        advice: What to do about an id that two scans have.
+
+    Raises:
+        InputError: Two scans of one split have the same id.
+    """
+    found: dict[tuple[str, str], Case] = {}
+    for case in cases:
+        other = found.setdefault(case.key, case)
+        if (other.files, other.series) != (case.files, case.series):
+            where = f" of split {shown(case.split)}" if case.split else ""
+            raise InputError(
+                f"{shown(other.files[0])} and {shown(case.files[0])} both are case "
+                f"{shown(case.case_id)}{where}; {advice}"
+            )
+    return tuple(found[key] for key in sorted(found))

@@ -1,0 +1,72 @@
+"""Names of files and cases: joined, in one normal form, fit to be stored and printed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from pathlib import PurePath
+
+from dvdup.errors import InputError
+
+_BAD_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")  # control, undecodable, line and paragraph separators
+
+
+def nfc(text: str) -> str:
+    """Case ids in one normal form: some file systems store the other one."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def clean(name: str) -> str:
+    """Check that a name can be stored and printed.
+
+    Raises:
+        InputError: It has a control character, or is no valid Unicode.
+    """
+    if not name.isprintable() and any(unicodedata.category(c) in _BAD_CATEGORIES for c in name):
+        raise InputError(
+            f"{name!a} has a control character or is not Unicode; rename it, or leave it out "
+            "with dataset.exclude"
+        )
+    return name
+
+
+def shown(text: str) -> str:
+    """A path or name for a message: one line, printable."""
+    return printable(text) or "."
+
+
+def printable(text: str) -> str:
+    """A text on one line, with escapes for what cannot be printed."""
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def join(folder: str, name: str) -> str:
+    """A POSIX path below a folder; "" is the root."""
+    return f"{folder}/{name}" if folder else name
+
+
+def inside(folder: str, name: str) -> str:
+    """A path on this machine below a folder."""
+    return f"{folder}{name}" if folder.endswith(os.sep) else f"{folder}{os.sep}{name}"
+
+
+def relative(path: str, top: str | None) -> str:
+    """A path below a folder, POSIX; "" for the folder itself or without one."""
+    if top is None or path == top:
+        return ""
+    return os.path.relpath(path, top).replace(os.sep, "/")
+
+
+def short(uid: str) -> str:
+    """Eight hex digits that stand for a series."""
+    return hashlib.blake2b(uid.encode(), digest_size=4).hexdigest()
+
+
+def no_reader(name: str) -> str:
+    """Why a file is no scan, judged by its name."""
+    suffixes = PurePath(name.lower()).suffixes
+    if not suffixes or suffixes[-1][1:].isdecimal():
+        return "no DICOM image"
+    packed = suffixes[-1] in (".gz", ".bz2", ".xz", ".zst") and len(suffixes) > 1
+    return f"no reader for {''.join(suffixes[-2:] if packed else suffixes[-1:])}"

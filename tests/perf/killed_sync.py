@@ -1,0 +1,118 @@
+"""Kill `dvdup sync` again and again: nothing but the last window may be lost, nothing doubled.
+
+    python tests/perf/killed_sync.py FOLDER [--kills 30] [--seconds 60] [--config "batch = 16"]
+
+FOLDER holds volumes. They become one split; an undisturbed sync gives the reference. Then syncs are
+killed with SIGKILL at `kills` moments spread over a run that is slowed down to `seconds` at least
+(by embedding with a network on one thread, see --embedder) and committed often. After each kill
+the index must open, hold no case twice, and have every case of the last commit. In the end one
+more sync, and two at once, must give a table equal to the reference, row by row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import lance
+import numpy as np
+
+
+def table(root: Path) -> dict[tuple, bytes]:
+    """Every live slice row by its key, and every case row without what depends on the run."""
+    cases = lance.dataset(str(root / ".dvdup/index/cases.lance")).to_table().to_pylist()
+    keys = [(c["split"], c["case_id"]) for c in cases]
+    assert len(keys) == len(set(keys)), "a case is there twice"
+    live = {(c["split"], c["case_id"], c["content"]) for c in cases}
+    rows: dict[tuple, bytes] = {}
+    for case in cases:
+        rows[("case", case["split"], case["case_id"])] = repr(sorted(case.items())).encode()
+    slices = lance.dataset(str(root / ".dvdup/index/slices.lance")).to_table()
+    for row in slices.to_pylist():
+        key = (row["split"], row["case_id"], row["content"])
+        if key in live:
+            full = (*key, row["channel"], row["plane"], row["index"], row["position_mm"])
+            assert full not in rows, f"slice {full} is there twice"
+            rows[full] = np.asarray(row["embedding"], np.float16).tobytes()
+    return rows
+
+
+def n_cases(root: Path) -> int:
+    if not (root / ".dvdup/index/cases.lance/_versions").is_dir():
+        return 0
+    return lance.dataset(str(root / ".dvdup/index/cases.lance")).count_rows()
+
+
+def commits(root: Path) -> int:
+    return len(lance.dataset(str(root / ".dvdup/index/cases.lance")).versions())
+
+
+def dataset(files: list[Path], root: Path, settings: str) -> Path:
+    (root / "train").mkdir(parents=True)
+    for file in files:
+        (root / "train" / file.name).symlink_to(file.resolve())
+    (root / "dvdup.toml").write_text(settings)
+    return root
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--cases", type=int, default=1000)
+    parser.add_argument("--embedder", default="thumbnail")
+    parser.add_argument("--commit-rows", type=int, default=1000)
+    asked = parser.parse_args()
+    files = sorted(asked.folder.glob("*.nii.gz"))[: asked.cases]
+    settings = (
+        f'embedder = "{asked.embedder}"\njobs = 1\n[dataset.splits]\ntrain = "train"\n'
+        f"[store]\ncommit_rows = {asked.commit_rows}\n"
+    )
+    with tempfile.TemporaryDirectory() as place:
+        whole = dataset(files, Path(place) / "whole", settings)
+        start = time.monotonic()
+        subprocess.run(["dvdup", "sync", "-q"], cwd=whole, check=True)
+        seconds = time.monotonic() - start
+        print(f"undisturbed: {seconds:.1f} s, {commits(whole)} versions, {n_cases(whole)} cases")
+        reference = table(whole)
+
+        killed = dataset(files, Path(place) / "killed", settings)
+        held = 0
+        for number in range(asked.kills):
+            # each run goes on where the last one stopped, so that the kills spread over the whole
+            pause = seconds / asked.kills * (0.6 + 0.8 * (number * 0.618 % 1)) + 0.8
+            run = subprocess.Popen(
+                ["dvdup", "sync", "-q"], cwd=killed, start_new_session=True
+            )
+            time.sleep(pause)
+            finished = run.poll() is not None
+            if not finished:
+                os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+            now = n_cases(killed)
+            assert now >= held, f"{held - now} committed cases are lost"
+            if now:
+                table(killed)
+            print(f"kill {number + 1}: after {pause:.1f} s, {now} cases"
+                  f"{' (had finished)' if finished else ''}")
+            held = now
+        subprocess.run(["dvdup", "sync", "-q"], cwd=killed, check=True)
+        print("killed, then completed: equal" if table(killed) == reference else "NOT EQUAL")
+
+        twice = dataset(files, Path(place) / "twice", settings)
+        runs = [subprocess.Popen(["dvdup", "sync", "-q"], cwd=twice) for _ in range(2)]
+        codes = [run.wait() for run in runs]
+        equal = table(twice) == reference
+        print(f"two at once: exit codes {codes}, {'equal' if equal else 'NOT EQUAL'}")
+        if table(killed) != reference or not equal or any(codes):
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
