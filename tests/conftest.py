@@ -1,4 +1,4 @@
-"""Shared by all tests: no network, no home folder, small synthetic scans, both ways to run dvdup."""
+"""Shared by all tests: no network, no home folder, small synthetic scans, both ways to run it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib  # noqa: TID253
+import nibabel as nib
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from scipy import ndimage  # noqa: TID253
+from scipy import ndimage
 
 Save = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
-def _alone(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep tests off the network, out of the home folder, and clear of the user's settings."""
 
     def refuse(*args: object, **kwargs: object) -> None:
@@ -61,9 +59,7 @@ def phantom() -> Callable[..., np.ndarray]:
 def save() -> Save:
     """Write voxels as NIfTI (or what nibabel makes of the suffix)."""
 
-    def write(
-        path: Path, values: np.ndarray, spacing: tuple[float, ...] = (3.0, 3.0, 3.0)
-    ) -> Path:
+    def write(path: Path, values: np.ndarray, spacing: tuple[float, ...] = (3.0, 3.0, 3.0)) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         affine = np.diag([*spacing[:3], 1.0])
         nib.save(nib.Nifti1Image(values, affine), path)

@@ -24,7 +24,9 @@ _SPLIT = re.compile(
 )
 """Names of split folders; the split is called as its folder."""
 
-_PLAIN = re.compile(r"images?|imgs?|data|datasets?|scans?|volumes?|nii|nifti|dicoms?", re.IGNORECASE)
+_PLAIN = re.compile(
+    r"images?|imgs?|data|datasets?|scans?|volumes?|nii|nifti|dicoms?", re.IGNORECASE
+)
 """Folders that say nothing about what is in them, so that case ids leave them out."""
 
 

@@ -14,7 +14,6 @@ from dvdup.discover.rules import Rules
 from dvdup.errors import InputError
 from dvdup.records import Ignored
 
-
 HIDDEN = (".", "__MACOSX")
 """How the names begin that are passed over."""
 
@@ -296,5 +295,3 @@ def _identity(path: str) -> tuple[int, int]:
     except OSError:
         return (0, 0)  # reading it says what is wrong
     return (status.st_dev, status.st_ino)
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-import nibabel as nib  # noqa: TID253
+import nibabel as nib
 import numpy as np
 import pytest
 

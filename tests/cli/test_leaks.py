@@ -9,10 +9,10 @@ import json
 import shutil
 
 import jsonschema
-import nibabel as nib  # noqa: TID253
+import nibabel as nib
 import numpy as np
 import pytest
-import SimpleITK as sitk  # noqa: N813, TID253
+import SimpleITK as sitk  # noqa: N813
 
 from dvdup.report.json import schema
 
@@ -109,9 +109,11 @@ def test_every_format_tells_of_the_leak(dataset, dvdup):
     assert table.code == 1
     assert table.stdout.startswith("1 of 7 test cases is already in train (14.3 %)")
     assert max(map(len, table.stdout.splitlines())) <= 80
-    rows = list(csv.DictReader(io.StringIO(
-        dvdup(dataset.root, "diff", "train", "test", "-f", "csv").stdout
-    )))
+    rows = list(
+        csv.DictReader(
+            io.StringIO(dvdup(dataset.root, "diff", "train", "test", "-f", "csv").stdout)
+        )
+    )
     assert rows[0]["verdict"] == "identical"
     markdown = dvdup(dataset.root, "diff", "train", "test", "-f", "markdown").stdout
     assert "p03" in markdown

@@ -1,6 +1,6 @@
 """How long `dvdup add` takes against reading the same volumes with nibabel, and its memory.
 
-    python tests/perf/add_against_nibabel.py FOLDER [--embedder NAME] [--cases 10 50 150] [--rounds 3]
+    python tests/perf/add_against_nibabel.py FOLDER [--embedder NAME] [--cases 10 50] [--rounds 3]
 
 FOLDER holds NIfTI volumes; for more cases than there are files, files are linked under new names
 (with a byte of their own at the end, so that they are read, not recognised).
@@ -79,8 +79,10 @@ def main() -> None:
         by_nibabel(files)
         for _ in range(asked.rounds):
             alone, (ours, _) = by_nibabel(files), add(folder, asked.embedder)
-            print(f"{len(files)} files: nibabel {alone:.2f} s, dvdup add {ours:.2f} s, "
-                  f"ratio {ours / alone:.2f}")
+            print(
+                f"{len(files)} files: nibabel {alone:.2f} s, dvdup add {ours:.2f} s, "
+                f"ratio {ours / alone:.2f}"
+            )
         for n in asked.cases:
             copies(files, folder, n)
             seconds, peak = add(folder, asked.embedder)

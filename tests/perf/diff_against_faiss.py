@@ -1,6 +1,6 @@
 """`dvdup diff` on synthetic slices against faiss IndexFlatIP in the same run.
 
-    python tests/perf/diff_against_faiss.py [--a 100000] [--b 20000] [--dimensions 128] [--threads 2]
+    python tests/perf/diff_against_faiss.py [--a 100000] [--b 20000] [--dimensions 128]
 
 Two splits of random unit rows, 100 slices a case, go straight into an index. faiss searches
 the nearest slice of a for every slice of b, with the float32 rows in memory already; dvdup reads
@@ -39,8 +39,11 @@ def fill(folder: Path, sizes: dict[str, int], dimensions: int) -> Index:
             rows /= np.linalg.norm(rows, axis=1, keepdims=True)
             order = np.arange(PER_CASE)
             embedded = Embedded(
-                rows, order.astype(np.int16) * 0, order.astype(np.uint8) * 0,
-                order.astype(np.int32), order.astype(np.float32),
+                rows,
+                order.astype(np.int16) * 0,
+                order.astype(np.uint8) * 0,
+                order.astype(np.int32),
+                order.astype(np.float32),
             )
             case = IndexedCase(split, f"{number:05}", (), content=f"{split}{number}", n_channels=1)
             writer.put(case, embedded, "embedded")
@@ -91,9 +94,11 @@ def main() -> None:
                 for i, a_case in enumerate(train.voting)
                 if (a_case.key, b_case.key) in known
             )
-            print(f"{asked.b} x {asked.a}: dvdup {ours:.2f} s (both directions, from disk), faiss "
-                  f"{theirs:.2f} s, ratio {ours / theirs:.2f}; {len(known)} pairs kept, "
-                  f"{differing} counts differ; peak {peak} MB")
+            print(
+                f"{asked.b} x {asked.a}: dvdup {ours:.2f} s (both directions, from disk), faiss "
+                f"{theirs:.2f} s, ratio {ours / theirs:.2f}; {len(known)} pairs kept, "
+                f"{differing} counts differ; peak {peak} MB"
+            )
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813, the name everybody knows it by
 from scipy import ndimage
 
 N_TRAIN, N_TEST = 100, 61
@@ -154,8 +154,9 @@ def diff(root: Path, embedder: str | None) -> tuple[int, dict]:
     """Sync and diff through the command line."""
     extra = ["--embedder", embedder] if embedder else []
     (root / "dvdup.toml").write_text(
-        '[dataset]\nlayout = "folders"\n' if not embedder else
-        f'embedder = "{embedder}"\n[dataset]\nlayout = "folders"\n'
+        '[dataset]\nlayout = "folders"\n'
+        if not embedder
+        else f'embedder = "{embedder}"\n[dataset]\nlayout = "folders"\n'
     )
     del extra
     subprocess.run(["dvdup", "sync", "-q"], cwd=root, check=True)
@@ -182,15 +183,17 @@ def judge(planted: dict[str, tuple[str, str]], code: int, report: dict) -> list[
         wanted = "identical" if edit in SAME else "near"
         if not pairs or not right[0] or (edit in SAME and verdict != wanted):
             faults.append(f"{edit}: {verdict}")
-        faults += [f"{edit}: also {p['a']['case']}" for p, ok in zip(pairs, right, strict=True)
-                   if not ok]
+        faults += [
+            f"{edit}: also {p['a']['case']}" for p, ok in zip(pairs, right, strict=True) if not ok
+        ]
     clean = sorted(set(found) - set(planted))
     faults += [f"clean {name}: {found[name][0]['verdict']}" for name in clean]
     return faults
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    raw = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--copies", type=int, nargs="+", default=[1, 3, 5])

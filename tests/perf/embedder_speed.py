@@ -37,7 +37,8 @@ def main() -> None:
             start = time.perf_counter()
             embedder.embed(pixels[:n])
             rates.append(n / (time.perf_counter() - start))
-        print(f"{name}: {max(rates):.1f} slices/s at {size} px ({n} slices, best of {asked.rounds})")
+        best = f"{n} slices, best of {asked.rounds}"
+        print(f"{name}: {max(rates):.1f} slices/s at {size} px ({best})")
 
 
 if __name__ == "__main__":

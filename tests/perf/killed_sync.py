@@ -62,7 +62,8 @@ def dataset(files: list[Path], root: Path, settings: str) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    raw = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--cases", type=int, default=1000)
@@ -87,9 +88,7 @@ def main() -> None:
         for number in range(asked.kills):
             # each run goes on where the last one stopped, so that the kills spread over the whole
             pause = seconds / asked.kills * (0.6 + 0.8 * (number * 0.618 % 1)) + 0.8
-            run = subprocess.Popen(
-                ["dvdup", "sync", "-q"], cwd=killed, start_new_session=True
-            )
+            run = subprocess.Popen(["dvdup", "sync", "-q"], cwd=killed, start_new_session=True)
             time.sleep(pause)
             finished = run.poll() is not None
             if not finished:
@@ -99,8 +98,10 @@ def main() -> None:
             assert now >= held, f"{held - now} committed cases are lost"
             if now:
                 table(killed)
-            print(f"kill {number + 1}: after {pause:.1f} s, {now} cases"
-                  f"{' (had finished)' if finished else ''}")
+            print(
+                f"kill {number + 1}: after {pause:.1f} s, {now} cases"
+                f"{' (had finished)' if finished else ''}"
+            )
             held = now
         subprocess.run(["dvdup", "sync", "-q"], cwd=killed, check=True)
         print("killed, then completed: equal" if table(killed) == reference else "NOT EQUAL")
