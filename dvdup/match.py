@@ -9,6 +9,7 @@ k of the other side, for both directions at once. Every score is a function of s
 - `shared_score(q -> k)`: share of i with s[i, k] >= max s[i, .] - `margin`, and
   s[i, k] >= m + `floor` * (1 - m), where m is the median of s[i, .] over the cases. All copies of
   one scan keep the votes of its slices; a slice that looks alike in everybody votes for nobody.
+  With fewer than `records.MIN_COHORT` cases nobody can tell what everybody looks like: no floor.
 - `similarity(q -> k)`: mean of s[i, k] over i (late interaction).
 
 Of a case with several channels each channel is scored on its own; the maximum counts.
@@ -26,7 +27,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dvdup.records import Directed, PairScore
+from dvdup.records import MIN_COHORT, Directed, PairScore
 
 Key = tuple[str, str]
 Block = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -246,7 +247,7 @@ class _Offers:
     best: np.ndarray
     """float32 (N,): the highest s."""
     median: np.ndarray
-    """float32 (N,): the median of s over the cases."""
+    """float32 (N,): the median of s over the cases; below every cosine for a small cohort."""
     winner: np.ndarray
     """int64 (N,): code of the first case that ties with the best, or -1."""
     background: np.ndarray
@@ -310,7 +311,8 @@ def _survey(s: np.ndarray, runs: _Runs, n_cases: int, settings: MatchSettings) -
         part = part[:, there]
         best = part.max(axis=1)
         offers.best[start:stop] = best
-        offers.median[start:stop] = np.median(part, axis=1)
+        if there.size >= MIN_COHORT:
+            offers.median[start:stop] = np.median(part, axis=1)
         offers.winner[start:stop] = there[(part >= (best - _TIE)[:, None]).argmax(axis=1)]
         means = part.mean(axis=0)
         offers.background[case] = max(offers.background[case], np.median(means))
@@ -407,8 +409,8 @@ def _kept(
         near = (offers.nearest >= 0) & (nearest >= 0) & (nearest < mask.shape[1])
         mask[np.nonzero(near)[0], nearest[near]] = True
     keep &= ahead.similarity > _NEVER
-    positions: list[tuple[int, int]] = np.argwhere(keep).tolist()
-    yield from positions
+    for i, k in np.argwhere(keep).tolist():
+        yield int(i), int(k)
 
 
 def _with_top3(pairs: list[PairScore], a: Side, b: Side) -> list[PairScore]:

@@ -23,6 +23,9 @@ Verdict = Literal["identical", "near", "partial", "same-subject"]
 VERDICTS: tuple[Verdict, ...] = ("identical", "near", "partial", "same-subject")
 """Strongest first."""
 
+MIN_COHORT = 8
+"""Cases from which their median is taken for what strangers get."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:

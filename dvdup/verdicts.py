@@ -21,12 +21,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dvdup.records import VERDICTS, Finding, Group, IndexedCase, Member, PairScore, Verdict
+from dvdup.records import (
+    MIN_COHORT,
+    VERDICTS,
+    Finding,
+    Group,
+    IndexedCase,
+    Member,
+    PairScore,
+    Verdict,
+)
 
 MIN_SLICES = 5
 """Voting slices below which the slices alone never decide."""
-MIN_COHORT = 8
-"""Cases from which a background is taken seriously."""
 
 Key = tuple[str, str]
 

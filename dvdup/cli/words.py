@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -72,10 +73,14 @@ def log_lines(entries: Sequence[LogEntry]) -> Iterator[str]:
 
 
 def model_lines(models: Sequence[ModelRow]) -> Iterator[str]:
-    """One line an embedder."""
+    """An embedder a paragraph: a line of facts, then what it is."""
     words = {True: "here", False: "not here", None: "by model"}
-    rows = [(m.name, str(m.dimensions or ""), m.licence, words[m.present], m.what) for m in models]
-    yield from _columns(("name", "dim", "licence", "weights", "what"), rows)
+    rows = [(m.name, str(m.dimensions or ""), words[m.present], m.licence) for m in models]
+    header, *lines = _columns(("name", "dim", "weights", "licence"), rows)
+    yield header
+    for model, line in zip(models, lines, strict=True):
+        yield line
+        yield from textwrap.wrap(model.what, 76, initial_indent="    ", subsequent_indent="    ")
 
 
 def _columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dvdup.config import DatasetConfig, split_name_fault
 from dvdup.discover.cases import Split, make_case
-from dvdup.discover.names import relative, shown
+from dvdup.discover.names import common_folder, relative, shown
 from dvdup.discover.rules import looks_like_labels
 from dvdup.discover.search import HIDDEN, Scan, Search, is_folder, subfolders
 from dvdup.errors import ConfigError
@@ -148,7 +148,7 @@ def _declared(
 ) -> Split:
     """The cases of a split out of folders, files and patterns; ids start below all of them."""
     places = [_place(search, top, split, entry) for entry in entries]
-    start = _common([place.start for place in places])
+    start = common_folder([place.start for place in places])
     scans: list[Scan] = []
     for place in places:
         for folder in place.folders:
@@ -156,13 +156,6 @@ def _declared(
         scans += search.picked(place.files, start)
     cases = [make_case(dataset, split, scan) for scan in scans]
     return Split(split, f"dataset.splits names {', '.join(map(shown, entries))}", cases)
-
-
-def _common(starts: Sequence[str]) -> str:
-    try:
-        return os.path.commonpath(starts)
-    except ValueError:  # on several drives
-        return os.path.abspath(os.sep)
 
 
 def _place(search: Search, top: str, split: str, entry: str) -> _Place:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from dvdup.errors import InputError
@@ -56,6 +57,14 @@ def relative(path: str, top: str | None) -> str:
     if top is None or path == top:
         return ""
     return os.path.relpath(path, top).replace(os.sep, "/")
+
+
+def common_folder(folders: Sequence[str]) -> str:
+    """The innermost folder that holds all of some absolute folders."""
+    try:
+        return os.path.commonpath(folders)
+    except ValueError:  # on several drives
+        return os.path.abspath(os.sep)
 
 
 def short(uid: str) -> str:

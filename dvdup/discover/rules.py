@@ -86,6 +86,10 @@ class Rules:
         """As `file_out` for a file that somebody named: only the user's own patterns count."""
         return self._by_user(path)[1] or self._not_included(path)
 
+    def named_folder_out(self, path: str) -> str | None:
+        """As `folder_out` for a folder that somebody named: only the user's own patterns count."""
+        return self._by_user(path.rstrip("/") + "/")[1]
+
     def _by_user(self, path: str) -> tuple[bool, str | None]:
         """(whether `exclude` says something about a path, why it is left out)."""
         if self._exclude is None:

@@ -96,6 +96,15 @@ class Search:
         """What was left out, sorted by path."""
         return tuple(Ignored(path, self.ignored[path]) for path in sorted(self.ignored))
 
+    def entries(self, path: str) -> list[tuple[str, bool]]:
+        """(name, whether it is a folder) of what is in a folder and not hidden, sorted.
+
+        Raises:
+            InputError: The folder cannot be read.
+        """
+        found = self._entries(path, self.name(path))
+        return [(e.name, _is_folder(e)) for e in found if not e.name.startswith(HIDDEN)]
+
     def scans(self, top: str, below: str = "") -> list[Scan]:
         """All scans in a folder and below.
 

@@ -103,7 +103,7 @@ def add(
         indexed = {case.key: case for case in index.cases}
         _refuse_other_files(workspace, declaration.cases, indexed)
         touched = {case.key: indexed[case.key] for case in declaration.cases if case.key in indexed}
-        todo = syncing.plan(workspace.root, declaration.cases, touched)
+        todo = syncing.plan(workspace.root, declaration.cases, touched, workspace.verified)
         return _carry_out(
             workspace, index, embedder, todo, declaration, f"add --split {split}", hooks
         )
@@ -181,7 +181,7 @@ def _sync(
     declaration = _declaration(workspace, old, kept)
     index = workspace.open_or_create(embedder)
     indexed = {case.key: case for case in index.cases}
-    todo = syncing.plan(workspace.root, declaration.cases, indexed)
+    todo = syncing.plan(workspace.root, declaration.cases, indexed, workspace.verified)
     return _carry_out(workspace, index, embedder, todo, declaration, "sync", hooks), index
 
 
@@ -234,6 +234,7 @@ def _carry_out(
         writer,
         recipe_of(workspace.config, index.meta.embedder),
         embedder.embed,
+        workspace.verified,
         jobs=n_jobs(workspace.config),
         progress=hooks.progress,
         should_stop=hooks.should_stop,

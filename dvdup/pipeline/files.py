@@ -1,11 +1,18 @@
-"""What files look like on disk, and whether they are still those that were indexed."""
+"""What files look like on disk, and whether they are still those that were indexed.
+
+A file written within 2 s of being indexed could change again without changing its mtime, so its
+mtime is not stored (`RACY`) and the next run hashes it again. What that run finds unchanged is
+remembered in `Verified`, a small file beside the index: it is no news worth a version of the index.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from dvdup.errors import ReadError
@@ -52,6 +59,46 @@ def plausibly_unchanged(stored: Sequence[FileStat], now: Sequence[FileStat]) -> 
         for a, b in zip(stored, now, strict=False)
     ]
     return unchanged(stored, believed) and len(stored) == len(now)
+
+
+class Verified:
+    """Files that were too young to be trusted when indexed and have been hashed again since."""
+
+    def __init__(self, file: Path) -> None:
+        """Read what earlier runs found; a damaged or missing file costs hashing only."""
+        self._file = file
+        self._known: dict[str, list[int | str]] = {}
+        self._changed = False
+        with suppress(OSError, ValueError):
+            values = json.loads(file.read_text(encoding="utf-8"))
+            self._known = values if isinstance(values, dict) else {}
+
+    def add(self, hashed: Sequence[FileStat]) -> None:
+        """Remember files whose bytes were found to be those of the index."""
+        for stat in hashed:
+            if stat.mtime_ns != RACY:
+                self._known[stat.path] = [stat.size, stat.mtime_ns, stat.file_hash]
+                self._changed = True
+
+    def unchanged(self, stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:
+        """As the function `unchanged`, with what is remembered here for mtimes not stored."""
+        return unchanged([self._filled(stat) for stat in stored], now)
+
+    def _filled(self, stat: FileStat) -> FileStat:
+        size, mtime_ns, digest = self._known.get(stat.path, (0, RACY, ""))
+        if stat.mtime_ns != RACY or (size, digest) != (stat.size, stat.file_hash):
+            return stat
+        return dataclasses.replace(stat, mtime_ns=int(mtime_ns))
+
+    def save(self) -> None:
+        """Write what was added; a folder that cannot be written costs hashing only."""
+        if not self._changed:
+            return
+        part = self._file.with_name(self._file.name + ".part")
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps(self._known, sort_keys=True), encoding="utf-8")
+            os.replace(part, self._file)
 
 
 def hash_files(root: Path, stats: Sequence[FileStat]) -> tuple[FileStat, ...]:

@@ -48,14 +48,19 @@ class Plan:
 class Outcome:
     """What one pending case turned out to be."""
 
-    what: Literal["touched", "moved", "read", "unreadable"]
+    what: Literal["same", "touched", "moved", "read", "unreadable"]
     case: IndexedCase
     stack: SliceStack | None = None
     source: IndexedCase | None = None
     """For "moved": the indexed case with the same bytes."""
 
 
-def plan(root: Path, declared: Sequence[Case], indexed: Mapping[Key, IndexedCase]) -> Plan:
+def plan(
+    root: Path,
+    declared: Sequence[Case],
+    indexed: Mapping[Key, IndexedCase],
+    verified: files.Verified,
+) -> Plan:
     """Compare the declaration with the index, by names, sizes and mtimes only.
 
     Unreadable cases are always looked at again.
@@ -64,18 +69,21 @@ def plan(root: Path, declared: Sequence[Case], indexed: Mapping[Key, IndexedCase
         root: Folder that the paths are relative to.
         declared: All cases that should be in the index.
         indexed: Those cases of the index that vanish unless they are declared.
+        verified: Files that were hashed again since they were indexed.
     """
-    pending = tuple(case for case in declared if not _is_current(root, case, indexed.get(case.key)))
+    pending = tuple(
+        case for case in declared if not _is_current(root, case, indexed.get(case.key), verified)
+    )
     wanted = {case.key for case in declared}
     vanished = frozenset(key for key in indexed if key not in wanted)
     return Plan(pending, len(declared) - len(pending), vanished)
 
 
-def _is_current(root: Path, case: Case, old: IndexedCase | None) -> bool:
+def _is_current(root: Path, case: Case, old: IndexedCase | None, verified: files.Verified) -> bool:
     if old is None or old.status == "unreadable" or not _same_declaration(case, old):
         return False
     now = files.stat_files(root, case.files)
-    return now is not None and files.unchanged(old.files, now)
+    return now is not None and verified.unchanged(old.files, now)
 
 
 def gone(root: Path, paths: Sequence[str]) -> bool:
@@ -102,6 +110,7 @@ class Run:
         writer: Writer,
         recipe: Recipe,
         embed: Embed,
+        verified: files.Verified,
         *,
         jobs: int,
         progress: Progress = no_progress,
@@ -109,11 +118,13 @@ class Run:
     ) -> None:
         """Gather what every step needs; the caller holds the write lock."""
         self._root, self._index, self._writer, self._recipe = root, index, writer, recipe
-        self._embed, self._jobs = embed, jobs
+        self._embed, self._verified, self._jobs = embed, verified, jobs
         self._progress, self._should_stop = progress, should_stop
         self._old = {case.key: case for case in index.cases}
         self._by_bytes = _by_bytes(index.cases)
-        self._counts = dict.fromkeys(("embedded", "reused", "renamed", "removed", "touched"), 0)
+        self._counts = dict.fromkeys(
+            ("embedded", "reused", "renamed", "removed", "touched", "unchanged"), 0
+        )
 
     def carry_out(self, todo: Plan, declaration: Declaration) -> SyncSummary:
         """Do what was planned.
@@ -122,6 +133,7 @@ class Run:
             Interrupted: `should_stop` said so; what was finished is committed.
         """
         missing, notes = [], []
+        self._counts["unchanged"] = todo.unchanged
         left = set(todo.vanished)
         for done, outcome in enumerate(self._outcomes(todo.pending)):
             self._progress("reading", done, len(todo.pending))
@@ -139,9 +151,9 @@ class Run:
         for key in sorted(left):
             self._delete(key)
         self._writer.flush()
+        self._verified.save()
         return SyncSummary(
             **self._counts,
-            unchanged=todo.unchanged,
             unreadable=tuple(missing),
             ignored=declaration.ignored,
             notes=tuple(notes),
@@ -174,6 +186,9 @@ class Run:
         old = self._old.get(case.key)
         same = files.fingerprint(hashed, case.series)
         if old is not None and _has_rows(old) and same == files.fingerprint(old.files, old.series):
+            if _same_declaration(case, old) and files.plausibly_unchanged(old.files, stats):
+                self._verified.add(hashed)
+                return Outcome("same", old)
             return Outcome("touched", _renewed(old, case, hashed))
         source = self._by_bytes.get(same) if same is not None else None
         if source is not None:
@@ -188,6 +203,9 @@ class Run:
         return Outcome(what, prepared.case, prepared.stack)
 
     def _store(self, outcome: Outcome, left: set[Key]) -> IndexedCase:
+        if outcome.what == "same":
+            self._counts["unchanged"] += 1
+            return outcome.case
         if outcome.what == "unreadable":
             return self._store_unreadable(outcome.case)
         if outcome.what == "touched":

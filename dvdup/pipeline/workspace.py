@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,12 +18,13 @@ from dvdup.discover import Formats
 from dvdup.embedders import Embedder, LoadOptions
 from dvdup.embedders.names import split_name
 from dvdup.errors import EmbedderError, StoreMismatchError
+from dvdup.pipeline.files import Verified
 from dvdup.records import Embedded, EmbedderSpec, SliceStack
 from dvdup.slicing import Recipe
 from dvdup.store import Index, IndexMeta
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Workspace:
     """The settings of one command."""
 
@@ -37,6 +39,11 @@ class Workspace:
     def folder(self) -> Path:
         """The index folder, `.dvdup` beside the configuration unless configured otherwise."""
         return self.config.root / self.config.index
+
+    @functools.cached_property
+    def verified(self) -> Verified:
+        """Which young files have been hashed again since they were indexed."""
+        return Verified(self.folder / "cache" / "verified.json")
 
     def beside(self, name: str) -> Workspace:
         """The same dataset with another index: the folder `name` inside this one's."""

@@ -6,7 +6,8 @@ file. The modules are imported when a file of theirs is read, so that this table
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -133,9 +134,34 @@ def read_volume(root: Path, case: Case) -> Volume:
     try:
         if case.series is not None or _reader_of(sources[0].name) is READERS["dicom"]:
             return cast(Volume, _module("dicom").read_series(sources, case.series or None))
-        return _read_function(sources[0])(sources[0])
+        return _joined([_read_function(source)(source) for source in _mains(sources)], case)
     except MemoryError as error:
         raise ReadError(f"{case.files[0]}: does not fit into memory; use fewer jobs") from error
+
+
+def _mains(sources: Sequence[Source]) -> Sequence[Source]:
+    """The files that a reader opens; the others are their companions."""
+    more = [source for source in sources[1:] if _reader_of(source.name) is not None]
+    return [sources[0], *more]
+
+
+def _joined(volumes: Sequence[Volume], case: Case) -> Volume:
+    """One volume out of files that are its channels, as nnU-Net keeps them."""
+    first = volumes[0]
+    if len(volumes) == 1:
+        return first
+    for volume, name in zip(volumes, case.files, strict=False):
+        if volume.shape != first.shape:
+            raise ReadError(
+                f"{name} is {volume.shape}, but {case.files[0]} is {first.shape}: files of one "
+                "case must have the same size; correct the case"
+            )
+    return dataclasses.replace(
+        first,
+        channels=tuple(channel for volume in volumes for channel in volume.channels),
+        scaling=tuple(scaling for volume in volumes for scaling in volume.scaling),
+        notes=tuple(dict.fromkeys(note for volume in volumes for note in volume.notes)),
+    )
 
 
 def _read_function(source: Source) -> Callable[[Source], Volume]:

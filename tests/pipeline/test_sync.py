@@ -59,12 +59,33 @@ def test_moved_to_the_other_split(synced, dvdup):
     assert dvdup(synced.root, "check").code == 0
 
 
-def test_all_mtimes_touched(synced, dvdup):
-    for file in synced.root.rglob("*.nii.gz"):
-        os.utime(file, (1_000_000_000, 1_000_000_000))
-    assert counts(dvdup(synced.root, "sync").stderr) == {"touched": 20}
-    assert counts(dvdup(synced.root, "sync").stderr) == {"unchanged": 20}
-    assert dvdup(synced.root, "status", "--verify").code == 0
+def set_mtimes(dataset, seconds):
+    for file in dataset.root.rglob("*.nii.gz"):
+        os.utime(file, (seconds, seconds))
+
+
+def test_all_mtimes_touched(dataset, dvdup):
+    set_mtimes(dataset, 1_000_000_000)
+    dvdup(dataset.root, "sync", "-q")
+    set_mtimes(dataset, 1_100_000_000)
+    assert counts(dvdup(dataset.root, "sync").stderr) == {"touched": 20}
+    assert counts(dvdup(dataset.root, "sync").stderr) == {"unchanged": 20}
+    assert dvdup(dataset.root, "status", "--verify").code == 0
+
+
+def test_young_files_are_hashed_once_more_and_no_news(dataset, dvdup, monkeypatch):
+    """Written within 2 s of the index: hashed by the next run, then trusted by their stats."""
+    from dvdup.pipeline import files
+
+    with monkeypatch.context() as young:
+        young.setattr(files, "_RACY_NS", 10**18)
+        dvdup(dataset.root, "sync", "-q")
+    before = dvdup(dataset.root, "log").stdout
+    set_mtimes(dataset, 1_100_000_000)
+    assert counts(dvdup(dataset.root, "sync").stderr) == {"unchanged": 20}
+    monkeypatch.setattr(files, "file_hash", lambda path: pytest.fail(f"{path} is hashed again"))
+    assert counts(dvdup(dataset.root, "sync").stderr) == {"unchanged": 20}
+    assert dvdup(dataset.root, "log").stdout == before
 
 
 def test_changed_at_once_with_same_size_and_mtime(synced, dvdup, save, phantom):

@@ -8,8 +8,10 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from reader_scans import Read, hashes, save, scan
 
 from dvdup import readers
+from dvdup.errors import ReadError
 
 
 @pytest.mark.parametrize("name", readers.READERS)
@@ -84,3 +86,20 @@ def test_table_loads_no_library() -> None:
     heavy = "{'nibabel', 'pydicom', 'SimpleITK', 'PIL', 'tifffile', 'isal'}"
     code = f"import sys, dvdup.readers; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_files_of_one_case_are_its_channels(tmp_path: Path, read: Read) -> None:
+    """As nnU-Net keeps them; sharing one of them makes cases identical."""
+    for number in range(3):
+        save(tmp_path / f"a_{number:04}.nii.gz", scan(number))
+    volume = read(*(f"a_{number:04}.nii.gz" for number in range(3)))
+    assert hashes(volume) == [
+        each for number in range(3) for each in hashes(read(f"a_{number:04}.nii.gz"))
+    ]
+
+
+def test_channels_of_another_size_are_refused(tmp_path: Path, read: Read) -> None:
+    save(tmp_path / "a.nii.gz", scan(0))
+    save(tmp_path / "b.nii.gz", scan(0, (5, 6, 8)))
+    with pytest.raises(ReadError, match=r"b\.nii\.gz is \(5, 6, 8\)"):
+        read("a.nii.gz", "b.nii.gz")

@@ -1,0 +1,158 @@
+"""From a dataset declaration to cases. In: `DatasetConfig`. Out: a `Declaration`.
+
+`LAYOUTS` is the table of layouts: how a folder is recognised, and how its cases are found. Nothing
+here reads a voxel: what is known about file formats is handed in as `Formats`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dvdup.config import DatasetConfig
+from dvdup.discover import folders, msd, tables
+from dvdup.discover.cases import Split, demand_cases, in_order
+from dvdup.discover.formats import Formats
+from dvdup.discover.hand import by_hand
+from dvdup.discover.names import shown
+from dvdup.discover.rules import Rules
+from dvdup.discover.search import Search, is_folder, subfolders
+from dvdup.errors import ConfigError, InputError
+from dvdup.records import Case, Declaration
+
+__all__ = ["LAYOUTS", "Detected", "Formats", "Layout", "by_hand", "detect", "discover"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One way to lay out a dataset."""
+
+    name: str
+    recognised: Callable[[Search, str], DatasetConfig | None]
+    """(search, folder) -> the settings that describe it, None if it is laid out otherwise."""
+    find: Callable[[Search, DatasetConfig], list[Split]]
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What a folder looks like."""
+
+    dataset: DatasetConfig
+    notes: tuple[str, ...]
+    """What was found, a line each."""
+
+
+def discover(root: Path, dataset: DatasetConfig, formats: Formats) -> Declaration:
+    """Find the cases that a configuration declares.
+
+    Args:
+        root: Folder of the configuration.
+        dataset: The declaration.
+        formats: What is known about formats.
+
+    Returns:
+        Cases sorted by (split, case_id), and what was left out.
+
+    Raises:
+        ConfigError: The declaration cannot be used.
+        InputError: A folder cannot be read, a split is empty, or two scans have the same id.
+    """
+    search = _search(root, dataset, formats)
+    top = search.path(dataset.path)
+    if not is_folder(top):
+        raise ConfigError(f"dataset.path: there is no folder {shown(dataset.path)}; correct it")
+    if dataset.layout == "auto":
+        dataset = _recognised(search, dataset)
+        search = _search(root, dataset, formats)
+    layout = next(layout for layout in LAYOUTS if layout.name == dataset.layout)
+    splits = layout.find(search, dataset)
+    demand_cases(splits)
+    cases = in_order(
+        _all(splits), "rename one, or leave one out with dataset.exclude or in the table"
+    )
+    search.take([file for case in cases for file in case.files])
+    return Declaration(cases, search.all_ignored())
+
+
+def detect(root: Path, formats: Formats) -> Detected:
+    """Find out how a folder is laid out.
+
+    Raises:
+        InputError: It has no layout that dvdup knows.
+    """
+    search = _search(root, DatasetConfig(), formats)
+    try:
+        dataset = _recognised(search, DatasetConfig())
+    except ConfigError as error:
+        raise InputError(str(error)) from error
+    found = discover(root, dataset, formats)
+    return Detected(dataset, tuple(_notes(dataset, found)))
+
+
+def _search(root: Path, dataset: DatasetConfig, formats: Formats) -> Search:
+    rules = Rules(dataset.include, dataset.exclude)
+    return Search(root, formats, rules, dicom_only=dataset.layout == "dicom")
+
+
+def _all(splits: Sequence[Split]) -> list[Case]:
+    return [case for split in splits for case in split.cases]
+
+
+def _recognised(search: Search, dataset: DatasetConfig) -> DatasetConfig:
+    """Replace the layout "auto" by the first one that fits; what is set stays as it is."""
+    if dataset.csv is not None:
+        return dataclasses.replace(dataset, layout="csv")
+    if dataset.splits:
+        return dataclasses.replace(dataset, layout="folders")
+    top = search.path(dataset.path)
+    for layout in LAYOUTS:
+        found = layout.recognised(search, top)
+        if found is not None:
+            return dataclasses.replace(dataset, layout=found.layout, csv=found.csv)
+    names = ", ".join(map(shown, subfolders(top)[:8])) or "no folders"
+    raise ConfigError(
+        f"{shown(search.name(top))} is laid out in no way that dvdup knows (it has {names}): "
+        "neither split folders such as train/ and test/, nor imagesTr/, nor a table with columns "
+        "path and split; describe it in dvdup.toml under [dataset], or use `dvdup add`"
+    )
+
+
+def _as_msd(search: Search, top: str) -> DatasetConfig | None:
+    return DatasetConfig(layout="msd") if msd.recognises(top) else None
+
+
+def _as_csv(search: Search, top: str) -> DatasetConfig | None:
+    name = tables.detected(search, top)
+    return None if name is None else DatasetConfig(layout="csv", csv=name)
+
+
+def _as_folders(search: Search, top: str) -> DatasetConfig | None:
+    return DatasetConfig(layout="folders") if folders.split_folders(top) else None
+
+
+def _as_dicom(search: Search, top: str) -> DatasetConfig | None:
+    """A tree of split folders in which DICOM has the say is found by `folders` already."""
+    return None
+
+
+LAYOUTS = (
+    Layout("msd", _as_msd, msd.find),
+    Layout("folders", _as_folders, folders.find),
+    Layout("csv", _as_csv, tables.find),
+    Layout("dicom", _as_dicom, folders.find),
+)
+"""In the order in which they are tried."""
+
+
+def _notes(dataset: DatasetConfig, found: Declaration) -> list[str]:
+    names = {"msd": "imagesTr and imagesTs", "folders": "split folders", "csv": "a table"}
+    what = names[dataset.layout] + (f", {dataset.csv}" if dataset.csv else "")
+    counts = Counter(case.split for case in found.cases)
+    scans = ", ".join(f"{counts[split]} in {split}" for split in sorted(counts))
+    notes = [f"found {what}: {sum(counts.values())} scans ({scans})"]
+    if found.ignored:
+        notes.append(f"left out {len(found.ignored)} files and folders; `dvdup sync` names them")
+    return notes

@@ -1,0 +1,104 @@
+"""Files and folders named on the command line."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dvdup.config import DatasetConfig, split_name_fault
+from dvdup.discover.cases import in_order, make_case
+from dvdup.discover.formats import Formats
+from dvdup.discover.names import shown
+from dvdup.discover.rules import Rules
+from dvdup.discover.search import Scan, Search, is_folder
+from dvdup.errors import InputError
+from dvdup.records import Declaration
+
+
+def by_hand(
+    root: Path,
+    paths: Sequence[str],
+    *,
+    split: str,
+    case: str | None,
+    group: str | None,
+    dataset: DatasetConfig,
+    formats: Formats,
+) -> Declaration:
+    """The scans of some paths.
+
+    Args:
+        root: Folder that the paths of cases are relative to.
+        paths: Files, folders (every scan below counts) or patterns, relative to the working folder.
+        split: Their split; "" where they belong to none.
+        case: The id of the case, if they are one; None: by file name, below a folder by path.
+        group: Their subject, if somebody said so.
+        dataset: Says what is left out, and how subjects are named.
+        formats: What is known about formats.
+
+    Raises:
+        InputError: A path is missing, holds no scan, is left out by the configuration, or two scans
+            have the same id.
+    """
+    if split and (fault := split_name_fault(split)):
+        raise InputError(f"split {shown(split)!r} {fault}; choose another name")
+    search = Search(root, formats, Rules(dataset.include, dataset.exclude))
+    scans = [scan for path in paths for scan in _scans(search, path)]
+    if case is not None and len(scans) != 1:
+        raise InputError(
+            f"--case names one scan, but {len(scans)} were found; add them one at a time"
+        )
+    cases = [
+        make_case(dataset, split, scan, case_id=case, group=group, origin="added") for scan in scans
+    ]
+    ordered = in_order(cases, "add them one at a time, each with its own --case")
+    return Declaration(ordered, search.all_ignored())
+
+
+def _scans(search: Search, named: str) -> list[Scan]:
+    scans: list[Scan] = []
+    files: list[str] = []
+    for path in _paths(named):
+        name = search.name(path)
+        folder = is_folder(path)
+        out = search.rules.named_folder_out if folder else search.rules.named_file_out
+        if reason := out(name):
+            raise InputError(f"{shown(named)} is left out: {reason}; change that, or name another")
+        if folder:
+            scans += _of_folder(search, path, named)
+        else:
+            files.append(path)
+    scans += _of_files(search, files)
+    search.take([file for scan in scans for file in scan.files])
+    return scans
+
+
+def _paths(named: str) -> Iterator[str]:
+    """Absolute paths; a pattern that no shell has spelled out is spelled out here."""
+    path = os.path.abspath(named)
+    if os.path.lexists(path):
+        yield path
+        return
+    found = sorted(glob.glob(path, recursive=True)) if glob.has_magic(named) else []
+    if not found:
+        raise InputError(f"there is no {shown(named)}; correct the path")
+    yield from found
+
+
+def _of_folder(search: Search, path: str, named: str) -> list[Scan]:
+    scans = search.scans(path)
+    if not scans:
+        raise InputError(f"{shown(named)} holds no scan that dvdup reads; name another folder")
+    return scans
+
+
+def _of_files(search: Search, files: Sequence[str]) -> list[Scan]:
+    """Scans out of named files; one that no reader claims is a case, so that reading it tells."""
+    scans = search.picked(files)
+    got = {file for scan in scans for file in scan.files}
+    for path in files:
+        if search.name(path) not in got:
+            scans.append(search.file(path))
+    return scans

@@ -1,0 +1,70 @@
+"""Decathlon and nnU-Net folders."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dvdup.errors import ConfigError
+
+
+def test_folders_say_the_split(touch, found):
+    touch("imagesTr/hip_001.nii.gz", "imagesTs/hip_002.nii.gz", "labelsTr/hip_001.nii.gz")
+    touch("imagesTr/._hip_001.nii.gz")
+    cases, _ = found()
+    assert cases == {
+        ("train", "hip_001"): ("imagesTr/hip_001.nii.gz",),
+        ("test", "hip_002"): ("imagesTs/hip_002.nii.gz",),
+    }
+
+
+def test_dataset_json_goes_before_the_folder(touch, tmp_path, found):
+    touch(*(f"imagesTr/{name}.nii.gz" for name in "abc"), "imagesTs/d.nii.gz")
+    lists = {
+        "training": [{"image": "./imagesTr/a.nii.gz", "label": "./labelsTr/a.nii.gz"}],
+        "validation": [{"image": "./imagesTr/b.nii.gz"}],
+        "test": ["./imagesTs/d.nii.gz"],
+    }
+    (tmp_path / "dataset.json").write_text(json.dumps(lists))
+    cases, _ = found()
+    assert sorted(cases) == [("test", "d"), ("train", "a"), ("train", "c"), ("val", "b")]
+
+
+def test_a_file_listed_twice_is_a_case_of_both_splits(touch, tmp_path, found):
+    touch("imagesTr/a.nii.gz", "imagesTr/b.nii.gz")
+    lists = {"training": ["imagesTr/a.nii.gz"], "test": ["imagesTr/a.nii.gz"]}
+    (tmp_path / "dataset.json").write_text(json.dumps(lists))
+    cases, _ = found()
+    assert sorted(cases) == [("test", "a"), ("train", "a"), ("train", "b")]
+
+
+def test_channels_of_nnunet_are_one_case(touch, tmp_path, found):
+    touch(*(f"imagesTr/brats_{n}_{c:04}.nii.gz" for n in (1, 2) for c in range(3)))
+    (tmp_path / "dataset.json").write_text(
+        json.dumps({"channel_names": {"0": "T1", "1": "T2", "2": "FLAIR"}})
+    )
+    cases, _ = found()
+    assert list(cases) == [("train", "brats_1"), ("train", "brats_2")]
+    assert cases[("train", "brats_2")] == tuple(f"imagesTr/brats_2_{c:04}.nii.gz" for c in range(3))
+
+
+def test_numbers_that_are_no_channels_stay(touch, found):
+    touch("imagesTr/scan_1234.nii.gz", "imagesTr/plain.nii.gz")
+    assert list(found()[0]) == [("train", "plain"), ("train", "scan_1234")]
+
+
+def test_a_bad_dataset_json_is_told(touch, tmp_path, found):
+    touch("imagesTr/a.nii.gz")
+    (tmp_path / "dataset.json").write_text("{")
+    with pytest.raises(ConfigError, match="not valid JSON"):
+        found()
+    (tmp_path / "dataset.json").write_text("[]")
+    with pytest.raises(ConfigError, match="no JSON object"):
+        found()
+
+
+def test_the_layout_must_fit(touch, found):
+    touch("train/a.nii.gz")
+    with pytest.raises(ConfigError, match="imagesTr"):
+        found(layout="msd")
