@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 from reader_scans import Read, hashes, save, scan
 
@@ -91,7 +92,7 @@ def test_table_loads_no_library() -> None:
 def test_files_of_one_case_are_its_channels(tmp_path: Path, read: Read) -> None:
     """As nnU-Net keeps them; sharing one of them makes cases identical."""
     for number in range(3):
-        save(tmp_path / f"a_{number:04}.nii.gz", scan(number))
+        save(tmp_path / f"a_{number:04}.nii.gz", scan(number), np.eye(4))
     volume = read(*(f"a_{number:04}.nii.gz" for number in range(3)))
     assert hashes(volume) == [
         each for number in range(3) for each in hashes(read(f"a_{number:04}.nii.gz"))
@@ -99,7 +100,7 @@ def test_files_of_one_case_are_its_channels(tmp_path: Path, read: Read) -> None:
 
 
 def test_channels_of_another_size_are_refused(tmp_path: Path, read: Read) -> None:
-    save(tmp_path / "a.nii.gz", scan(0))
-    save(tmp_path / "b.nii.gz", scan(0, (5, 6, 8)))
+    save(tmp_path / "a.nii.gz", scan(0), np.eye(4))
+    save(tmp_path / "b.nii.gz", scan(0, (5, 6, 8)), np.eye(4))
     with pytest.raises(ReadError, match=r"b\.nii\.gz is \(5, 6, 8\)"):
         read("a.nii.gz", "b.nii.gz")
