@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dvdup.records import Member, Unreadable
 
 _ABSOLUTE = re.compile(r"^(?:/|[A-Za-z]:[\\/]|\\\\)")
+_SERIES = 5  # files in one folder from which the folder says more than the first of them
 _NAMED_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
@@ -51,9 +52,16 @@ def case_label(split: str, case: str) -> str:
 
 
 def files_text(owner: Member | Unreadable) -> str:
-    """Return the main file of a case and how many more belong to it; "" without files."""
+    """Return the main file of a case and how many more belong to it; "" without files.
+
+    Many files in one folder (a DICOM series) are told as the folder.
+    """
     if not owner.paths:
         return ""
+    folders = {path.rpartition("/")[0] for path in owner.paths}
+    if len(owner.paths) >= _SERIES and len(folders) == 1 and folders != {""}:
+        folder = visible(public_path(folders.pop()))
+        return f"{folder}/ ({len(owner.paths):,} files)"
     more = len(owner.paths) - 1
     main = visible(public_path(owner.paths[0]))
     return f"{main} (+{more:,} more)" if more else main

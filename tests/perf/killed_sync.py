@@ -1,12 +1,13 @@
 """Kill `dvdup sync` again and again: nothing but the last window may be lost, nothing doubled.
 
-    python tests/perf/killed_sync.py FOLDER [--kills 30] [--seconds 60] [--config "batch = 16"]
+    python tests/perf/killed_sync.py FOLDER [--kills 30] [--cases 2000] [--commit-rows 5000]
 
-FOLDER holds volumes. They become one split; an undisturbed sync gives the reference. Then syncs are
-killed with SIGKILL at `kills` moments spread over a run that is slowed down to `seconds` at least
-(by embedding with a network on one thread, see --embedder) and committed often. After each kill
-the index must open, hold no case twice, and have every case of the last commit. In the end one
-more sync, and two at once, must give a table equal to the reference, row by row.
+FOLDER holds volumes. Copies of them, each with a voxel of its own changed, become one split; an
+undisturbed sync of it (it should take a minute at least and commit five times) gives the reference.
+Then syncs are killed with SIGKILL, each going on where the last one was stopped, at moments spread
+over the whole. After each kill the index must open, hold no case twice, and have every case of the
+last commit. In the end one more sync, and two at once in a fresh index, must give a table equal to
+the reference, row by row.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 from pathlib import Path
 
 import lance
+import nibabel as nib
 import numpy as np
 
 
@@ -53,6 +55,21 @@ def commits(root: Path) -> int:
     return len(lance.dataset(str(root / ".dvdup/index/cases.lance")).versions())
 
 
+def pool(files: list[Path], folder: Path, n_cases: int) -> list[Path]:
+    """Distinct volumes: each a copy with one voxel changed."""
+    folder.mkdir()
+    made = []
+    for number in range(n_cases):
+        image = nib.load(files[number % len(files)])
+        voxels = np.array(image.dataobj)
+        voxels[(number // len(files),) * 3] += 1
+        path = folder / f"{number:05}.nii"
+        nib.save(nib.Nifti1Image(voxels, image.affine), path)
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+        made.append(path)
+    return made
+
+
 def dataset(files: list[Path], root: Path, settings: str) -> Path:
     (root / "train").mkdir(parents=True)
     for file in files:
@@ -66,16 +83,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--cases", type=int, default=1000)
+    parser.add_argument("--cases", type=int, default=2000)
     parser.add_argument("--embedder", default="thumbnail")
-    parser.add_argument("--commit-rows", type=int, default=1000)
+    parser.add_argument("--commit-rows", type=int, default=5000)
     asked = parser.parse_args()
-    files = sorted(asked.folder.glob("*.nii.gz"))[: asked.cases]
+    sources = sorted(asked.folder.glob("*.nii.gz"))
     settings = (
         f'embedder = "{asked.embedder}"\njobs = 1\n[dataset.splits]\ntrain = "train"\n'
         f"[store]\ncommit_rows = {asked.commit_rows}\n"
     )
     with tempfile.TemporaryDirectory() as place:
+        files = pool(sources, Path(place) / "pool", asked.cases)
         whole = dataset(files, Path(place) / "whole", settings)
         start = time.monotonic()
         subprocess.run(["dvdup", "sync", "-q"], cwd=whole, check=True)
