@@ -19,7 +19,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-HEAVY = "torch torchvision timm open_clip lance lancedb pyarrow numpy nibabel pydicom scipy PIL rich"
+HEAVY = (
+    "torch torchvision timm open_clip lance lancedb pyarrow numpy nibabel pydicom scipy PIL rich"
+)
 LOADED = (
     "import sys; from dvdup.cli import app\n"
     "try: app.main(['check', '-q'])\n"
