@@ -1,6 +1,6 @@
 """Kill `dvdup sync` again and again: nothing but the last window may be lost, nothing doubled.
 
-    python tests/perf/killed_sync.py FOLDER [--kills 30] [--cases 2000] [--commit-rows 5000]
+    python tests/perf/killed_sync.py FOLDER [--kills 30] [--cases 2000] [--commit-rows 1500]
 
 FOLDER holds volumes. Copies of them, each with a voxel of its own changed, become one split; an
 undisturbed sync of it (it should take a minute at least and commit five times) gives the reference.
@@ -61,7 +61,7 @@ def pool(files: list[Path], folder: Path, n_cases: int) -> list[Path]:
     made = []
     for number in range(n_cases):
         image = nib.load(files[number % len(files)])
-        voxels = np.array(image.dataobj)
+        voxels = np.asanyarray(image.dataobj).copy()
         voxels[(number // len(files),) * 3] += 1
         path = folder / f"{number:05}.nii"
         nib.save(nib.Nifti1Image(voxels, image.affine), path)
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--cases", type=int, default=2000)
     parser.add_argument("--embedder", default="thumbnail")
-    parser.add_argument("--commit-rows", type=int, default=5000)
+    parser.add_argument("--commit-rows", type=int, default=1500)
     asked = parser.parse_args()
     sources = sorted(asked.folder.glob("*.nii.gz"))
     settings = (
@@ -100,12 +100,15 @@ def main() -> None:
         seconds = time.monotonic() - start
         print(f"undisturbed: {seconds:.1f} s, {commits(whole)} versions, {n_cases(whole)} cases")
         reference = table(whole)
+        start = time.monotonic()
+        subprocess.run(["dvdup", "check", "-q"], cwd=whole, check=True, capture_output=True)
+        start_up = time.monotonic() - start
 
         killed = dataset(files, Path(place) / "killed", settings)
         held = 0
         for number in range(asked.kills):
             # each run goes on where the last one stopped, so that the kills spread over the whole
-            pause = seconds / asked.kills * (0.6 + 0.8 * (number * 0.618 % 1)) + 0.8
+            pause = seconds / asked.kills * (0.6 + 0.8 * (number * 0.618 % 1)) + start_up
             run = subprocess.Popen(["dvdup", "sync", "-q"], cwd=killed, start_new_session=True)
             time.sleep(pause)
             finished = run.poll() is not None
