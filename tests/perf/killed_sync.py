@@ -35,13 +35,14 @@ def table(root: Path) -> dict[tuple, bytes]:
     rows: dict[tuple, bytes] = {}
     for case in cases:
         rows[("case", case["split"], case["case_id"])] = repr(sorted(case.items())).encode()
-    slices = lance.dataset(str(root / ".dvdup/index/slices.lance")).to_table()
-    for row in slices.to_pylist():
-        key = (row["split"], row["case_id"], row["content"])
-        if key in live:
-            full = (*key, row["channel"], row["plane"], row["index"], row["position_mm"])
-            assert full not in rows, f"slice {full} is there twice"
-            rows[full] = np.asarray(row["embedding"], np.float16).tobytes()
+    names = ["split", "case_id", "content", "channel", "plane", "index", "position_mm"]
+    for batch in lance.dataset(str(root / ".dvdup/index/slices.lance")).to_batches():
+        vectors = batch.column("embedding").flatten().to_numpy().reshape(len(batch), -1)
+        keys = zip(*(batch.column(name).to_pylist() for name in names), strict=True)
+        for key, vector in zip(keys, vectors, strict=True):
+            if key[:3] in live:
+                assert key not in rows, f"slice {key} is there twice"
+                rows[key] = vector.tobytes()
     return rows
 
 
