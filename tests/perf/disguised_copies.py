@@ -125,12 +125,21 @@ def one_percent(image: nib.Nifti1Image, target: Path, rng: np.random.Generator) 
 
 
 def build(files: list[Path], root: Path, seed: int, copies: int) -> dict[str, tuple[str, str]]:
-    """Write one dataset; returns name of the planted case -> (edit, stem of its source)."""
+    """Write one dataset, in the place of the one before, so that the clean scans stay indexed.
+
+    Returns:
+        Name of the planted case -> (edit, stem of its source).
+    """
     rng = np.random.default_rng(seed)
     for split, chosen in (("train", files[:N_TRAIN]), ("test", files[-N_TEST:])):
-        (root / split).mkdir(parents=True)
+        folder = root / split
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.iterdir():
+            if not old.is_symlink():
+                old.unlink()
         for file in chosen:
-            (root / split / file.name).symlink_to(file.resolve())
+            if not (folder / file.name).is_symlink():
+                (folder / file.name).symlink_to(file.resolve())
     planted = {}
     edits = SAME | PROCESSED
     sources = rng.choice(N_TRAIN, len(edits), replace=False)
@@ -152,13 +161,11 @@ def build(files: list[Path], root: Path, seed: int, copies: int) -> dict[str, tu
 
 def diff(root: Path, embedder: str | None) -> tuple[int, dict]:
     """Sync and diff through the command line."""
-    extra = ["--embedder", embedder] if embedder else []
     (root / "dvdup.toml").write_text(
         '[dataset]\nlayout = "folders"\n'
         if not embedder
         else f'embedder = "{embedder}"\n[dataset]\nlayout = "folders"\n'
     )
-    del extra
     subprocess.run(["dvdup", "sync", "-q"], cwd=root, check=True)
     run = subprocess.run(
         ["dvdup", "diff", "train", "test", "--format", "json", "-q"],
@@ -201,15 +208,15 @@ def main() -> None:
     asked = parser.parse_args()
     files = sorted(asked.folder.glob("*.nii.gz"))
     total = 0
-    for copies in asked.copies:
-        for seed in range(asked.seeds):
-            print(f"{copies} in train, seed {seed}")
-            with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as place:
+        for copies in asked.copies:
+            for seed in range(asked.seeds):
+                print(f"{copies} in train, seed {seed}", flush=True)
                 planted = build(files, Path(place), seed, copies)
                 faults = judge(planted, *diff(Path(place), asked.embedder))
-            for fault in faults:
-                print(f"   FAULT {fault}")
-            total += len(faults)
+                for fault in faults:
+                    print(f"   FAULT {fault}")
+                total += len(faults)
     print(f"{total} faults in {len(asked.copies) * asked.seeds} runs")
     sys.exit(1 if total else 0)
 
