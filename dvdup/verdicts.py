@@ -157,7 +157,8 @@ def groups(findings: Iterable[Finding]) -> tuple[Group, ...]:
 
     def root(name: str) -> str:
         while parent.setdefault(name, name) != name:
-            name = parent[name] = parent[parent[name]]
+            parent[name] = parent[parent[name]]
+            name = parent[name]
         return name
 
     for finding in sorted(findings, key=order):
