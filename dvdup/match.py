@@ -5,7 +5,8 @@ k of the other side, for both directions at once. Every score is a function of s
 
 - `count_score(q -> k)`: share of the slices i of q with k = argmax s[i, .], ties to the smaller
   (split, case). The published measure (Truong, Khun Jush, Lenga, arXiv 2312.07273, top-1).
-- `count_top3(q -> k)`: share of i with k among the cases of the three nearest slices of i.
+- `count_top3(q -> k)`: share of i with k among the cases of the three nearest slices of i, ties as
+  above.
 - `shared_score(q -> k)`: share of i with s[i, k] >= max s[i, .] - `margin`, and
   s[i, k] >= m + `floor` * (1 - m), where m is the median of s[i, .] over the cases. All copies of
   one scan keep the votes of its slices; a slice that looks alike in everybody votes for nobody.
@@ -37,6 +38,7 @@ _ROWS = 1024  # left slices a product: with 8192 on the right the result stays n
 _WIDTH = 512  # floats that an embedding is taken to have when tiles are cut
 _TIE = 2e-6  # cosines closer than this are equal: block sizes must not decide who wins
 _NEVER = np.float32(-2.0)  # below every cosine: not compared
+_NO_RANK = round(2 / _TIE)  # the rank of a cosine of -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +74,26 @@ class Side:
 def match(a: Side, b: Side, settings: MatchSettings | None = None) -> list[PairScore]:
     """Score the cases of two sides against each other, in both directions.
 
-    A case is never compared with itself: pairs of equal (split, case_id) are left out. One split
-    against itself gives every pair once, with a < b.
+    A case is never compared with itself: pairs of equal (split, case_id) are left out.
 
     Args:
         a: First side.
-        b: Second side.
+        b: Second side. The first one again gives every pair once, with a < b; two versions of one
+            split are two sides, and a pair of their names stands for other scans each way round.
         settings: Margins and limits.
 
     Returns:
         The pairs worth a look (see `MatchSettings`), sorted by (a, b).
     """
     settings = settings or MatchSettings()
+    if not a.keys or not b.keys:
+        return []
     tiles = list(_tiles(a, b, settings.budget))
     offers = _survey_all(b, a, settings) if len(tiles) > 1 else None
     pairs = [pair for tile in tiles for pair in _tile_pairs(a, b, tile, offers, settings)]
     if settings.top3:
         pairs = _with_top3(pairs, a, b)
-    within = a.keys == b.keys
+    within = a is b
     return sorted(
         (pair for pair in pairs if not within or pair.a < pair.b),
         key=lambda pair: (pair.a, pair.b),
@@ -105,7 +109,7 @@ def _tiles(a: Side, b: Side, budget: int) -> Iterator[range]:
             yield range(start, code)
             start, used = code, 0
         used += need
-    if a.keys and b.keys:
+    if a.keys:
         yield range(start, len(a.keys))
 
 
@@ -449,15 +453,15 @@ def top3_votes(queries: Side, candidates: Side) -> dict[tuple[Key, Key], float]:
 
 
 def _three_nearest(embedding: np.ndarray, candidates: Side, own: int) -> np.ndarray:
-    """Cases (S, 3) int of the three nearest slices, -1 where there are fewer."""
-    best = np.full((len(embedding), 3), _NEVER, np.float32)
-    codes = np.full((len(embedding), 3), -1)
-    for block, case, _ in _ordered(candidates, range(len(candidates.keys))):
-        product = embedding @ block.astype(np.float32).T
-        product[:, case == own] = _NEVER
-        joined = np.concatenate([best, product], axis=1)
-        labels = np.concatenate([codes, np.broadcast_to(case, product.shape)], axis=1)
-        top = np.argsort(-joined, axis=1, kind="stable")[:, :3]
-        best = np.take_along_axis(joined, top, axis=1)
-        codes = np.where(best > _NEVER, np.take_along_axis(labels, top, axis=1), -1)
-    return codes
+    """Cases (S, 3) int of the three nearest slices, ties to the smaller; -1 where there are fewer.
+
+    In float64, so that equal slices tie whatever block they come in.
+    """
+    queries, n = embedding.astype(np.float64), len(candidates.keys)
+    nearest = np.full((len(embedding), 3), _NO_RANK * n)
+    for block, case, _ in _ordered(candidates, range(n)):
+        steps = np.rint(queries @ block.astype(np.float64).T / -_TIE).astype(np.int64)
+        ranks = steps * n + case
+        ranks[:, case == own] = _NO_RANK * n
+        nearest = np.partition(np.concatenate([nearest, ranks], axis=1), 2, axis=1)[:, :3]
+    return np.where(nearest < _NO_RANK * n, nearest % n, -1)

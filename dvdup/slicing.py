@@ -78,7 +78,10 @@ def make_recipe(**settings: Any) -> Recipe:
     if unknown or not recipe.planes:
         raise ConfigError(f"slicing.planes must name some of {', '.join(PLANES)}; got {unknown}")
     if recipe.spacing_mm <= 0 or recipe.max_slices < len(recipe.planes):
-        raise ConfigError("slicing.spacing_mm must be above 0 and max_slices at least 3")
+        raise ConfigError(
+            "slicing.spacing_mm must be above 0, and slicing.max_slices at least "
+            f"{len(recipe.planes)}, one a plane"
+        )
     ordered = tuple(plane for plane in PLANES if plane in recipe.planes)
     return dataclasses.replace(recipe, planes=ordered, spacing_mm=float(recipe.spacing_mm))
 
@@ -165,6 +168,8 @@ class _Content:
     """Bounds along X, Y, Z, in voxels."""
     threshold: float
     """Value above which a voxel is foreground."""
+    hole: float
+    """Value that a voxel without a finite one is taken to have."""
 
 
 def _find_content(
@@ -180,17 +185,17 @@ def _find_content(
     threshold = span[0] + grey / 255.0 * (span[1] - span[0])
     whole = tuple((0, n) for n in shape)
     if not recipe.crop:
-        return _Content(whole, threshold)
+        return _Content(whole, threshold, span[0])
     inside = smooth > grey
     box = []
     for axis, n in enumerate(shape):
         others = tuple(i for i in range(3) if i != axis)
         used = np.flatnonzero(inside.mean(axis=others) > 0.02)
         if used.size == 0:
-            return _Content(whole, threshold)
+            return _Content(whole, threshold, span[0])
         step = proxy_factor(n)
         box.append((int(used[0]) * step, min(n, (int(used[-1]) + 1) * step)))
-    return _Content(tuple(box), threshold)
+    return _Content(tuple(box), threshold, span[0])
 
 
 def _smoothed(proxy: np.ndarray) -> np.ndarray:
@@ -233,7 +238,7 @@ def _cut(
     for row, i in enumerate(index.tolist()):
         inner[axis] = slice(i, i + 1)
         picture = values[tuple(inner)].squeeze(axis)
-        pixels[row] = _resized(picture, recipe.size).T[::-1]
+        pixels[row] = _resized(picture, recipe.size, content.hole).T[::-1]
     grey = _grey(pixels, window)
     keep = (pixels > content.threshold).mean(axis=(1, 2)) >= recipe.foreground
     keep &= grey.std(axis=(1, 2)) >= recipe.contrast
@@ -256,15 +261,12 @@ def _positions(bounds: tuple[int, int], spacing: float, recipe: Recipe) -> np.nd
     return np.floor(centres + 0.5).astype(np.int32)
 
 
-def _resized(picture: np.ndarray, size: int) -> np.ndarray:
+def _resized(picture: np.ndarray, size: int, hole: float) -> np.ndarray:
     """Area mean of a (H, W) picture to (size, size); smaller pictures are interpolated."""
-    finite = (
-        picture
-        if np.isfinite(picture).all()
-        else np.nan_to_num(picture, nan=0.0, posinf=0.0, neginf=0.0)
-    )
+    finite = np.isfinite(picture)
+    filled = picture if finite.all() else np.where(finite, picture, np.float32(hole))
     across = _weights(picture.shape[1], size).T
-    means: np.ndarray = _weights(picture.shape[0], size) @ finite @ across
+    means: np.ndarray = _weights(picture.shape[0], size) @ filled @ across
     return means
 
 

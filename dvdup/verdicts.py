@@ -112,7 +112,7 @@ def find(
 
     Args:
         a: Cases of the first ref.
-        b: Cases of the second ref; for one split against itself the same cases.
+        b: Cases of the second ref; for one split against itself the same sequence.
         scores: Their scores, from `match`.
         limits: The constants of the embedder.
 
@@ -120,7 +120,7 @@ def find(
         Findings, strongest first, then by name; each pair once, a case never with itself.
     """
     left, right = {case.key: case for case in a}, {case.key: case for case in b}
-    within = left.keys() == right.keys()
+    within = a is b
     scored = {(score.a, score.b): score for score in scores}
     pairs: dict[tuple[Key, Key], Verdict] = dict.fromkeys(_sharing(a, b, _hashes), "identical")
     for pair, score in scored.items():
@@ -157,7 +157,8 @@ def groups(findings: Iterable[Finding]) -> tuple[Group, ...]:
 
     def root(name: str) -> str:
         while parent.setdefault(name, name) != name:
-            name = parent[name] = parent[parent[name]]
+            parent[name] = parent[parent[name]]
+            name = parent[name]
         return name
 
     for finding in sorted(findings, key=order):

@@ -52,8 +52,8 @@ def models(action: str, name: str | None) -> None:
     """List the embedders, or fetch the weights of one for later use without a network.
 
     \b
-    dvdup models               what there is, and whether its weights are on this machine
-    dvdup models fetch dinov2  download weights into the usual cache of the model hub
+    dvdup models               what there is, and whether its weights are here
+    dvdup models fetch dinov2  download weights into the cache of the model hub
     """
     from dvdup import pipeline
     from dvdup.cli.words import model_lines

@@ -1,7 +1,8 @@
 """The slice itself at 16 x 16: no network, no weights, a baseline that needs numpy only.
 
 Area means, less their own mean, at unit length, so that brightness and contrast do not count. The
-cosine of two thumbnails is their correlation.
+cosine of two thumbnails is their correlation. A slice without any contrast at this size, such as a
+fine grid, gets the one row that is orthogonal to all others.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dvdup.errors import EmbedderError
 from dvdup.records import EmbedderSpec
 
 if TYPE_CHECKING:
@@ -40,19 +40,14 @@ class Thumbnail:
 
         Returns:
             float32 (S, 256), unit rows.
-
-        Raises:
-            EmbedderError: A slice is constant at this size.
         """
         n, height, width = pixels.shape
         blocks = pixels.reshape(n, SIDE, height // SIDE, SIDE, width // SIDE)
         means: np.ndarray = blocks.mean(axis=(2, 4), dtype=np.float32)
         rows = means.reshape(n, SIDE * SIDE)
         rows -= rows.mean(axis=1, keepdims=True)
-        norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        if (norms == 0).any():
-            raise EmbedderError("thumbnail cannot embed a constant slice")
-        rows /= norms
+        rows[~rows.any(axis=1)] = 1
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         return rows
 
 

@@ -143,7 +143,6 @@ def sync(workspace: Workspace, *, rebuild: bool = False, hooks: Hooks | None = N
     with workspace.writing(hooks.waiting):
         if rebuild:
             return _rebuild(workspace, hooks)
-        store.finish_swap(workspace.folder)
         return _sync(workspace, LazyEmbedder(workspace.config), hooks)[0]
 
 
@@ -155,7 +154,6 @@ def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
     """
     hooks = hooks or Hooks()
     with workspace.writing(hooks.waiting):
-        store.finish_swap(workspace.folder)
         summary, index = _sync(workspace, LazyEmbedder(workspace.config), hooks)
     for note in summary.notes:
         hooks.say(f"note: {note}")

@@ -71,7 +71,12 @@ class Verified:
         self._changed = False
         with suppress(OSError, ValueError):
             values = json.loads(file.read_text(encoding="utf-8"))
-            self._known = values if isinstance(values, dict) else {}
+            if isinstance(values, dict):
+                self._known = {
+                    path: known
+                    for path, known in values.items()
+                    if isinstance(known, list) and len(known) == 3
+                }
 
     def add(self, hashed: Sequence[FileStat]) -> None:
         """Remember files whose bytes were found to be those of the index."""

@@ -108,8 +108,10 @@ def find_leaks(a: Ref, b: Ref, limits: Thresholds) -> tuple[Finding, ...]:
         limits: The constants of the embedder.
     """
     settings = MatchSettings(margin=limits.margin, floor=limits.floor)
-    scores = match.match(a.side(), b.side(), settings)
     same = a.info.ref == b.info.ref
+    b = a if same else b
+    side = a.side()
+    scores = match.match(side, side if same else b.side(), settings)
     return verdicts.find(a.cases, b.cases, _for_copies(scores, a, b, same), limits)
 
 

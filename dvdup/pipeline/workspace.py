@@ -68,8 +68,9 @@ class Workspace:
 
     @contextmanager
     def writing(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold the write lock of the index."""
+        """Hold the write lock of the index; what a killed rebuild left is put in order first."""
         with store.write_lock(self.folder, waiting):
+            store.finish_swap(self.folder)
             yield
 
     def open_or_create(self, embedder: LazyEmbedder) -> Index:

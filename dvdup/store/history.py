@@ -12,7 +12,8 @@ from dvdup.store.faults import lance_faults
 from dvdup.store.index import METADATA_KEY, Index
 from dvdup.store.writer import Writer
 
-_TAG = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9._-]*")
+# Lance refuses a dot at either end, two in a row, and ".lock"; a tag becomes a file of its name.
+_TAG = re.compile(r"(?!.*\.\.)(?!.*\.lock$)\w([\w.-]{0,98}[\w-])?", re.ASCII)
 
 
 def log(index: Index) -> tuple[LogEntry, ...]:
@@ -49,8 +50,8 @@ def add_tag(index: Index, name: str) -> int:
     """
     if not _TAG.fullmatch(name):
         raise InputError(
-            f"tag {name!r} is not possible: letters, digits, '.', '_' and '-' only, "
-            "and no '-' in front"
+            f"tag {name!r} is not possible: at most 100 letters, digits, '.', '_' and '-', no '-' "
+            "in front, no '.' at an end or twice in a row, no '.lock' at the end"
         )
     if name.isdecimal():
         raise InputError(f"tag {name!r} is not possible: it would read as a version number")

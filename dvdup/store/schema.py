@@ -169,7 +169,7 @@ def embedding_of(batch: pa.RecordBatch) -> np.ndarray:
     """The embeddings of a batch as stored, float16 (B, D), without a copy."""
     column = batch.column(batch.schema.get_field_index("embedding"))
     flat: np.ndarray = column.flatten().to_numpy(zero_copy_only=True)
-    return flat.reshape(len(batch), -1)
+    return flat.reshape(len(batch), column.type.list_size)
 
 
 def rows_from(batch: pa.RecordBatch) -> Embedded:

@@ -66,7 +66,8 @@ class Writer:
         self._clock = clock
         self._held = {case.key for case in index.cases}
         self._puts: dict[Key, IndexedCase] = {}
-        self._rows: dict[Key, Embedded] = {}
+        self._rows: dict[str, dict[Key, Embedded]] = {}  # by content key, not yet written
+        self._gathered = 0  # slice rows in there
         self._gone: set[Key] = set()
         self._holders: dict[str, set[Key]] | None = None
         self._opened = clock()
@@ -87,14 +88,15 @@ class Writer:
         Raises:
             StoreError: The embeddings are not finite unit rows.
         """
+        before = self._puts.get(case.key)
+        if before is not None and before.content != case.content:
+            self._forget_rows(before)
         if rows is not None and len(rows.channel):
             rows = _stored_precision(rows, case)
             case = dataclasses.replace(
                 case, n_slices=len(rows.channel), checksum=schema.checksum(rows)
             )
-            if case.key not in self._known().get(case.content, set()):
-                self._rows[case.key] = rows
-                self._known().setdefault(case.content, set()).add(case.key)
+            self._gather(case, rows)
         self._gone.discard(case.key)
         self._puts[case.key] = case
         self._count(what)
@@ -108,8 +110,9 @@ class Writer:
             key: Which case.
             what: How the log counts it; None if another entry stands for it (a rename).
         """
-        if self._puts.pop(key, None) is not None:
-            self._forget_pending(key)
+        before = self._puts.pop(key, None)
+        if before is not None:
+            self._forget_rows(before)
         if key in self._held:
             self._gone.add(key)
         if what is not None:
@@ -118,11 +121,11 @@ class Writer:
 
     def stored_rows(self, content: str) -> Embedded | None:
         """Slice rows with this content key, whoever has or had them; None if there are none."""
-        holders = sorted(self._known().get(content, ()))
-        for key in holders:
-            if key in self._rows:
-                return self._rows[key]
-        return self._index.rows_of(*holders[0], content) if holders else None
+        waiting = self._rows.get(content)
+        if waiting:
+            return waiting[min(waiting)]
+        holders = self._written().get(content)
+        return self._index.rows_of(*min(holders), content) if holders else None
 
     def flush(self) -> None:
         """Commit what has gathered."""
@@ -133,36 +136,43 @@ class Writer:
         """Commit what has gathered, or an empty entry; returns the version it got."""
         return self._commit()
 
-    def _known(self) -> dict[str, set[Key]]:
+    def _written(self) -> dict[str, set[Key]]:
+        """Who has slice rows in the table, dead or alive."""
         if self._holders is None:
             self._holders = self._index.holders()
         return self._holders
 
-    def _forget_pending(self, key: Key) -> None:
-        if self._rows.pop(key, None) is not None:
-            for keys in self._known().values():
-                keys.discard(key)
+    def _gather(self, case: IndexedCase, rows: Embedded) -> None:
+        waiting = self._rows.setdefault(case.content, {})
+        if case.key not in waiting and case.key not in self._written().get(case.content, ()):
+            waiting[case.key] = rows
+            self._gathered += len(rows.channel)
+
+    def _forget_rows(self, case: IndexedCase) -> None:
+        rows = self._rows.get(case.content, {}).pop(case.key, None)
+        if rows is not None:
+            self._gathered -= len(rows.channel)
 
     def _count(self, what: str) -> None:
         self._counts[what] = self._counts.get(what, 0) + 1
 
     def _commit_if_due(self) -> None:
         rows, seconds = self._limits
-        gathered = sum(len(part.channel) for part in self._rows.values())
-        if gathered >= rows or self._clock() - self._opened >= seconds:
+        if self._gathered >= rows or self._clock() - self._opened >= seconds:
             self.flush()
 
     def _commit(self) -> int:
         self._append_slices()
         version = self._commit_cases()
         self._held = (self._held - self._gone) | set(self._puts)
-        self._puts, self._rows, self._gone, self._counts = {}, {}, set(), {}
+        self._puts, self._gone, self._counts = {}, set(), {}
         self._opened = self._clock()
         self.commits += 1
         return version
 
     def _append_slices(self) -> None:
-        items = [(self._puts[key], rows) for key, rows in sorted(self._rows.items())]
+        gathered = {key: rows for waiting in self._rows.values() for key, rows in waiting.items()}
+        items = [(self._puts[key], rows) for key, rows in sorted(gathered.items())]
         if not items:
             return
         import lancedb
@@ -172,6 +182,9 @@ class Writer:
             table = lancedb.connect(self._index.folder / "index").open_table("slices")
             table.add(schema.slices_batch(items, table.schema))
             self._index.slices.checkout_latest()
+        for content, waiting in self._rows.items():
+            self._written().setdefault(content, set()).update(waiting)
+        self._rows, self._gathered = {}, 0
 
     def _commit_cases(self) -> int:
         import lance

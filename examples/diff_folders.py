@@ -1,0 +1,45 @@
+"""Print the scans of one folder that are in another one already.
+
+    python diff_folders.py data/train data/test
+
+The folders need no layout and no dvdup.toml, and nothing is left behind. The exit code is that of
+`dvdup diff`: 0 clean, 1 findings, 2 some scans could not be checked.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from dvdup import pipeline
+from dvdup.config import load_config
+from dvdup.records import Report
+
+
+def diff_folders(train: str, test: str, index: str) -> tuple[Report, int]:
+    """Index two folders and compare them; gives the report and the exit code."""
+    config = load_config(
+        config=None, cwd=Path.cwd(), environ={}, overrides={"index": index, "embedder": "thumbnail"}
+    )
+    workspace = pipeline.Workspace(config)
+    pipeline.add(workspace, [train], split="train")
+    pipeline.add(workspace, [test], split="test")
+    report = pipeline.diff(workspace, "train", "test")
+    return report, pipeline.exit_code(report, config.report)
+
+
+def main() -> int:
+    """Print one line a finding, strongest first."""
+    train, test = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as index:
+        report, code = diff_folders(train, test, index)
+    for pair in report.pairs:
+        print(f"{pair.b.paths[0]} is {pair.verdict} to {pair.a.paths[0]}: {pair.reason}")
+    for case in report.unreadable:
+        print(f"{case.paths[0]} could not be checked: {case.reason}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""Every score against its definition, written down slice by slice in float64."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from dvdup.match import MatchSettings, match
+from dvdup.records import MIN_COHORT
+
+ALL = MatchSettings(keep_above=-1.0, top3=True)
+"""Keep every pair."""
+EDGE = 1e-5
+"""Distance from a threshold below which float32 and float64 may disagree."""
+
+
+class Reference:
+    """The scores of one query case against all candidates, by the words of the module."""
+
+    def __init__(self, query, own, candidates, limits):
+        self.keys = [key for key in sorted(candidates) if key != own]
+        self.channels = sorted({channel for channel, _ in query})
+        self.per_channel = [
+            self._channel([row for channel, row in query if channel == c], candidates, limits)
+            for c in self.channels
+        ]
+
+    def _channel(self, query, candidates, limits):
+        s = np.array(
+            [
+                [max(_cosine(row, other) for _, other in candidates[key]) for key in self.keys]
+                for row in query
+            ]
+        )
+        labels = [key for key in self.keys for _ in candidates[key]]
+        single = np.array(
+            [
+                [_cosine(row, other) for key in self.keys for _, other in candidates[key]]
+                for row in query
+            ]
+        )
+        best, median = s.max(axis=1, keepdims=True), np.median(s, axis=1, keepdims=True)
+        floor = median + limits.floor * (1 - median)
+        if len(self.keys) < MIN_COHORT:
+            floor = np.full_like(median, -1.0)
+        for edge in (s - (best - limits.margin), s - floor):
+            assume(not (np.abs(edge) < EDGE).any())
+        gap = best - s
+        assume(not ((gap > 1e-7) & (gap < EDGE)).any())
+        winners = [self.keys[int((row >= row.max() - 1e-7).argmax())] for row in s]
+        votes = (s >= best - limits.margin) & (s >= floor)
+        return {
+            "count": {key: np.mean([w == key for w in winners]) for key in self.keys},
+            "shared": dict(zip(self.keys, votes.mean(axis=0), strict=True)),
+            "similarity": dict(zip(self.keys, s.mean(axis=0), strict=True)),
+            "top3": self._top3(single, labels),
+            "background": np.median(s.mean(axis=0)),
+        }
+
+    def _top3(self, single, labels):
+        voted = dict.fromkeys(self.keys, 0.0)
+        for row in single:
+            ranked = np.sort(row)[::-1]
+            if len(ranked) > 3:
+                assume(ranked[2] - ranked[3] > EDGE)
+            for key in {labels[i] for i in np.argsort(-row, kind="stable")[:3]}:
+                voted[key] += 1 / len(single)
+        return voted
+
+    def score(self, name, key):
+        return max(channel[name][key] for channel in self.per_channel)
+
+    @property
+    def background(self):
+        return max(channel["background"] for channel in self.per_channel)
+
+
+def _cosine(a, b):
+    return float(a.astype(np.float64) @ b.astype(np.float64))
+
+
+def check(found, a, b, limits):
+    """Compare what `match` found with the reference, in both directions."""
+    ahead = {key: Reference(a[key], key, b, limits) for key in a if set(b) - {key}}
+    back = {key: Reference(b[key], key, a, limits) for key in b if set(a) - {key}}
+    for pair in found:
+        forth, reverse = ahead[pair.a], back[pair.b]
+        for name, score in (
+            ("count", pair.count_score),
+            ("shared", pair.shared_score),
+            ("similarity", pair.similarity),
+            ("top3", pair.count_top3),
+        ):
+            assert score.a_to_b == pytest.approx(forth.score(name, pair.b), abs=2e-6), name
+            assert score.b_to_a == pytest.approx(reverse.score(name, pair.a), abs=2e-6), name
+        assert pair.background.a_to_b == pytest.approx(forth.background, abs=2e-6)
+        assert pair.background.b_to_a == pytest.approx(reverse.background, abs=2e-6)
+        assert pair.slices == (len(a[pair.a]), len(b[pair.b]))
+        assert pair.cohort == (len(forth.keys), len(reverse.keys))
+
+
+def cases(draw, make, split):
+    """Up to 11 cases of up to 3 channels; some are copies of the one before."""
+    few = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=3), max_size=4)
+    many = st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=2), min_size=8, max_size=11)
+    sizes = draw(st.one_of(few, many))
+    made = make(draw(st.integers(0, 10_000)), split, sizes, dimensions=4)
+    keys = sorted(made)
+    for before, key in itertools.pairwise(keys):
+        if draw(st.booleans()):
+            made[key] = made[before]
+    return made
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_two_sides(rows, side, data):
+    a, b = cases(data.draw, rows, "train"), cases(data.draw, rows, "test")
+    found = match(side(a, 3, 1), side(b, 2, 2), ALL)
+    assert [(pair.a, pair.b) for pair in found] == [(i, k) for i in sorted(a) for k in sorted(b)]
+    check(found, a, b, ALL)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_one_side_with_itself(rows, side, data):
+    a = cases(data.draw, rows, "train")
+    one = side(a, 3, 1)
+    found = match(one, one, ALL)
+    assert [(pair.a, pair.b) for pair in found] == [
+        (i, k) for i in sorted(a) for k in sorted(a) if i < k
+    ]
+    check(found, a, a, ALL)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_two_versions_of_one_split(rows, side, data):
+    """Some cases are in both; they never meet themselves, whatever they held then."""
+    a, b = cases(data.draw, rows, "train"), cases(data.draw, rows, "train")
+    found = match(side(a), side(b), ALL)
+    assert {(pair.a, pair.b) for pair in found} == {(i, k) for i in a for k in b if i != k}
+    check(found, a, b, ALL)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    data=st.data(),
+    budget=st.sampled_from([1, 1500, 4000]),
+    block=st.integers(1, 7),
+    order=st.integers(0, 9),
+)
+def test_tiles_and_blocks_change_nothing(rows, side, data, budget, block, order):
+    a, b = cases(data.draw, rows, "train"), cases(data.draw, rows, "test")
+    whole = MatchSettings(keep_nearest=2, top3=True)
+    tiled = MatchSettings(keep_nearest=2, top3=True, budget=budget)
+    expected = match(side(a), side(b), whole)
+    found = match(side(a, block, order), side(b, block, order + 1), tiled)
+    assert [(pair.a, pair.b) for pair in found] == [(pair.a, pair.b) for pair in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert one.cohort == other.cohort
+        for name in ("count_score", "shared_score", "similarity", "background", "count_top3"):
+            left, right = getattr(one, name), getattr(other, name)
+            assert left.a_to_b == pytest.approx(right.a_to_b, abs=2e-6), name
+            assert left.b_to_a == pytest.approx(right.b_to_a, abs=2e-6), name
+
+
+def test_more_slices_than_one_product_takes(rows, side):
+    a = rows(0, "train", [[700], [600, 500]])
+    b = rows(1, "test", [[900], [300]])
+    found = match(side(a, 8192), side(b, 100), MatchSettings(keep_above=-1.0))
+    s = {
+        key: [max(_cosine(row, other) for _, other in b[key]) for _, row in a["train", "c0"]]
+        for key in b
+    }
+    pairs = {(pair.a, pair.b): pair for pair in found}
+    for key in b:
+        pair = pairs[("train", "c0"), key]
+        assert pair.similarity.a_to_b == pytest.approx(np.mean(s[key]), abs=1e-5)

@@ -1,0 +1,123 @@
+"""A new index in the place of the old one: a kill at any step leaves one of the two, whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dvdup import store
+from dvdup.errors import StoreError
+from dvdup.store import REBUILD, Index, Writer, discard, finish_swap, swap_in
+
+
+@pytest.fixture
+def both(folder, write, rows, case, meta) -> Path:
+    """An index with the case `old`, and a finished one with `new` in `rebuild`."""
+    write((case("old"), rows(0)))
+    store.create(folder / REBUILD, meta)
+    writer = Writer(Index(folder / REBUILD), "sync")
+    writer.put(case("new"), rows(1), "embedded")
+    writer.flush()
+    (folder / "results").mkdir()
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    index = Index(folder)
+    assert store.find_damage(index) == ()
+    return [case.case_id for case in index.cases]
+
+
+def test_the_new_one_takes_the_place(both):
+    swap_in(both)
+    assert names(both) == ["new"]
+    assert {path.name for path in both.iterdir() if path.is_dir()} == {"index", "results"}
+
+
+def test_it_works_without_an_old_one(both):
+    shutil.rmtree(both / "index")
+    swap_in(both)
+    assert names(both) == ["new"]
+
+
+class Killed(BaseException):
+    """Stands for `kill -9`: no handler of the program runs for it."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, step: int, *, after: bool) -> None:
+    """Stop at the given move or deletion of a folder, just before or just after it."""
+    done = iter(range(99))
+
+    def killed(function):
+        def run(*args, **kwargs):
+            at = next(done)
+            if at == step and not after:
+                raise Killed
+            result = function(*args, **kwargs)
+            if at == step:
+                raise Killed
+            return result
+
+        return run
+
+    monkeypatch.setattr(Path, "rename", killed(Path.rename))
+    monkeypatch.setattr(shutil, "rmtree", killed(shutil.rmtree))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", range(5))
+def test_a_kill_at_any_step(both, step, after):
+    """Steps: clear left-overs, move the old one away, move the new one in, tidy up twice."""
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, step, after=after)
+        with pytest.raises(Killed):
+            swap_in(both)
+    finish_swap(both)
+    moved = step > 2 or (step == 2 and after)
+    assert names(both) == (["new"] if moved else ["old"])
+    assert not (both / "index.old").exists()
+    if not moved:
+        swap_in(both)
+        assert names(both) == ["new"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_kill_while_bringing_the_old_one_back(both, after):
+    (both / "index").rename(both / "index.old")
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, 0, after=after)
+        with pytest.raises(Killed):
+            finish_swap(both)
+    finish_swap(both)
+    assert names(both) == ["old"]
+
+
+def test_nothing_to_finish(both):
+    finish_swap(both)
+    assert names(both) == ["old"]
+    assert names(both / REBUILD) == ["new"]
+
+
+def test_a_move_that_fails_leaves_the_old_one(both, monkeypatch):
+    rename = Path.rename
+
+    def refuse(self, target):
+        if self.parent.name == REBUILD:
+            raise PermissionError(13, "in use")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(StoreError, match="in use; close what uses it and run it again"):
+        swap_in(both)
+    assert names(both) == ["old"]
+
+
+def test_discard(both):
+    discard(both / REBUILD)
+    assert not store.exists(both / REBUILD)
+    discard(both / REBUILD)
+    assert names(both) == ["old"]
+    assert os.path.isdir(both / "results")

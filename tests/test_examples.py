@@ -1,0 +1,157 @@
+"""The examples, run as they are on small made-up datasets."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+
+
+def put(dataset, folder: Path, *placed: tuple[str, int]) -> Path:
+    """Copy persons to paths below a folder."""
+    for target, person in placed:
+        path = folder / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(dataset.pool / f"p{person:02}.nii.gz", path)
+    return folder
+
+
+@pytest.fixture
+def diff_folders(tmp_path, monkeypatch, capsys):
+    """Run diff_folders.py on a and b of a folder, as a script; gives exit code and output."""
+
+    def run(where: Path) -> tuple[int, str]:
+        monkeypatch.chdir(where)
+        monkeypatch.setattr(sys, "argv", ["diff_folders.py", "a", "b"])
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(str(EXAMPLES / "diff_folders.py"), run_name="__main__")
+        return int(stop.value.code or 0), capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.parametrize(("leak", "code"), [(3, 1), (20, 0)])
+def test_two_folders_from_python(dataset, tmp_path, diff_folders, leak, code):
+    where = put(
+        dataset,
+        tmp_path / "work",
+        *((f"a/{n}.nii.gz", n) for n in range(9)),
+        *((f"b/{n}.nii.gz", n) for n in range(14, 17)),
+        ("b/new.nii.gz", leak),
+    )
+    expected = "b/new.nii.gz is identical to a/3.nii.gz: same voxels\n"
+    assert diff_folders(where) == (code, expected if code else "")
+    assert sorted(path.name for path in where.iterdir()) == ["a", "b"]
+
+
+def test_a_scan_that_cannot_be_read_is_told_from_python(dataset, tmp_path, diff_folders):
+    where = put(dataset, tmp_path / "work", ("a/1.nii.gz", 1), ("b/2.nii.gz", 2))
+    (where / "b/bad.nii.gz").write_bytes(b"")
+    code, out = diff_folders(where)
+    assert code == 2
+    assert out.startswith("b/bad.nii.gz could not be checked: ")
+
+
+def test_a_decathlon_folder(dataset, dvdup, tmp_path):
+    where = put(
+        dataset,
+        tmp_path / "Task00_Made",
+        *((f"imagesTr/made_{n:03}.nii.gz", n) for n in range(10)),
+        *((f"imagesTs/made_{n:03}.nii.gz", n) for n in range(14, 17)),
+        ("labelsTr/made_000.nii.gz", 0),
+        ("imagesTs/made_020.nii.gz", 6),
+        ("imagesTr/made_021.nii.gz", 2),
+    )
+    shutil.copy(EXAMPLES / "msd/dvdup.toml", where)
+    ran = dvdup(where, "check", "-f", "json")
+    assert ran.code == 1, ran.stderr
+    assert {(p["a"]["case"], p["b"]["case"]) for p in ran.json["pairs"]} == {
+        ("made_006", "made_020"),
+        ("made_002", "made_021"),
+    }
+    assert ran.json["totals"]["cases"] == {"test": 4, "train": 11}
+    assert ran.json["settings"]["fail_on"] == ["identical", "near"]
+
+
+def test_a_table(dataset, dvdup, tmp_path):
+    """P02 has a scan in train and another one in test."""
+    files = re.findall(r"^scans\S+?(?=,)", (EXAMPLES / "csv/splits.csv").read_text(), re.MULTILINE)
+    assert len(files) == 6
+    where = put(dataset, tmp_path / "work", *((file, n) for n, file in enumerate(files)))
+    for name in ("dvdup.toml", "splits.csv"):
+        shutil.copy(EXAMPLES / "csv" / name, where)
+    ran = dvdup(where, "check", "-f", "json")
+    assert ran.code == 1, ran.stderr
+    (pair,) = ran.json["pairs"]
+    assert (pair["verdict"], pair["basis"]) == ("same-subject", "declared")
+    assert (pair["a"]["paths"], pair["b"]["paths"]) == ([files[1]], [files[4]])
+    assert dvdup(where, "check", "--fail-on", "partial").code == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the workflow runs on Linux")
+@pytest.mark.parametrize(("leak", "code"), [(3, 1), (20, 0)])
+def test_the_workflow(dataset, tmp_path, leak, code):
+    """Its own commands, in its order, in the shell that the runner uses."""
+    workflow = yaml.safe_load((EXAMPLES / "github/dvdup.yml").read_text(encoding="utf-8"))
+    steps = workflow["jobs"]["check"]["steps"]
+    runs = [step["run"] for step in steps if "run" in step]
+    assert runs[0].startswith("pip install dvdup ")
+    dataset.put("test/new.nii.gz", leak)
+    summary = tmp_path / "summary.md"
+    scripts = str(Path(sys.executable).parent)
+    env = os.environ | {
+        "GITHUB_STEP_SUMMARY": str(summary),
+        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+    }
+    codes = [
+        subprocess.run(["bash", "-e", "-c", run], cwd=dataset.root, env=env, check=False).returncode
+        for run in runs[1:]
+    ]
+    assert codes == [code, 0]
+    text = summary.read_text(encoding="utf-8")
+    assert ("test/new" in text) == bool(code)
+
+
+def test_the_workflow_keeps_the_index(dataset):
+    text = (EXAMPLES / "github/dvdup.yml").read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text)
+    (cache,) = [s for s in workflow["jobs"]["check"]["steps"] if "cache@" in s.get("uses", "")]
+    assert cache["with"]["path"] == ".dvdup"
+    assert workflow["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize(("leak", "code"), [(3, 1), (20, 0)])
+def test_the_hook(dataset, dvdup, leak, code):
+    """The hook that is named exists here, and its command stops a leak."""
+    config = yaml.safe_load((EXAMPLES / "pre-commit/.pre-commit-config.yaml").read_text())
+    (repo,) = config["repos"]
+    (hook,) = repo["hooks"]
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    (ours,) = [each for each in hooks if each["id"] == hook["id"]]
+    assert ours["pass_filenames"] is False
+    assert ours["require_serial"] is True
+    name, *args = ours["entry"].split()
+    assert name == "dvdup"
+    dataset.put("test/new.nii.gz", leak)
+    assert dvdup(dataset.root, *args).code == code
+    assert f"repo: {repo['repo']}\n" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_example_is_listed():
+    listed = re.findall(r"\]\((\S+?)\)", (EXAMPLES / "README.md").read_text(encoding="utf-8"))
+    there = [
+        path.relative_to(EXAMPLES).as_posix()
+        for path in EXAMPLES.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.name != "README.md"
+    ]
+    assert sorted(listed) == sorted(there)

@@ -1,0 +1,61 @@
+"""What starts must start fast: the command line, its help and the tables load nothing heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "torch", "torchvision", "timm", "open_clip", "numpy", "scipy", "lance", "lancedb", "pyarrow",
+    "nibabel", "pydicom", "SimpleITK", "PIL", "tifffile", "rich", "huggingface_hub",
+)  # fmt: skip
+
+
+def loaded_by(program: str) -> set[str]:
+    """The heavy libraries that are loaded after a program has run in a fresh process."""
+    tail = f"\nimport sys; print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", program + tail], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def command(*args: str) -> str:
+    """A program that runs a command of dvdup and demands exit code 0."""
+    return (
+        f"from dvdup.cli import app\ntry: app.main({list(args)!r})\n"
+        "except SystemExit as stop: assert stop.code == 0, stop.code"
+    )
+
+
+def test_the_probe_sees_a_heavy_library():
+    assert loaded_by("import numpy") == {"numpy"}
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["import dvdup", "import dvdup.cli", "import dvdup.errors, dvdup.records, dvdup.config"],
+)
+def test_importing_loads_nothing_heavy(program):
+    assert loaded_by(program) == set()
+
+
+@pytest.mark.parametrize("args", [("--help",), ("--version",), ("sync", "--help"), ("demo", "-h")])
+def test_help_loads_nothing_heavy(args):
+    assert loaded_by(command(*args)) == set()
+
+
+def test_tables_load_none_of_what_they_list():
+    program = "import dvdup.readers, dvdup.report, dvdup.discover, dvdup.embedders"
+    assert loaded_by(program) <= {"numpy"}
+
+
+def test_listing_the_models_loads_no_network():
+    assert loaded_by(command("models")) <= {"numpy", "huggingface_hub"}
+
+
+def test_every_room_but_the_embedders_does_without_networks():
+    program = "import dvdup.pipeline, dvdup.match, dvdup.verdicts, dvdup.slicing, dvdup.edits"
+    assert not loaded_by(program) & {"torch", "torchvision", "timm", "open_clip", "lancedb"}
