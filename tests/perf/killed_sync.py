@@ -102,7 +102,7 @@ def main() -> None:
         print(f"undisturbed: {seconds:.1f} s, {commits(whole)} versions, {n_cases(whole)} cases")
         reference = table(whole)
         start = time.monotonic()
-        subprocess.run(["dvdup", "check", "-q"], cwd=whole, check=True, capture_output=True)
+        subprocess.run(["dvdup", "log"], cwd=whole, check=True, capture_output=True)
         start_up = time.monotonic() - start
 
         killed = dataset(files, Path(place) / "killed", settings)
