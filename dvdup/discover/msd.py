@@ -88,7 +88,7 @@ def _load(file: str, name: str) -> dict[str, Any]:
             values = json.load(stream)
     except OSError as error:
         raise ConfigError(
-            f"{shown(name)} cannot be read: {error.strerror}; make it readable"
+            f"{shown(name)} cannot be read: {(error.strerror or "").lower()}; make it readable"
         ) from error
     except ValueError as error:
         raise ConfigError(f"{shown(name)} is not valid JSON ({error}); correct it") from error

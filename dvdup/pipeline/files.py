@@ -118,7 +118,8 @@ def hash_files(root: Path, stats: Sequence[FileStat]) -> tuple[FileStat, ...]:
             digest = file_hash(root / stat.path)
             after = _stat(root, stat.path)
         except OSError as error:
-            raise ReadError(f"{stat.path}: {error.strerror or error}") from error
+            reason = (error.strerror or type(error).__name__).lower()
+            raise ReadError(f"{stat.path}: {reason}; make it readable, or leave it out") from error
         if (after.size, after.mtime_ns) != (stat.size, stat.mtime_ns):
             raise ReadError(f"{stat.path} changed while it was read; run it again")
         racy = time.time_ns() - stat.mtime_ns < _RACY_NS
