@@ -87,9 +87,8 @@ def _load(file: str, name: str) -> dict[str, Any]:
         with open(file, encoding="utf-8-sig") as stream:
             values = json.load(stream)
     except OSError as error:
-        raise ConfigError(
-            f"{shown(name)} cannot be read: {(error.strerror or "").lower()}; make it readable"
-        ) from error
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ConfigError(f"{shown(name)} cannot be read: {reason}; make it readable") from error
     except ValueError as error:
         raise ConfigError(f"{shown(name)} is not valid JSON ({error}); correct it") from error
     if not isinstance(values, dict):
