@@ -65,7 +65,7 @@ def test_a_file_that_changes_while_it_is_hashed_is_told(tmp_path, monkeypatch):
 
 
 def test_a_file_that_vanishes_is_told(tmp_path):
-    with pytest.raises(ReadError, match=r"gone.nii: No such file"):
+    with pytest.raises(ReadError, match=r"gone.nii: no such file"):
         hash_files(tmp_path, (FileStat("gone.nii", 1, 1),))
 
 
