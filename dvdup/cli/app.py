@@ -75,9 +75,9 @@ def app() -> None:
 
 
 def _register() -> None:
-    from dvdup.cli import inspect, report, write
+    from dvdup.cli import inspect, report, train, write
 
-    for module in (write, report, inspect):
+    for module in (write, report, inspect, train):
         for command in module.COMMANDS:
             app.add_command(command)
 

@@ -101,6 +101,8 @@ class EmbedderRow:
     """For an alias: what it stands for. Indexes hold the alias, so a change needs a new alias."""
     weights: HubWeights | None = None
     """For an alias: its published weights, known without importing anything."""
+    packaged: str = ""
+    """Weight file inside the package, in `embedders/weights`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,15 @@ class ModelRow:
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 EMBEDDERS: tuple[EmbedderRow, ...] = (
+    EmbedderRow(
+        name="builtin",
+        module="dvdup.embedders.builtin",
+        what="dvdup's own copy-detection network, weights in the package",
+        licence="Apache-2.0",
+        source="dvdup",
+        dimensions=128,
+        packaged="builtin.safetensors",
+    ),
     EmbedderRow(
         name="thumbnail",
         module="dvdup.embedders.thumbnail",
@@ -218,6 +229,8 @@ def quick_weights_hash(name: str, folder: Path | None = None) -> str | None:
     path: Path | None = None
     if parsed.file:
         path = LoadOptions(folder=folder).find(parsed.file)
+    elif row.packaged and not parsed.tag:
+        path = _packaged(row)
     elif row.weights is not None and not parsed.tag:
         path = cached(row.weights)
     return file_hash(path) if path is not None and path.is_file() else None
@@ -234,7 +247,7 @@ def fetch(name: str, options: LoadOptions | None = None) -> Path:
     """
     options = options or LoadOptions()
     parsed, row = _find(name)
-    if not row.needs_weights or parsed.file or parsed.tag == RANDOM:
+    if not row.needs_weights or row.packaged or parsed.file or parsed.tag == RANDOM:
         raise EmbedderError(f"{parsed} has no published weights to fetch")
     weights = row.weights
     if weights is None:
@@ -251,7 +264,7 @@ def available() -> tuple[ModelRow, ...]:
 
 
 def _is_present(row: EmbedderRow) -> bool | None:
-    if not row.needs_weights:
+    if not row.needs_weights or row.packaged:
         return True
     return None if row.weights is None else cached(row.weights) is not None
 
@@ -265,6 +278,10 @@ def _find(name: str) -> tuple[EmbedderName, EmbedderRow]:
     close = difflib.get_close_matches(parsed.head, choices, 1)
     hint = f"; did you mean {close[0]}?" if close else ""
     raise EmbedderError(f"unknown embedder {name!r}; there are {', '.join(choices)}{hint}")
+
+
+def _packaged(row: EmbedderRow) -> Path:
+    return Path(__file__).parent / "weights" / row.packaged
 
 
 def _resolved(parsed: EmbedderName, row: EmbedderRow) -> EmbedderName:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import torch
 
     from dvdup.embedders import LoadOptions
-    from dvdup.embedders.preprocess import Preprocess
     from dvdup.records import EmbedderSpec
 
 CPU_BATCH = 8
@@ -137,7 +136,7 @@ class NetworkEmbedder:
     def __init__(
         self,
         network: torch.nn.Module,
-        preprocess: Preprocess,
+        preprocess: Callable[[np.ndarray, torch.device], torch.Tensor],
         spec: EmbedderSpec,
         options: LoadOptions,
     ) -> None:

@@ -1,0 +1,97 @@
+"""The command train."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dvdup.cli.console import progress_bar, say, stop_requests
+
+if TYPE_CHECKING:
+    from dvdup.train import Row
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="Weight file to write; its .state and .log go beside it.",
+)
+@click.option("--steps", type=click.IntRange(1), default=6000, show_default=True, help="In all.")
+@click.option("--minutes", type=float, help="Stop after so long; --resume goes on.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--resume", is_flag=True, help="Go on where --out stopped.")
+@click.option("--persons", metavar="REGEX", help="Finds the person in the id or path of a scan.")
+@click.option(
+    "--val",
+    "kept_out",
+    multiple=True,
+    metavar="PERSON",
+    help="Keep a person (or pattern) out, to validate on [default: a fifth of them, at most 12].",
+)
+@click.option(
+    "--phantoms", type=click.IntRange(0), default=28, show_default=True, help="Kinds of phantoms."
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks on stderr.")
+def train(paths: tuple[str, ...], quiet: bool, **flags: Any) -> None:
+    """Train the built-in network on scans (files, folders) and procedural phantoms.
+
+    Prints how well edited copies of the persons kept out are found. Use the weights as
+    --embedder builtin@FILE. Ctrl-C stops after the step in hand and keeps what is learnt.
+    """
+    from dvdup import train as room
+
+    with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
+        result = room.train(
+            _request(paths, **flags),
+            progress=progress,
+            should_stop=should_stop,
+            say=lambda line: say(line, quiet=quiet),
+        )
+    say(f"{result.step} steps in {result.seconds / 60:.1f} minutes", quiet=quiet)
+    if not result.done:
+        say("not all steps are done; go on with --resume", quiet=quiet)
+    for line in table_lines(result.validation):
+        click.echo(line)
+
+
+def _request(
+    paths: tuple[str, ...], *, out: Path, phantoms: int, kept_out: tuple[str, ...], **flags: Any
+) -> Any:
+    from dvdup.train import Plan, Request
+
+    plan = Plan(steps=flags["steps"], minutes=flags["minutes"], seed=flags["seed"])
+    return Request(
+        paths=paths,
+        weights=out,
+        plan=plan,
+        persons=flags["persons"],
+        kept_out=kept_out,
+        families=phantoms,
+        resume=flags["resume"],
+    )
+
+
+def table_lines(rows: tuple[Row, ...]) -> list[str]:
+    """The validation table, a line a row under a line of names."""
+    if not rows:
+        return []
+    names = [field.name for field in dataclasses.fields(rows[0])]
+    cells = [names, *([_cell(getattr(row, name)) for name in names] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value) or "-"
+
+
+COMMANDS = (train,)

@@ -1,0 +1,202 @@
+"""Trains the built-in network: on its own recipe's data, or on anybody's scans.
+
+Scans and phantoms -> batches of pairs -> network -> validation on persons kept out. `train` does it
+all; the parts can be used alone. Loaded by `dvdup train` only, so torch is imported at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from dvdup import discover
+from dvdup.config import DatasetConfig
+from dvdup.embedders import LoadOptions, load_embedder
+from dvdup.errors import ConfigError, InputError
+from dvdup.pipeline.workspace import readers_as_formats
+from dvdup.records import Case, Progress, no_progress
+from dvdup.slicing import make_recipe
+from dvdup.train import validate
+from dvdup.train.batches import Batches, Mix
+from dvdup.train.loop import Files, Plan, Trainer, run, write_line
+from dvdup.train.phantoms import cached_phantoms
+from dvdup.train.scans import read_scans
+from dvdup.train.validate import Row
+
+__all__ = ["Files", "Mix", "Plan", "Request", "Result", "Row", "train"]
+
+_KEPT_OUT = 0.2  # share of the persons, where nobody is named
+_MOST_KEPT_OUT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to train, on what."""
+
+    paths: tuple[str, ...]
+    """Files and folders; relative to the working folder."""
+    weights: Path
+    """Where the weights go; the state and the log go beside them."""
+    plan: Plan = dataclasses.field(default_factory=Plan)
+    mix: Mix = dataclasses.field(default_factory=Mix)
+    persons: str | None = None
+    """Regular expression that finds the person in the id or path of a case; None: each its own."""
+    kept_out: tuple[str, ...] = ()
+    """Patterns of the persons to validate on; empty: a fifth of them, at most 12."""
+    families: int = 28
+    """Kinds of phantoms."""
+    members: int = 10
+    """Phantoms of a kind."""
+    resume: bool = False
+    validation: tuple[tuple[str, str], ...] | None = None
+    """(edit, level) to validate on; None: all."""
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of it."""
+
+    step: int
+    seconds: float
+    """Of training, over all sessions."""
+    done: bool
+    """False if time was over, or a stop was asked for: resume to go on."""
+    validation: tuple[Row, ...]
+    """Empty if no volume was kept out, or if it was stopped."""
+
+
+def train(
+    request: Request,
+    *,
+    progress: Progress = no_progress,
+    should_stop: Callable[[], bool] = lambda: False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Result:
+    """Train a network and validate it.
+
+    Args:
+        request: What, on what.
+        progress: Called as work is done.
+        should_stop: Asked after every step.
+        say: Called with remarks.
+
+    Raises:
+        InputError: A path holds no scan; weights are there already; nothing to resume from.
+        ConfigError: A pattern of persons to keep out fits nobody.
+    """
+    files = Files(request.weights)
+    trainer = _trainer(request, files)
+    if request.threads is not None:
+        torch.set_num_threads(request.threads)
+    cases = _cases(request)
+    kept_out = _kept_out(cases, request.kept_out)
+    used = [case for case in cases if person_of(case) not in kept_out]
+    scans, left_out = read_scans(Path.cwd(), used, progress)
+    for line in left_out:
+        say(f"left out: {line}")
+    phantoms = cached_phantoms(
+        files.phantoms, request.plan.seed, request.families, request.members, progress
+    )
+    if not scans and not phantoms:
+        raise InputError("there is nothing to train on: no scan can be read, and no phantoms")
+    say(
+        f"{len(scans)} scans, {len(phantoms)} phantoms; kept out: {', '.join(kept_out) or 'nobody'}"
+    )
+    batches = Batches(scans, phantoms, request.mix, request.plan.seed)
+    done = run(trainer, batches, files, progress=progress, should_stop=should_stop)
+    rows: tuple[Row, ...] = ()
+    if kept_out and not should_stop():
+        rows = validate_file(request.weights, cases, kept_out, request.validation, progress)
+        for row in rows:
+            write_line(files.log, {"validation": dataclasses.asdict(row)})
+    return Result(trainer.step, trainer.seconds, done, rows)
+
+
+def validate_file(
+    weights: Path,
+    cases: Sequence[Case],
+    kept_out: Sequence[str],
+    wanted: Sequence[tuple[str, str]] | None = None,
+    progress: Progress = no_progress,
+) -> tuple[Row, ...]:
+    """Validate weights on some persons, with every volume in the database.
+
+    Raises:
+        EmbedderError: The weights cannot be read.
+        ReadError: A scan cannot be read.
+    """
+    embedder = load_embedder(f"builtin@{weights}", LoadOptions(device="cpu"))
+    recipe = make_recipe(size=embedder.spec.slice_size)
+    root = Path.cwd()
+    database: list[np.ndarray] = []
+    persons: list[str] = []
+    copies: list[validate.Copy] = []
+    for done, case in enumerate(cases):
+        progress("cutting", done, len(cases))
+        stack = validate.cut(root, case, recipe)
+        if len(np.unique(stack.plane)) < len(recipe.planes):
+            continue  # a picture, or a scan too thin to have every plane
+        if person_of(case) in kept_out:
+            copies += validate.edited_copies(root, case, len(database), recipe, wanted)
+        database.append(stack.pixels)
+        persons.append(person_of(case))
+    if not copies or len(set(persons)) < 2:
+        return ()
+    return validate.validate(embedder.embed, database, persons, copies, progress=progress)
+
+
+def person_of(case: Case) -> str:
+    """Who a case is of."""
+    return case.group or case.case_id
+
+
+def _trainer(request: Request, files: Files) -> Trainer:
+    if not request.weights.parent.is_dir():
+        raise InputError(f"there is no folder {request.weights.parent}; make it first")
+    trainer = Trainer(request.plan)
+    if request.resume:
+        trainer.resume(files.state)
+    elif request.weights.exists() or files.state.exists():
+        raise InputError(f"{request.weights} is there already; resume it, or name another file")
+    else:
+        files.log.unlink(missing_ok=True)
+    return trainer
+
+
+def _cases(request: Request) -> tuple[Case, ...]:
+    """The scans of each path, path by path."""
+    formats = readers_as_formats(request.weights.parent)
+    dataset = DatasetConfig(group=request.persons)
+    return tuple(
+        case
+        for path in request.paths
+        for case in discover.by_hand(
+            Path.cwd(), [path], split="", case=None, group=None, dataset=dataset, formats=formats
+        ).cases
+    )
+
+
+def _kept_out(cases: Sequence[Case], patterns: Sequence[str]) -> tuple[str, ...]:
+    """The persons to validate on, sorted."""
+    persons = sorted({person_of(case) for case in cases})
+    if not patterns:
+        count = min(_MOST_KEPT_OUT, int(len(persons) * _KEPT_OUT))
+        return tuple(sorted(sorted(persons, key=_shuffled)[:count]))
+    for pattern in patterns:
+        if not fnmatch.filter(persons, pattern):
+            raise ConfigError(
+                f"there is no person {pattern!r} to keep out; there are {', '.join(persons[:8])}"
+            )
+    return tuple(p for p in persons if any(fnmatch.fnmatchcase(p, each) for each in patterns))
+
+
+def _shuffled(person: str) -> str:
+    return hashlib.blake2b(person.encode(), digest_size=8).hexdigest()
