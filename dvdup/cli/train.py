@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     required=True,
-    help="Weight file to write; its .state and .log go beside it.",
+    help="Weight file to write; its state, log and model card go beside it.",
 )
 @click.option("--steps", type=click.IntRange(1), default=6000, show_default=True, help="In all.")
 @click.option("--minutes", type=float, help="Stop after so long; --resume goes on.")
@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--phantoms", type=click.IntRange(0), default=28, show_default=True, help="Kinds of phantoms."
+)
+@click.option(
+    "--note",
+    "notes",
+    multiple=True,
+    metavar="TEXT",
+    help="A line of the model card about the data, such as its licence.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks on stderr.")
 def train(paths: tuple[str, ...], quiet: bool, **flags: Any) -> None:
@@ -74,6 +81,7 @@ def _request(
         kept_out=kept_out,
         families=phantoms,
         resume=flags["resume"],
+        notes=flags["notes"],
     )
 
 

@@ -1,7 +1,7 @@
 """Trains the built-in network: on its own recipe's data, or on anybody's scans.
 
 Scans and phantoms -> batches of pairs -> network -> validation on persons kept out. `train` does it
-all; the parts can be used alone. Loaded by `dvdup train` only, so torch is imported at once.
+all; the parts can be used alone. Loaded by `dvdup train` only, because torch is imported at once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from dvdup import discover
 from dvdup.config import DatasetConfig
@@ -25,6 +24,7 @@ from dvdup.records import Case, Progress, no_progress
 from dvdup.slicing import make_recipe
 from dvdup.train import validate
 from dvdup.train.batches import Batches, Mix
+from dvdup.train.card import Facts, write_card
 from dvdup.train.loop import Files, Plan, Trainer, run, write_line
 from dvdup.train.phantoms import cached_phantoms
 from dvdup.train.scans import read_scans
@@ -57,7 +57,8 @@ class Request:
     resume: bool = False
     validation: tuple[tuple[str, str], ...] | None = None
     """(edit, level) to validate on; None: all."""
-    threads: int | None = None
+    notes: tuple[str, ...] = ()
+    """What the model card says about the data, its licences above all; empty: the paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,6 @@ def train(
     """
     files = Files(request.weights)
     trainer = _trainer(request, files)
-    if request.threads is not None:
-        torch.set_num_threads(request.threads)
     cases = _cases(request)
     kept_out = _kept_out(cases, request.kept_out)
     used = [case for case in cases if person_of(case) not in kept_out]
@@ -117,6 +116,18 @@ def train(
         rows = validate_file(request.weights, cases, kept_out, request.validation, progress)
         for row in rows:
             write_line(files.log, {"validation": dataclasses.asdict(row)})
+    facts = Facts(
+        data=request.notes or request.paths,
+        scans=len(scans),
+        phantoms=len(phantoms),
+        kept_out=kept_out,
+        plan=request.plan,
+        mix=request.mix,
+        steps=trainer.step,
+        seconds=trainer.seconds,
+        rows=rows,
+    )
+    write_card(request.weights, facts)
     return Result(trainer.step, trainer.seconds, done, rows)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -130,8 +131,12 @@ class Trainer:
             self.network.load_state_dict(kept["network"])
             self.average.load_state_dict(kept["average"])
             self.optimizer.load_state_dict(kept["optimizer"])
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
-            raise InputError(f"{state} holds no state of a run to resume: {error}") from error
+        except FileNotFoundError as error:
+            raise InputError(f"there is no {state} to resume; start without --resume") from error
+        except (OSError, RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
+            raise InputError(
+                f"{state} holds no state of a run, or is damaged; start anew under another name"
+            ) from error
         self.step, self.seconds = int(kept["step"]), float(kept["seconds"])
 
 
