@@ -248,14 +248,17 @@ def test_rotation_is_rigid_in_mm():
 
 def test_a_composition_is_its_edits_one_after_the_other():
     """The places of three edits multiply; checked where only geometry has touched the values."""
-    for number in range(40):
-        done = only(COMPOSE, "mild", case=str(number))
+    for number in range(400):
+        done = only(COMPOSE, "strong", case=str(number))
         names = [each["name"] for each in done.truth["edits"]]
-        if names[1] not in {"blur", "contrast"} or names[2] != "slab":
+        # of those that do not commute with taking a slab
+        if names[0] not in {"zoom", "tilt"} or names[1:] != ["contrast", "slab"]:
+            continue
+        if done.truth["edits"][2]["start"] < 8:
             continue
         places, inside = covered(done, SMOOTH, margin=3.0)
         expected = ndimage.map_coordinates(SMOOTH, places, order=1)[inside]
-        assert np.corrcoef(expected, done.values.ravel()[inside])[0, 1] > 0.99
+        assert np.corrcoef(expected, done.values.ravel()[inside])[0, 1] > 0.999
         break
     else:
         pytest.fail("no composition of the kind that can be checked")

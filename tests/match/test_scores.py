@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -103,15 +104,15 @@ def check(found, a, b, limits):
         assert pair.cohort == (len(forth.keys), len(reverse.keys))
 
 
-def cases(draw, make, split):
-    """Up to 11 cases of up to 3 channels; some are copies of the one before."""
+def cases(draw, make, split, *, copies=True):
+    """Up to 11 cases of up to 3 channels; some may be copies of the one before."""
     few = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=3), max_size=4)
     many = st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=2), min_size=8, max_size=11)
     sizes = draw(st.one_of(few, many))
     made = make(draw(st.integers(0, 10_000)), split, sizes, dimensions=4)
     keys = sorted(made)
     for before, key in itertools.pairwise(keys):
-        if draw(st.booleans()):
+        if copies and draw(st.booleans()):
             made[key] = made[before]
     return made
 
@@ -147,18 +148,17 @@ def test_two_versions_of_one_split(rows, side, data):
     check(found, a, b, ALL)
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    data=st.data(),
-    budget=st.sampled_from([1, 1500, 4000]),
-    block=st.integers(1, 7),
-    order=st.integers(0, 9),
-)
-def test_tiles_and_blocks_change_nothing(rows, side, data, budget, block, order):
+BUDGETS = st.sampled_from([1, 1500, 4000])
+BLOCKS = st.integers(1, 7)
+ORDERS = st.integers(0, 9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data(), budget=BUDGETS, block=BLOCKS, order=ORDERS)
+def test_tiles_and_blocks_change_no_score(rows, side, data, budget, block, order):
     a, b = cases(data.draw, rows, "train"), cases(data.draw, rows, "test")
-    whole = MatchSettings(keep_nearest=2, top3=True)
-    tiled = MatchSettings(keep_nearest=2, top3=True, budget=budget)
-    expected = match(side(a), side(b), whole)
+    expected = match(side(a), side(b), ALL)
+    tiled = dataclasses.replace(ALL, budget=budget)
     found = match(side(a, block, order), side(b, block, order + 1), tiled)
     assert [(pair.a, pair.b) for pair in found] == [(pair.a, pair.b) for pair in expected]
     for one, other in zip(found, expected, strict=True):
@@ -167,6 +167,20 @@ def test_tiles_and_blocks_change_nothing(rows, side, data, budget, block, order)
             left, right = getattr(one, name), getattr(other, name)
             assert left.a_to_b == pytest.approx(right.a_to_b, abs=2e-6), name
             assert left.b_to_a == pytest.approx(right.b_to_a, abs=2e-6), name
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data(), budget=BUDGETS, block=BLOCKS, order=ORDERS)
+def test_tiles_and_blocks_do_not_decide_which_pairs_are_kept(
+    rows, side, data, budget, block, order
+):
+    a = cases(data.draw, rows, "train", copies=False)
+    b = cases(data.draw, rows, "test", copies=False)
+    few = MatchSettings(keep_nearest=2, keep_above=0.6)
+    expected = match(side(a), side(b), few)
+    tiled = dataclasses.replace(few, budget=budget)
+    found = match(side(a, block, order), side(b, block, order + 1), tiled)
+    assert [(pair.a, pair.b) for pair in found] == [(pair.a, pair.b) for pair in expected]
 
 
 def test_more_slices_than_one_product_takes(rows, side):

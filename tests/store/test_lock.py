@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -15,6 +14,8 @@ from dvdup import store
 from dvdup.errors import StoreError
 from dvdup.store import Index, Writer, write_lock
 
+PATIENCE = 30.0
+"""Seconds after which a test that would wait for ever fails."""
 HOLD = (
     "import sys, time; from pathlib import Path; from dvdup.store import write_lock\n"
     "with write_lock(Path(sys.argv[1])):\n"
@@ -23,17 +24,20 @@ HOLD = (
 
 
 def test_the_second_waits_and_says_so_once(folder):
-    order = []
+    order, waits = [], threading.Event()
+
+    def told():
+        order.append("waiting")
+        waits.set()
 
     def second():
-        with write_lock(folder, lambda: order.append("waiting")):
+        with write_lock(folder, told):
             order.append("second")
 
     with write_lock(folder, lambda: order.append("never")):
         thread = threading.Thread(target=second)
         thread.start()
-        while not order:
-            time.sleep(0.005)
+        waits.wait(PATIENCE)
         order.append("first done")
     thread.join()
     assert order == ["waiting", "first done", "second"]
@@ -49,7 +53,7 @@ def test_a_killed_process_gives_its_lock_back(folder):
     waited = threading.Event()
 
     def kill():
-        waited.wait()
+        waited.wait(PATIENCE)
         holder.send_signal(signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
