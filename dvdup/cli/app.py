@@ -75,9 +75,9 @@ def app() -> None:
 
 
 def _register() -> None:
-    from dvdup.cli import inspect, report, write
+    from dvdup.cli import bench, inspect, report, write
 
-    for module in (write, report, inspect):
+    for module in (write, report, inspect, bench):
         for command in module.COMMANDS:
             app.add_command(command)
 
