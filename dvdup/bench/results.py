@@ -12,7 +12,7 @@ from dvdup.bench import statistics
 from dvdup.bench.plan import Line, Record
 from dvdup.bench.scans import UNEDITED
 from dvdup.bench.statistics import Rate, Sample
-from dvdup.edits import LEVELS
+from dvdup.edits import COMPOSE, EDITS, LEVELS
 from dvdup.records import Unreadable
 
 EVERYDAY = ("mild", "medium")
@@ -122,7 +122,12 @@ class Settings:
 
 
 def make_row(
-    embedder: str, line: Line, answers: Answers, settings: Settings, extra: dict[str, Any]
+    embedder: str,
+    line: Line,
+    answers: Answers,
+    settings: Settings,
+    slices_per_second: float | None,
+    bytes_per_case: int,
 ) -> Row:
     """Judge one line.
 
@@ -131,7 +136,8 @@ def make_row(
         line: Which line.
         answers: All queries of the method.
         settings: Seed and size of the bootstrap.
-        extra: `slices_per_second` and `bytes_per_case`.
+        slices_per_second: As measured.
+        bytes_per_case: As measured.
     """
     sample = answers.sample(line)
     n_persons = int(sample.person.max()) + 1
@@ -157,7 +163,8 @@ def make_row(
                 for level in LEVELS
                 if ((answers.edit == name) & (answers.level == level)).any()
             }
-            for name in dict.fromkeys(answers.edit[edited].tolist())
+            for name in (*EDITS, COMPOSE)
+            if (answers.edit == name).any()
         },
         specificity=_specificity(sample, limits, draws),
         wrong_case=over(wrong, edited),
@@ -166,7 +173,8 @@ def make_row(
         n_negatives=int((~edited).sum()),
         n_negatives_edited=int(edited.sum()),
         n_positives=int(edited.sum()),
-        **extra,
+        slices_per_second=slices_per_second,
+        bytes_per_case=bytes_per_case,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ from dvdup.bench.plan import (
 from dvdup.bench.results import Answers, Curve, Result, Row, Settings, curve_of, make_row
 from dvdup.bench.scans import copies
 from dvdup.bench.work import Work
-from dvdup.bench.workers import Job, Setup, Worker
+from dvdup.bench.workers import Crew, Job, Setup, Worker
 from dvdup.errors import InputError
 from dvdup.pipeline.sync import Interrupted
 from dvdup.pipeline.workspace import Workspace, load_options, n_jobs, recipe_of
@@ -93,16 +93,18 @@ def measure(
     plan = Plan(plan_edits(options.edits, options.quick))
     jobs = _jobs(workspace, options)
     chosen = _choose(workspace, paths, options)
-    subjects, unreadable = _survey(workspace, chosen, hooks)
-    setup = Setup(
-        workspace.root, subjects.cases, persons=subjects.persons, copies=copies(subjects.contents)
-    )
-    folder = options.work or workspace.folder / "bench"
-    works = {job.name: Work(folder, key_of(job.method, subjects, job.variants)) for job in jobs}
-    setup = _with_databases(workspace, dataclasses.replace(setup, jobs=jobs), works, hooks)
-    _ask(workspace, setup, plan, works, hooks)
+    with Crew(n_jobs(workspace.config), hooks.should_stop) as crew:
+        run = _Run(workspace, crew, hooks)
+        subjects, unreadable = run.survey(chosen)
+        works = _works(workspace, options, jobs, subjects)
+        setup = Setup(
+            workspace.root, subjects.cases, jobs, subjects.persons, copies(subjects.contents)
+        )
+        setup = run.with_databases(setup, works)
+        run.ask(setup, plan, works)
     data = _data(chosen, subjects, plan, options)
-    return _result(workspace, setup, works, plan, options, data, unreadable)
+    rows, curves = _judged(workspace, setup, works, plan, options)
+    return Result(data, rows, curves, unreadable)
 
 
 def _jobs(workspace: Workspace, options: Options) -> tuple[Job, ...]:
@@ -153,76 +155,106 @@ def _choose(workspace: Workspace, paths: Sequence[str], options: Options) -> _Ch
     )
 
 
-def _survey(
-    workspace: Workspace, chosen: _Chosen, hooks: Hooks
-) -> tuple[Subjects, tuple[Unreadable, ...]]:
-    """Read every scan once: what can be read takes part."""
-    setup = Setup(workspace.root, chosen.cases)
-    codes = range(len(chosen.cases))
-    found = dict(_work(workspace, setup, workers.survey, codes, hooks, "reading"))
-    good = [code for code in codes if found[code].content is not None]
-    subjects = Subjects(
-        tuple(chosen.cases[code] for code in good),
-        tuple(content for code in good if (content := found[code].content) is not None),
-        tuple(chosen.persons[code] for code in good),
-    )
-    if len(set(subjects.persons)) < 2:
+def _works(
+    workspace: Workspace, options: Options, jobs: Sequence[Job], subjects: Subjects
+) -> dict[str, Work]:
+    """The work of each method, by name."""
+    folder = options.work
+    if folder is None:
+        folder = workspace.folder / "bench"
+        with workspace.writing():  # makes the folder, which keeps itself out of git
+            pass
+    return {job.name: Work(folder, key_of(job.method, subjects, job.variants)) for job in jobs}
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The steps that workers do."""
+
+    workspace: Workspace
+    crew: Crew
+    hooks: Hooks
+
+    def survey(self, chosen: _Chosen) -> tuple[Subjects, tuple[Unreadable, ...]]:
+        """Read every scan once: what can be read takes part."""
+        setup = Setup(self.workspace.root, chosen.cases)
+        codes = range(len(chosen.cases))
+        found = dict(self._all(setup, workers.survey, codes, "reading"))
+        good = [code for code in codes if found[code].content is not None]
+        subjects = Subjects(
+            tuple(chosen.cases[code] for code in good),
+            tuple(content for code in good if (content := found[code].content) is not None),
+            tuple(chosen.persons[code] for code in good),
+        )
+        bad = tuple(
+            Unreadable(case.case_id, "", case.files, found[code].reason)
+            for code, case in enumerate(chosen.cases)
+            if found[code].content is None
+        )
+        for case in bad:
+            self.hooks.say(f"left out: {case.case}: {case.reason}")
+        _demand_persons(subjects)
+        return subjects, bad
+
+    def with_databases(self, setup: Setup, works: Mapping[str, Work]) -> Setup:
+        """Describe every unedited scan, for the methods that have no database yet."""
+        missing = tuple(job for job in setup.jobs if works[job.name].database() is None)
+        if missing:
+            short = dataclasses.replace(setup, jobs=missing)
+            codes = range(len(setup.cases))
+            found = dict(self._all(short, workers.describe, codes, "embedding"))
+            for i, job in enumerate(missing):
+                join([found[code][i] for code in codes]).save(works[job.name].database_file)
+        jobs = tuple(
+            dataclasses.replace(job, database_file=works[job.name].database_file)
+            for job in setup.jobs
+        )
+        return dataclasses.replace(setup, jobs=jobs)
+
+    def ask(self, setup: Setup, plan: Plan, works: Mapping[str, Work]) -> None:
+        """Do the queries that no earlier run has done."""
+        orders = _orders(setup, plan, works)
+        total = sum(len(task.edits) for task, _ in orders)
+        done = 0
+        self.hooks.progress("querying", 0, total)
+        if not orders:
+            return
+        for (task, _), records in self.crew.run(setup, workers.ask, orders):
+            for name, work in works.items():
+                work.add(record for method, record in records if method == name)
+            done += len(task.edits)
+            self.hooks.progress("querying", done, total)
+        if done < total:
+            raise Interrupted(
+                f"stopped after {done} of {total} queries; what was finished is kept, run it "
+                "again to go on"
+            )
+
+    def _all(
+        self, setup: Setup, function: Callable[[Worker, T], R], items: Sequence[T], what: str
+    ) -> Iterator[tuple[T, R]]:
+        """Do all items, or raise if the user wants to stop."""
+        done = 0
+        for result in self.crew.run(setup, function, items):
+            yield result
+            done += 1
+            self.hooks.progress(what, done, len(items))
+        if done < len(items):
+            raise Interrupted(f"stopped while {what}; run it again to go on")
+
+
+def _demand_persons(subjects: Subjects) -> None:
+    persons = len(set(subjects.persons))
+    if persons < 2:
         raise InputError(
             f"bench needs scans of at least two persons; found {len(subjects)} readable scans of "
-            f"{len(set(subjects.persons))}; see --groups"
-        )
-    bad = tuple(
-        Unreadable(case.case_id, "", case.files, found[code].reason)
-        for code, case in enumerate(chosen.cases)
-        if found[code].content is None
-    )
-    for case in bad:
-        hooks.say(f"left out: {case.case}: {case.reason}")
-    return subjects, bad
-
-
-def _with_databases(
-    workspace: Workspace, setup: Setup, works: dict[str, Work], hooks: Hooks
-) -> Setup:
-    """Describe every unedited scan, for the methods that have no database yet."""
-    missing = tuple(job for job in setup.jobs if works[job.name].database() is None)
-    if missing:
-        short = dataclasses.replace(setup, jobs=missing)
-        codes = range(len(setup.cases))
-        found = dict(_work(workspace, short, workers.describe, codes, hooks, "embedding"))
-        for i, job in enumerate(missing):
-            join([found[code][i] for code in codes]).save(works[job.name].database_file)
-    jobs = tuple(
-        dataclasses.replace(job, database_file=works[job.name].database_file) for job in setup.jobs
-    )
-    return dataclasses.replace(setup, jobs=jobs)
-
-
-def _ask(
-    workspace: Workspace, setup: Setup, plan: Plan, works: dict[str, Work], hooks: Hooks
-) -> None:
-    """Do the queries that no earlier run has done."""
-    orders = _orders(setup, plan, works)
-    total = sum(len(task.edits) for task, _ in orders)
-    done = 0
-    hooks.progress("querying", 0, total)
-    if not orders:
-        return
-    for (task, _), records in workers.run(
-        setup, workers.ask, orders, n_jobs(workspace.config), hooks.should_stop
-    ):
-        for name, work in works.items():
-            work.add(record for method, record in records if method == name)
-        done += len(task.edits)
-        hooks.progress("querying", done, total)
-    if done < total:
-        raise Interrupted(
-            f"stopped after {done} of {total} queries; what was finished is kept, run it again "
-            "to go on"
+            f"{persons}; see --groups"
         )
 
 
-def _orders(setup: Setup, plan: Plan, works: dict[str, Work]) -> list[tuple[Task, tuple[str, ...]]]:
+def _orders(
+    setup: Setup, plan: Plan, works: Mapping[str, Work]
+) -> list[tuple[Task, tuple[str, ...]]]:
     """Tasks, each with the methods that have to do it; edits done by all methods are left out."""
     orders = []
     for task in plan.tasks(len(setup.cases)):
@@ -235,25 +267,6 @@ def _orders(setup: Setup, plan: Plan, works: dict[str, Work]) -> list[tuple[Task
             (Task(task.scan, task.level, edits), tuple(names)) for edits, names in by_edits.items()
         ]
     return orders
-
-
-def _work(
-    workspace: Workspace,
-    setup: Setup,
-    function: Callable[[Worker, T], R],
-    items: Sequence[T],
-    hooks: Hooks,
-    what: str,
-) -> Iterable[tuple[T, R]]:
-    """Do all items, or raise if the user wants to stop."""
-    done = 0
-    jobs = n_jobs(workspace.config)
-    for result in workers.run(setup, function, items, jobs, hooks.should_stop):
-        yield result
-        done += 1
-        hooks.progress(what, done, len(items))
-    if done < len(items):
-        raise Interrupted(f"stopped while {what}; run it again to go on")
 
 
 def _data(chosen: _Chosen, subjects: Subjects, plan: Plan, options: Options) -> dict[str, Any]:
@@ -271,15 +284,9 @@ def _data(chosen: _Chosen, subjects: Subjects, plan: Plan, options: Options) -> 
     }
 
 
-def _result(
-    workspace: Workspace,
-    setup: Setup,
-    works: dict[str, Work],
-    plan: Plan,
-    options: Options,
-    data: dict[str, Any],
-    unreadable: tuple[Unreadable, ...],
-) -> Result:
+def _judged(
+    workspace: Workspace, setup: Setup, works: Mapping[str, Work], plan: Plan, options: Options
+) -> tuple[tuple[Row, ...], tuple[Curve, ...]]:
     rows: list[Row] = []
     curves: list[Curve] = []
     settings = Settings(options.seed, options.bootstrap)
@@ -291,13 +298,10 @@ def _result(
         speed = _speed(answers, n_jobs(workspace.config)) if options.timing else None
         for line in job.lines:
             n_bytes = INDEXES[line.index](database).n_bytes
-            extra = {
-                "slices_per_second": speed,
-                "bytes_per_case": round(n_bytes / database.n_cases),
-            }
-            rows.append(make_row(job.method.name, line, answers, settings, extra))
+            size = round(n_bytes / database.n_cases)
+            rows.append(make_row(job.method.name, line, answers, settings, speed, size))
             curves.append(curve_of(rows[-1], answers))
-    return Result(data, tuple(rows), tuple(curves), unreadable)
+    return tuple(rows), tuple(curves)
 
 
 def _speed(answers: Answers, jobs: int) -> float | None:

@@ -51,11 +51,11 @@ def table(document: Document, width: int, color: bool) -> str:
 
 
 LEGEND = (
-    "Youden: at the threshold of the largest sensitivity + specificity, over mild and medium "
-    "edits. Then sensitivity at the threshold for specificity 0.99, with what it reached (spec) "
-    "and the 95 % interval over persons. Thresholds are fitted on other persons. Specificity is "
-    "the worse of unedited and edited negatives. wrong: alarms for a wrong case. first: the source "
-    "ranks first, whatever its score."
+    "All in per cent. Youden, spec: sensitivity and specificity at the threshold of their largest "
+    "sum, over mild and medium edits. Then sensitivity at the threshold for specificity 99, by "
+    "strength and over all edits (95 % interval over persons), and the specificity it reached. "
+    "Thresholds are fitted on other persons; specificity is the worse of unedited and edited "
+    "negatives. wrong: alarms for a wrong case. first: the source ranks first, whatever its score."
 )
 
 
@@ -110,7 +110,8 @@ def _cells(row: Row) -> list[str]:
     interval = at["all"]
     whole = _share(interval)
     if interval is not None:
-        whole += f" ({interval['ci'][0]:.2f}-{interval['ci'][1]:.2f})"
+        low, high = (100 * bound for bound in interval["ci"])
+        whole += f" ({low:.0f}-{high:.0f})"
     return [
         score_name(row),
         _share(youden["sensitivity"]),
@@ -132,7 +133,8 @@ def score_name(row: Row) -> str:
 
 
 def _share(rate: dict[str, Any] | None) -> str:
-    return "-" if rate is None else f"{rate['value']:.3f}"
+    """In per cent."""
+    return "-" if rate is None else f"{100 * rate['value']:.1f}"
 
 
 def _weakest(rows: list[Row]) -> Iterator[str]:
@@ -145,8 +147,8 @@ def _weakest(rows: list[Row]) -> Iterator[str]:
         if rate is not None and rate["value"] < 1
     )
     if found:
-        named = ", ".join(f"{name} {value:.2f}" for value, name in found[:_WEAKEST])
-        yield f"{score_name(row)} is weakest at: {named}"
+        named = ", ".join(f"{name} {100 * value:.0f}" for value, name in found[:_WEAKEST])
+        yield f"{score_name(row)} finds least of: {named}"
 
 
 def markdown(document: Document) -> str:

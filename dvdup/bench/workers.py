@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import numpy as np
@@ -28,7 +31,7 @@ from dvdup.bench.plan import Line, Record, Task
 from dvdup.bench.queries import Asked, judge
 from dvdup.bench.scans import Content, Scan, content_of, read_scan
 from dvdup.embedders import LoadOptions
-from dvdup.errors import ReadError
+from dvdup.errors import InputError, ReadError
 from dvdup.records import Case
 
 T = TypeVar("T")
@@ -64,20 +67,27 @@ class Setup:
 
 
 class Worker:
-    """The state of one worker process."""
+    """What one worker process keeps between items."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self) -> None:
         """Load nothing yet."""
-        self.setup = setup
-        self._scan: tuple[int, Scan] | None = None
+        self.setup = Setup(Path(), ())
+        self._scan: tuple[Case, Scan] | None = None
         self._describers: dict[str, Describer] = {}
         self._databases: dict[str, Database] = {}
         self._indexes: dict[tuple[str, str], NearestIndex] = {}
 
+    def adopt(self, setup: Setup) -> None:
+        """Take another setup of the same bench; what is loaded stays as far as it fits."""
+        self.setup = setup
+        self._databases.clear()
+        self._indexes.clear()
+
     def scan(self, code: int) -> Scan:
         """A scan of the setup, unedited."""
-        if self._scan is None or self._scan[0] != code:
-            self._scan = (code, read_scan(self.setup.root, self.setup.cases[code]))
+        case = self.setup.cases[code]
+        if self._scan is None or self._scan[0] != case:
+            self._scan = (case, read_scan(self.setup.root, case))
         return self._scan[1]
 
     def describer(self, job: Job) -> Describer:
@@ -149,60 +159,100 @@ def _record(worker: Worker, job: Job, task: Task, edit: str, edited: Scan) -> Re
     return Record(task.scan, edit, task.level, len(rows), rows.seconds, outcomes)
 
 
-_worker: Worker | None = None
+class Crew:
+    """Worker processes, or this process alone if one job is asked for."""
 
+    def __init__(self, n_jobs: int, should_stop: Callable[[], bool]) -> None:
+        """Start nothing yet.
 
-def _begin(setup: Setup) -> None:
-    """Set a worker process up; Ctrl-C is the business of the main process."""
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _worker = Worker(setup)
+        Args:
+            n_jobs: Worker processes.
+            should_stop: Asked before an item is begun; items in hand are finished.
+        """
+        self._n_jobs = n_jobs
+        self._should_stop = should_stop
+        self._alone = Worker()
+        self._open = ExitStack()
+        self._pool: ProcessPoolExecutor | None = None
 
+    def __enter__(self) -> Crew:
+        if self._n_jobs > 1:
+            self._folder = Path(self._open.enter_context(TemporaryDirectory(prefix="dvdup-")))
+            self._open.enter_context(_one_thread_each())
+            context = multiprocessing.get_context("spawn")
+            pool = ProcessPoolExecutor(self._n_jobs, context, _begin)
+            self._pool = self._open.enter_context(pool)
+        return self
 
-def _do(function: Callable[[Worker, T], R], item: T) -> R:
-    assert _worker is not None
-    return function(_worker, item)
+    def __exit__(self, *details: object) -> None:
+        self._open.close()
 
+    def run(
+        self, setup: Setup, function: Callable[[Worker, T], R], items: Iterable[T]
+    ) -> Iterator[tuple[T, R]]:
+        """Do some work.
 
-def run(
-    setup: Setup,
-    function: Callable[[Worker, T], R],
-    items: Iterable[T],
-    n_jobs: int,
-    should_stop: Callable[[], bool],
-) -> Iterator[tuple[T, R]]:
-    """Do some work in worker processes, or in this one if one job is asked for.
+        Args:
+            setup: What the workers have to know.
+            function: A function of this module.
+            items: Work for it.
 
-    Args:
-        setup: What the workers have to know.
-        function: A function of this module.
-        items: Work for it.
-        n_jobs: Worker processes.
-        should_stop: Asked before an item is begun; items in hand are finished.
+        Yields:
+            (item, result) in the order in which they are finished.
 
-    Yields:
-        (item, result) in the order in which they are finished.
-    """
-    if n_jobs == 1:
-        worker = Worker(setup)
-        yield from ((item, function(worker, item)) for item in items if not should_stop())
-        return
-    with _one_thread_each(), _pool(setup, n_jobs) as pool:
+        Raises:
+            InputError: A worker died, as they do when memory runs out.
+        """
+        if self._pool is None:
+            self._alone.adopt(setup)
+            yield from (
+                (item, function(self._alone, item)) for item in items if not self._should_stop()
+            )
+            return
+        try:
+            yield from self._spread(self._pool, setup, function, items)
+        except BrokenProcessPool as error:
+            raise InputError(
+                "a worker process died, perhaps because memory ran out; what was finished is "
+                "kept, run it again with fewer --jobs"
+            ) from error
+
+    def _spread(
+        self,
+        pool: ProcessPoolExecutor,
+        setup: Setup,
+        function: Callable[[Worker, T], R],
+        items: Iterable[T],
+    ) -> Iterator[tuple[T, R]]:
+        file = self._folder / f"{len(list(self._folder.iterdir()))}.setup"
+        file.write_bytes(pickle.dumps(setup))
         waiting = iter(items)
         running: dict[Future[R], T] = {}
         while True:
-            ready = 0 if should_stop() else 2 * n_jobs - len(running)
-            for item in islice(waiting, ready):
-                running[pool.submit(_do, function, item)] = item
+            free = 0 if self._should_stop() else 2 * self._n_jobs - len(running)
+            for item in islice(waiting, free):
+                running[pool.submit(_do, file, function, item)] = item
             if not running:
                 return
             for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), future.result()
 
 
-def _pool(setup: Setup, n_jobs: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(n_jobs, context, _begin, (setup,))
+_worker = Worker()
+_adopted: Path | None = None
+
+
+def _begin() -> None:
+    """Set a worker process up; Ctrl-C is the business of the main process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _do(setup: Path, function: Callable[[Worker, T], R], item: T) -> R:
+    global _adopted
+    if setup != _adopted:
+        _worker.adopt(pickle.loads(setup.read_bytes()))
+        _adopted = setup
+    return function(_worker, item)
 
 
 @contextmanager
