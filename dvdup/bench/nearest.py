@@ -19,7 +19,7 @@ from dvdup.errors import ConfigError
 _BLOCK = 1 << 16  # database rows multiplied at once
 _LINKS = 32  # of HNSW
 _BUILD = 200  # efConstruction of HNSW
-_SEARCH = 128  # efSearch of HNSW, at least
+_SEARCH = 128  # efSearch of HNSW
 
 
 class Answers(Protocol):
@@ -106,40 +106,39 @@ class ExactAnswers:
 
 
 class _Faiss:
-    """A faiss index; rows of cases that are not allowed are dropped from a longer answer."""
+    """A faiss index; what it answers is made cases of."""
 
     def __init__(self, database: Database) -> None:
         import faiss
 
         faiss.omp_set_num_threads(1)  # so that an index is built the same way every time
-        self._database = database
-        self._index = self._make(faiss, database.embedding.shape[1])
+        self._faiss: Any = faiss
+        self._starts = database.starts
+        self._case_of_row = database.case_of_row
+        self._index = self._make(database.embedding.shape[1])
         self._index.add(np.ascontiguousarray(database.embedding))
         self.n_bytes = int(faiss.serialize_index(self._index).nbytes)
 
-    def _make(self, faiss: Any, dimensions: int) -> Any:
+    def _make(self, dimensions: int) -> Any:
         raise NotImplementedError
 
-    def _search(self, embedding: np.ndarray, k: int) -> np.ndarray:
-        found: np.ndarray = self._index.search(np.ascontiguousarray(embedding), k)[1]
-        return found
+    def rows(self, embedding: np.ndarray, allowed: np.ndarray, k: int) -> np.ndarray:
+        """Row numbers (S, k or more), nearest first, -1 where there are fewer."""
+        raise NotImplementedError
 
     def ask(self, embedding: np.ndarray) -> Answers:
-        """Searched once it is known how much has to be dropped."""
-        return _FaissAnswers(self, embedding)
+        """Searched once it is known which cases are allowed."""
+        return _FaissAnswers(self, np.ascontiguousarray(embedding))
 
     def cases(self, embedding: np.ndarray, allowed: np.ndarray, k: int) -> np.ndarray:
-        """As `Answers.nearest`."""
-        n_rows = len(self._database.embedding)
-        barred = int(np.diff(self._database.starts)[~allowed].sum())
-        rows = self._search(embedding, min(n_rows, k + barred))
-        codes = np.where(rows >= 0, self._database.case_of_row[rows], -1)
+        """As `Answers.nearest`: rows of cases that are not allowed are dropped."""
+        rows = self.rows(embedding, allowed, k)
+        codes = np.where(rows >= 0, self._case_of_row[rows], -1)
         usable = (codes >= 0) & allowed[codes]
         order = np.argsort(~usable, axis=1, kind="stable")[:, :k]
-        chosen = np.where(
-            np.take_along_axis(usable, order, axis=1), np.take_along_axis(codes, order, axis=1), -1
-        )
-        return np.pad(chosen, ((0, 0), (0, max(0, k - chosen.shape[1]))), constant_values=-1)
+        codes = np.where(usable, codes, -1)
+        chosen = np.take_along_axis(codes, order, axis=1)
+        return np.pad(chosen, ((0, 0), (0, k - chosen.shape[1])), constant_values=-1)
 
 
 class _FaissAnswers:
@@ -153,21 +152,32 @@ class _FaissAnswers:
 class Hnsw(_Faiss):
     """Hierarchical navigable small worlds (Malkov, Yashunin, arXiv 1603.09320)."""
 
-    def _make(self, faiss: Any, dimensions: int) -> Any:
-        index = faiss.IndexHNSWFlat(dimensions, _LINKS, faiss.METRIC_INNER_PRODUCT)
+    def _make(self, dimensions: int) -> Any:
+        index = self._faiss.IndexHNSWFlat(dimensions, _LINKS, self._faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = _BUILD
         return index
 
-    def _search(self, embedding: np.ndarray, k: int) -> np.ndarray:
-        self._index.hnsw.efSearch = max(_SEARCH, 2 * k)
-        return super()._search(embedding, k)
+    def rows(self, embedding: np.ndarray, allowed: np.ndarray, k: int) -> np.ndarray:
+        """One search that passes through rows that are not allowed and does not return them."""
+        wanted = np.flatnonzero(allowed[self._case_of_row])
+        chosen = self._faiss.IDSelectorBatch(wanted)
+        settings = self._faiss.SearchParametersHNSW(sel=chosen, efSearch=_SEARCH)
+        found: np.ndarray = self._index.search(embedding, k, params=settings)[1]
+        return found
 
 
 class Lsh(_Faiss):
     """Locality-sensitive hashing: signs after a random rotation, two bits a dimension."""
 
-    def _make(self, faiss: Any, dimensions: int) -> Any:
-        return faiss.IndexLSH(dimensions, 2 * dimensions)
+    def _make(self, dimensions: int) -> Any:
+        return self._faiss.IndexLSH(dimensions, 2 * dimensions)
+
+    def rows(self, embedding: np.ndarray, allowed: np.ndarray, k: int) -> np.ndarray:
+        """It cannot leave rows out, so that it is asked for so many more."""
+        barred = int(np.diff(self._starts)[~allowed].sum())
+        n = min(len(self._case_of_row), k + barred)
+        found: np.ndarray = self._index.search(embedding, n)[1]
+        return found
 
 
 INDEXES: Mapping[str, type[Exact] | type[_Faiss]] = MappingProxyType(

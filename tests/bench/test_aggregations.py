@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dvdup.bench.aggregations import AGGREGATIONS
-from dvdup.bench.database import NEVER, Database, Query
+from dvdup.bench.database import Database, Query
 from dvdup.bench.nearest import Exact, ExactAnswers
 
 
@@ -65,13 +65,30 @@ def test_where_nobody_is_allowed_nobody_scores(name):
     assert (AGGREGATIONS[name].score(query) == -np.inf).all()
 
 
-def test_the_own_score_is_high_for_a_copy_among_look_alikes():
-    rng = np.random.default_rng(0)
-    angles = np.concatenate([rng.uniform(20, 40, 5) for _ in range(12)])
-    starts = np.arange(0, 61, 5)
-    copy = ask(angles, starts, angles[10:15])
-    stranger = ask(angles, starts, angles[10:15], allowed=np.arange(12) != 2)
+def look_alikes(*copies: int, allowed=None) -> Query:
+    """Ten slices that everybody resembles (0.6 to 0.8); 0.97 for the copies."""
+    s = np.random.default_rng(0).uniform(0.6, 0.8, (10, 12)).astype(np.float32)
+    s[:, list(copies)] = 0.97
+    allowed = np.ones(12, bool) if allowed is None else np.array(allowed)
+    database = Database(np.zeros((12, 2), np.float32), np.arange(13))
+    masked = ExactAnswers.masked(s, allowed)
+    return Query(masked, np.zeros(10, np.int16), allowed, pytest.fail, database, pytest.fail)
+
+
+def test_the_own_score_is_high_for_a_copy_and_low_without_it():
     score = AGGREGATIONS["dvdup"].score
-    assert score(copy).argmax() == 2
-    assert score(copy).max() > score(stranger).max()
-    assert (stranger.s[:, 2] == NEVER).all()
+    copy = score(look_alikes(2))
+    assert copy.argmax() == 2
+    assert copy.max() > 0.7
+    assert score(look_alikes(2, allowed=np.arange(12) != 2)).max() < 0.1
+
+
+def test_two_copies_keep_their_lead():
+    score = AGGREGATIONS["dvdup"].score
+    one, two = score(look_alikes(2)), score(look_alikes(2, 7))
+    assert two[2] == two[7] > 0.9 * one[2]
+
+
+def test_two_cases_have_no_rivals():
+    query = look_alikes(0, allowed=np.arange(12) < 2)
+    assert AGGREGATIONS["dvdup"].score(query)[0] > 0.9

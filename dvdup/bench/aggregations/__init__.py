@@ -53,7 +53,13 @@ AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType(
                 version=1,
                 approximate=True,
             ),
-            Aggregation("dvdup", "dvdup's own", own.score, version=1, variants=True),
+            Aggregation(
+                "dvdup",
+                "dvdup's own: lead over the rival of each slice",
+                own.score,
+                version=1,
+                variants=True,
+            ),
             Aggregation("volume", "similarity of whole scans", volume.score, version=1, whole=True),
         )
     }
