@@ -137,7 +137,7 @@ def lines_for(method: Method, indexes: Sequence[str], variants: bool) -> tuple[L
     return tuple(found)
 
 
-def key_of(method: Method, subjects: Subjects, variants: bool) -> str:
+def key_of(method: Method, subjects: Subjects) -> str:
     """Name of the work of one method: changes with everything that changes its queries' answers.
 
     Edits and lines are not in it, because records say which they are of.
@@ -146,7 +146,6 @@ def key_of(method: Method, subjects: Subjects, variants: bool) -> str:
         "dvdup": __version__,
         "protocol": _VERSION,
         "method": method.key,
-        "variants": variants,
         "scans": [
             [case.case_id, content.key, content.voxel_hashes, person]
             for case, content, person in zip(

@@ -164,7 +164,7 @@ def _works(
         folder = workspace.folder / "bench"
         with workspace.writing():  # makes the folder, which keeps itself out of git
             pass
-    return {job.name: Work(folder, key_of(job.method, subjects, job.variants)) for job in jobs}
+    return {job.name: Work(folder, key_of(job.method, subjects)) for job in jobs}
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ class Work:
                 f"cannot write {folder}: {error.strerror or error}; name another folder with --work"
             ) from error
         self._queries = self.folder / "queries.jsonl"
-        self.records = {(r.scan, r.edit, r.level): r for r in self._read()}
+        self.records: dict[tuple[int, str, str], Record] = {}
+        self.reload()
 
     @property
     def database_file(self) -> Path:

@@ -184,7 +184,10 @@ class Crew:
             self._pool = self._open.enter_context(pool)
         return self
 
-    def __exit__(self, *details: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
+        if kind is not None and not issubclass(kind, Exception):  # stop at once
+            for child in multiprocessing.active_children():
+                child.terminate()
         self._open.close()
 
     def run(
@@ -229,9 +232,11 @@ class Crew:
         waiting = iter(items)
         running: dict[Future[R], T] = {}
         while True:
-            free = 0 if self._should_stop() else 2 * self._n_jobs - len(running)
-            for item in islice(waiting, free):
-                running[pool.submit(_do, file, function, item)] = item
+            if self._should_stop():
+                running = {future: item for future, item in running.items() if not future.cancel()}
+            else:
+                for item in islice(waiting, 2 * self._n_jobs - len(running)):
+                    running[pool.submit(_do, file, function, item)] = item
             if not running:
                 return
             for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:

@@ -159,6 +159,18 @@ def test_a_new_line_is_added_to_finished_queries(run_bench, tmp_path):
     assert [row.line.index for row in more.rows] == ["exact", "lsh", "exact", "lsh", "exact"]
 
 
+def test_lines_of_earlier_runs_are_not_forgotten(run_bench, tmp_path):
+    """Plain, then with variants, then plain again: nothing is asked twice."""
+    few = {"embedders": ("thumbnail",), "edits": ("noise",), "scans": 4}
+    run_bench(tmp_path, **few)
+    run_bench(tmp_path, **few, variants=True)
+    steps = []
+    hooks = Hooks(progress=lambda what, n, total: steps.append((what, n, total)))
+    for variants in (False, True):
+        run_bench(tmp_path, hooks, **few, variants=variants)
+    assert [step for step in steps if step[0] == "querying"] == [("querying", 0, 0)] * 2
+
+
 def test_missing_names_what_is_left(tmp_path):
     work = Work(tmp_path, "key")
     task = Task(0, "mild", ("noise", "gamma"))
