@@ -51,7 +51,7 @@ class Exact:
         """One blocked product."""
         rows = self._database.embedding
         product = np.empty((len(embedding), len(rows)), np.float32)
-        for start in range(0, len(rows), _BLOCK):
+        for start in range(0, len(rows) if len(embedding) else 0, _BLOCK):
             block = slice(start, start + _BLOCK)
             np.matmul(embedding, rows[block].T, out=product[:, block])
         return ExactAnswers(product, self._database.starts)

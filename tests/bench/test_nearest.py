@@ -98,6 +98,13 @@ def test_the_counts_are_those_of_match():
         assert pair.similarity.a_to_b == pytest.approx(answers.s[:, k].mean(), abs=1e-5)
 
 
+def test_a_query_without_rows_has_no_answers(database):
+    """Nothing informative is left of it, and so it has no dimensions either."""
+    answers = Exact(database).ask(np.zeros((0, 1), np.float32))
+    assert answers.s.shape == (0, 5)
+    assert answers.nearest(np.ones(5, bool), 3).shape == (0, 3)
+
+
 def test_an_unknown_index_is_told():
     with pytest.raises(ConfigError, match="exact, hnsw, lsh"):
         demand_index("annoy")
