@@ -8,6 +8,7 @@ different recipes must not meet.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
@@ -270,6 +271,7 @@ def _resized(picture: np.ndarray, size: int, hole: float) -> np.ndarray:
     return means
 
 
+@functools.lru_cache(maxsize=256)  # slices of a plane all ask for the same
 def _weights(n: int, size: int) -> np.ndarray:
     """float32 (size, n): row i holds the share of each of n pixels in output pixel i."""
     edges = np.arange(size + 1) * n / size

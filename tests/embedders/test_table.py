@@ -46,7 +46,9 @@ def test_every_row_is_listed():
 
 @pytest.mark.parametrize("name", ["dinov3", "thumbnails", "thumbnail@w.pth", "tim:resnet18", "x"])
 def test_an_unknown_name_lists_the_choices(name):
-    with pytest.raises(EmbedderError, match=r"unknown embedder .* there are builtin, thumbnail, .*timm:"):
+    with pytest.raises(
+        EmbedderError, match=r"unknown embedder .* there are builtin, thumbnail, .*timm:"
+    ):
         load_embedder(name)
 
 

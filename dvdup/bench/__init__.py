@@ -1,0 +1,36 @@
+"""How well copies are found: the protocol of the paper and its extensions, on anybody's scans.
+
+In: scans. Out: one `Result` that is rendered as table, JSON, Markdown or plots. Every scan is once
+a query whose person is taken out of the database (nothing must be found), and often one that was
+edited (its source must be found, and nobody else). Thresholds for a person are fitted on others.
+
+```
+run           find scans, read, describe, ask, judge
+workers       what runs in parallel: edit, slice, embed, score
+aggregations  from slices to one score a case; a file each
+statistics    thresholds, rates, intervals
+```
+"""
+
+from dvdup.bench.baselines import BASELINES
+from dvdup.bench.document import Document, from_json, schema, to_document, to_json
+from dvdup.bench.plots import draw
+from dvdup.bench.run import Hooks, Options, measure
+from dvdup.bench.tables import FORMATS, demand_format, markdown, render
+
+__all__ = [
+    "BASELINES",
+    "FORMATS",
+    "Document",
+    "Hooks",
+    "Options",
+    "demand_format",
+    "draw",
+    "from_json",
+    "markdown",
+    "measure",
+    "render",
+    "schema",
+    "to_document",
+    "to_json",
+]

@@ -1,0 +1,113 @@
+"""One query against a database: what each line of the result says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from dvdup import variants
+from dvdup.bench.aggregations import AGGREGATIONS
+from dvdup.bench.database import Database, Query
+from dvdup.bench.describers import Rows
+from dvdup.bench.nearest import Answers, Exact, ExactAnswers, NearestIndex
+from dvdup.bench.plan import Line, Outcome
+from dvdup.bench.scans import Scan
+
+
+class Asked:
+    """A described query and all that can be asked about it."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        scan: Scan,
+        database: Database,
+        index: Callable[[str], NearestIndex],
+    ) -> None:
+        """Compare it with the database.
+
+        Args:
+            rows: The query.
+            scan: The edited scan it was made from.
+            database: What it is asked against.
+            index: Gives the index of a name over that database.
+        """
+        exact = index("exact")
+        assert isinstance(exact, Exact)
+        self._rows, self._scan, self._database, self._index = rows, scan, database, index
+        self._answers: dict[str, Answers] = {}
+        self._exact = exact.ask(rows.rows.embedding)
+        self._looks = self._all_looks(exact)
+
+    def _all_looks(self, exact: Exact) -> list[np.ndarray]:
+        """The s of every look; of one only where the query has no variants."""
+        if not self._rows.changed:
+            return [self._exact.s]
+        by_change = {name: exact.ask(rows).s for name, rows in self._rows.changed.items()}
+        by_change[variants.SAME] = self._exact.s
+        return [variants.pick(by_change, self._rows.rows.plane, look) for look in variants.LOOKS]
+
+    def scores(self, line: Line, allowed: np.ndarray) -> np.ndarray:
+        """Score every case: float64 (N,), -inf for those that are not allowed.
+
+        Args:
+            line: How; with variants the best look of a case counts.
+            allowed: bool (N,), who may win.
+        """
+        if len(self._rows) == 0:
+            return np.full(len(allowed), -np.inf)
+        aggregation = AGGREGATIONS[line.aggregation]
+        found = [
+            aggregation.score(self._query(line, s, allowed))
+            for s in (self._looks if line.variants else self._looks[:1])
+        ]
+        best: np.ndarray = np.max(found, axis=0)
+        return best
+
+    def _query(self, line: Line, s: np.ndarray, allowed: np.ndarray) -> Query:
+        answers = self._answered(line.index)
+        return Query(
+            s=ExactAnswers.masked(s, allowed),
+            channel=self._rows.rows.channel,
+            allowed=allowed,
+            nearest=lambda k: answers.nearest(allowed, k),
+            database=self._database,
+            scan=lambda: self._scan,
+        )
+
+    def _answered(self, index: str) -> Answers:
+        if index == "exact":
+            return self._exact
+        if index not in self._answers:
+            self._answers[index] = self._index(index).ask(self._rows.rows.embedding)
+        return self._answers[index]
+
+
+def judge(
+    asked: Asked, lines: Sequence[Line], strangers: np.ndarray, right: np.ndarray
+) -> dict[str, Outcome]:
+    """What every line says about a query, by `Line.key`.
+
+    Args:
+        asked: The query.
+        lines: The lines.
+        strangers: bool (N,): the cases of other persons.
+        right: bool (N,): the source and its known identical copies.
+    """
+    everybody = np.ones_like(strangers)
+    return {
+        line.key: _outcome(asked.scores(line, everybody), asked.scores(line, strangers), right)
+        for line in lines
+    }
+
+
+def _outcome(scores: np.ndarray, without: np.ndarray, right: np.ndarray) -> Outcome:
+    best = int(scores.argmax())
+    source = scores[right].max()
+    return Outcome(
+        best=float(scores[best]),
+        right=bool(right[best]) and bool(np.isfinite(source)),
+        rank=int((scores[~right] >= source).sum()),
+        stranger=float(without.max()),
+    )

@@ -1,0 +1,275 @@
+"""What runs in worker processes: read, edit, slice, embed and score. Nothing else is parallel.
+
+A worker is set up once and keeps the last scan it read, its embedders and the databases. It has
+one thread, so that the number of workers changes nothing but the time.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import numpy as np
+
+from dvdup.bench import describers
+from dvdup.bench.database import Database
+from dvdup.bench.describers import Describer, Method
+from dvdup.bench.nearest import INDEXES, NearestIndex
+from dvdup.bench.plan import Line, Record, Task
+from dvdup.bench.queries import Asked, judge
+from dvdup.bench.scans import Content, Scan, content_of, read_scan
+from dvdup.embedders import LoadOptions
+from dvdup.errors import InputError, ReadError
+from dvdup.records import Case
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One method and what is asked of it."""
+
+    name: str
+    """As the user wrote it."""
+    method: Method
+    lines: tuple[Line, ...]
+    options: LoadOptions
+    """How to run its embedder."""
+    database_file: Path | None = None
+    variants: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What every worker has to know."""
+
+    root: Path
+    cases: tuple[Case, ...]
+    jobs: tuple[Job, ...] = ()
+    persons: tuple[str, ...] = ()
+    copies: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), bool))
+    """bool (N, N): known identical copies."""
+
+
+class Worker:
+    """What one worker process keeps between items."""
+
+    def __init__(self) -> None:
+        """Load nothing yet."""
+        self.setup = Setup(Path(), ())
+        self._scan: tuple[Case, Scan] | None = None
+        self._describers: dict[str, Describer] = {}
+        self._databases: dict[str, Database] = {}
+        self._indexes: dict[tuple[str, str], NearestIndex] = {}
+
+    def adopt(self, setup: Setup) -> None:
+        """Take another setup of the same bench; what is loaded stays as far as it fits."""
+        self.setup = setup
+        self._databases.clear()
+        self._indexes.clear()
+
+    def scan(self, code: int) -> Scan:
+        """A scan of the setup, unedited."""
+        case = self.setup.cases[code]
+        if self._scan is None or self._scan[0] != case:
+            self._scan = (case, read_scan(self.setup.root, case))
+        return self._scan[1]
+
+    def describer(self, job: Job) -> Describer:
+        """What describes scans for a job."""
+        if job.name not in self._describers:
+            self._describers[job.name] = describers.load(job.name, job.method, job.options)
+        return self._describers[job.name]
+
+    def database(self, job: Job) -> Database:
+        """The database of a job."""
+        if job.name not in self._databases:
+            assert job.database_file is not None
+            self._databases[job.name] = Database.load(job.database_file)
+        return self._databases[job.name]
+
+    def index(self, job: Job, name: str) -> NearestIndex:
+        """An index over the database of a job."""
+        if (job.name, name) not in self._indexes:
+            self._indexes[job.name, name] = INDEXES[name](self.database(job))
+        return self._indexes[job.name, name]
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """A scan that was looked at: its content, or why it cannot be read."""
+
+    content: Content | None
+    reason: str = ""
+
+
+def survey(worker: Worker, code: int) -> Surveyed:
+    """Read and hash a scan."""
+    try:
+        return Surveyed(content_of(worker.scan(code)))
+    except ReadError as error:
+        return Surveyed(None, str(error))
+    except MemoryError:
+        path = worker.setup.cases[code].files[0]
+        return Surveyed(None, f"{path}: too big for the memory of this machine")
+
+
+def describe(worker: Worker, code: int) -> list[np.ndarray]:
+    """The rows (S, D) of an unedited scan, one array a job."""
+    scan = worker.scan(code)
+    return [worker.describer(job).describe(scan).rows.embedding for job in worker.setup.jobs]
+
+
+def ask(worker: Worker, order: tuple[Task, tuple[str, ...]]) -> list[tuple[str, Record]]:
+    """Do the queries of a task for some jobs, by name."""
+    task, names = order
+    source = worker.scan(task.scan)
+    records = []
+    for edit in task.edits:
+        edited = source.edited(edit, task.level)
+        for job in worker.setup.jobs:
+            if job.name in names:
+                record = _record(worker, job, task, edit, edited)
+                records.append((job.name, record))
+    return records
+
+
+def _record(worker: Worker, job: Job, task: Task, edit: str, edited: Scan) -> Record:
+    rows = worker.describer(job).describe(edited, job.variants)
+    asked = Asked(rows, edited, worker.database(job), partial(worker.index, job))
+    persons = np.array(worker.setup.persons)
+    right = worker.setup.copies[task.scan]
+    strangers = (persons != persons[task.scan]) & ~right
+    outcomes = judge(asked, job.lines, strangers, right)
+    return Record(task.scan, edit, task.level, len(rows), rows.seconds, outcomes)
+
+
+class Crew:
+    """Worker processes, or this process alone if one job is asked for."""
+
+    def __init__(self, n_jobs: int, should_stop: Callable[[], bool]) -> None:
+        """Start nothing yet.
+
+        Args:
+            n_jobs: Worker processes.
+            should_stop: Asked before an item is begun; items in hand are finished.
+        """
+        self._n_jobs = n_jobs
+        self._should_stop = should_stop
+        self._alone = Worker()
+        self._open = ExitStack()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Crew:
+        if self._n_jobs > 1:
+            self._folder = Path(self._open.enter_context(TemporaryDirectory(prefix="dvdup-")))
+            self._open.enter_context(_one_thread_each())
+            context = multiprocessing.get_context("spawn")
+            pool = ProcessPoolExecutor(self._n_jobs, context, _begin)
+            self._pool = self._open.enter_context(pool)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
+        if kind is not None and not issubclass(kind, Exception):  # stop at once
+            for child in multiprocessing.active_children():
+                child.terminate()
+        self._open.close()
+
+    def run(
+        self, setup: Setup, function: Callable[[Worker, T], R], items: Iterable[T]
+    ) -> Iterator[tuple[T, R]]:
+        """Do some work.
+
+        Args:
+            setup: What the workers have to know.
+            function: A function of this module.
+            items: Work for it.
+
+        Yields:
+            (item, result) in the order in which they are finished.
+
+        Raises:
+            InputError: A worker died, as they do when memory runs out.
+        """
+        if self._pool is None:
+            self._alone.adopt(setup)
+            yield from (
+                (item, function(self._alone, item)) for item in items if not self._should_stop()
+            )
+            return
+        try:
+            yield from self._spread(self._pool, setup, function, items)
+        except BrokenProcessPool as error:
+            raise InputError(
+                "a worker process died, perhaps because memory ran out; what was finished is "
+                "kept, run it again with fewer --jobs"
+            ) from error
+
+    def _spread(
+        self,
+        pool: ProcessPoolExecutor,
+        setup: Setup,
+        function: Callable[[Worker, T], R],
+        items: Iterable[T],
+    ) -> Iterator[tuple[T, R]]:
+        file = self._folder / f"{len(list(self._folder.iterdir()))}.setup"
+        file.write_bytes(pickle.dumps(setup))
+        waiting = iter(items)
+        running: dict[Future[R], T] = {}
+        while True:
+            if self._should_stop():
+                running = {future: item for future, item in running.items() if not future.cancel()}
+            else:
+                for item in islice(waiting, 2 * self._n_jobs - len(running)):
+                    running[pool.submit(_do, file, function, item)] = item
+            if not running:
+                return
+            for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+
+
+_worker = Worker()
+_adopted: Path | None = None
+
+
+def _begin() -> None:
+    """Set a worker process up; Ctrl-C is the business of the main process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _do(setup: Path, function: Callable[[Worker, T], R], item: T) -> R:
+    global _adopted
+    if setup != _adopted:
+        _worker.adopt(pickle.loads(setup.read_bytes()))
+        _adopted = setup
+    return function(_worker, item)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Workers inherit that their linear algebra has one thread: they are parallel already."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,159 @@
+"""The command that measures: bench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dvdup.cli.console import progress_bar, say, screen, stop_requests
+from dvdup.cli.options import open_workspace
+
+_WHAT = (
+    click.option(
+        "--embedder",
+        "embedders",
+        metavar="NAME",
+        multiple=True,
+        help="What to measure; repeatable. An embedder of `dvdup models`, or a baseline: "
+        "correlation, phash3d [default: the configured embedder, thumbnail, both baselines].",
+    ),
+    click.option(
+        "--groups",
+        metavar="RULE",
+        help="Which scans are of one person: a CSV with the columns case,group; a sum over the "
+        "last number of the case id, '(id + 1) // 2'; or a regular expression whose first group "
+        "names the person, 'sub-[0-9]+' [default: as declared, else every scan is a person].",
+    ),
+    click.option(
+        "--index",
+        "indexes",
+        type=click.Choice(["exact", "hnsw", "lsh"]),
+        multiple=True,
+        default=("exact",),
+        show_default=True,
+        help="Indexes to count nearest slices with; repeatable. hnsw and lsh need faiss.",
+    ),
+    click.option(
+        "--variants/--no-variants",
+        help="Measure dvdup's own score with query variants too (mirrors, turns, zooms).",
+    ),
+    click.option("--edits", metavar="NAMES", help="Only these edits, separated by commas."),
+    click.option("--scans", type=click.IntRange(2), help="At most so many scans, whole persons."),
+    click.option("--quick", is_flag=True, help="24 scans and 7 edits: a first look."),
+    click.option(
+        "--seed",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Of folds and intervals.",
+    ),
+)
+_HOW = (
+    click.option(
+        "-f",
+        "--format",
+        "format_",
+        metavar="FORMAT",
+        default="table",
+        show_default=True,
+        help="table, json or markdown.",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write the result to a file instead of stdout.",
+    ),
+    click.option(
+        "--plots",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for ROC curves and heat maps, PNG.",
+    ),
+    click.option(
+        "--work",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for finished queries [default: bench in the index folder].",
+    ),
+    click.option(
+        "--timing/--no-timing",
+        default=True,
+        help="Whether slices per second are told: they alone differ between runs.",
+    ),
+    click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps."),
+    click.option("--batch", type=click.IntRange(1), help="Slices embedded at a time."),
+    click.option("--jobs", type=click.IntRange(0), help="Worker processes; 0: one a core."),
+    click.option(
+        "--allow-unreadable",
+        is_flag=True,
+        default=None,
+        help="Do not fail (exit code 2) because of scans that could not be read.",
+    ),
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Configuration file [default: dvdup.toml or pyproject.toml here or above].",
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
+)
+
+
+def _options(command: Any) -> Any:
+    for option in reversed((*_WHAT, *_HOW)):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@_options
+def bench(
+    paths: tuple[str, ...],
+    format_: str,
+    output: Path | None,
+    plots: Path | None,
+    config: Path | None,
+    quiet: bool,
+    **flags: Any,
+) -> int:
+    """Measure how well copies are found among the scans of PATH.
+
+    Every scan is once a query whose person is taken out of the database, and nothing must be
+    found; and it is edited in 18 ways and 3 strengths, and its source must be found, and nobody
+    else. Thresholds are fitted on other persons than they are judged on. Ctrl-C keeps what is
+    finished; the same command goes on from there.
+    """
+    from dvdup.bench import Hooks, demand_format, draw, measure, render, to_document
+    from dvdup.pipeline import write_report
+
+    demand_format(format_)
+    workspace = open_workspace(config, **flags)
+    with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
+        result = measure(
+            workspace, paths, _asked(workspace, flags), Hooks(progress, should_stop, say)
+        )
+    document = to_document(result)
+    if output is None:
+        click.echo(render(document, format_, **screen()), nl=False, color=True)
+    else:
+        write_report(output, render(document, format_))
+    if plots is not None:
+        for file in draw(document, result.curves, plots):
+            say(f"wrote {file}", quiet=quiet)
+    return 2 if result.unreadable and not workspace.config.report.allow_unreadable else 0
+
+
+def _asked(workspace: Any, flags: dict[str, Any]) -> Any:
+    from dvdup.bench import BASELINES, Options
+
+    usual = (workspace.config.embedder, "thumbnail", *BASELINES)
+    names = ("groups", "scans", "quick", "indexes", "variants", "seed", "timing", "work")
+    return Options(
+        embedders=tuple(flags["embedders"] or dict.fromkeys(usual)),
+        edits=tuple(filter(None, (flags["edits"] or "").replace(" ", "").split(","))),
+        **{name: flags[name] for name in names},
+    )
+
+
+COMMANDS = (bench,)

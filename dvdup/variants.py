@@ -1,0 +1,114 @@
+"""Query variants: the same slices as they would look had the scan been mirrored, turned or zoomed.
+
+In: uint8 (S, H, W) slices and the plane of each. Out: named looks of the whole stack.
+
+A look is a change of the volume, so it changes the planes differently: mirroring left-right flips
+the columns of axial and coronal slices and leaves sagittal ones as they are; a turn about the
+axis across one plane turns the slices of that plane alone. `LOOKS` says which change each plane
+takes; since a change is shared by several looks, slices have to be embedded once a change only.
+One look holds for all slices of a query, then the best look counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+SAME = "same"
+"""The change that changes nothing."""
+ANGLE = 20.0
+"""Degrees of a turn."""
+SHRINK = 0.8
+"""Side of a shrunk picture as a share of the frame."""
+
+CHANGES = (SAME, "columns", "rows", "left", "right", "shrunk", "enlarged")
+"""Changes of a single picture: columns or rows reversed, turned, smaller or larger in its frame."""
+
+# planes in the order of `slicing.PLANES`: axial, coronal, sagittal
+LOOKS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        "identity": (SAME, SAME, SAME),
+        "mirror left-right": ("columns", "columns", SAME),
+        "mirror front-back": ("rows", SAME, "columns"),
+        "mirror head-feet": (SAME, "rows", "rows"),
+        "axial turn left": ("left", SAME, SAME),
+        "axial turn right": ("right", SAME, SAME),
+        "coronal turn left": (SAME, "left", SAME),
+        "coronal turn right": (SAME, "right", SAME),
+        "sagittal turn left": (SAME, SAME, "left"),
+        "sagittal turn right": (SAME, SAME, "right"),
+        "shrunk": ("shrunk", "shrunk", "shrunk"),
+        "enlarged": ("enlarged", "enlarged", "enlarged"),
+    }
+)
+"""Change of each plane by look; `identity` first."""
+
+
+def changed(pixels: np.ndarray, change: str) -> np.ndarray:
+    """Apply one change to every picture.
+
+    Args:
+        pixels: uint8 (S, H, W).
+        change: A name of `CHANGES`.
+
+    Returns:
+        uint8 (S, H, W); what comes into view from outside the frame repeats its edge.
+    """
+    if change == SAME or not len(pixels):
+        return pixels
+    if change == "columns":
+        return np.ascontiguousarray(pixels[:, :, ::-1])
+    if change == "rows":
+        return np.ascontiguousarray(pixels[:, ::-1])
+    return _resampled(pixels, _MAPS[change])
+
+
+def pick(by_change: Mapping[str, np.ndarray], plane: np.ndarray, look: str) -> np.ndarray:
+    """Put together what belongs to a look.
+
+    Args:
+        by_change: Arrays (S, ...) by change, row i for slice i.
+        plane: uint8 (S,), index into `slicing.PLANES`.
+        look: A name of `LOOKS`.
+
+    Returns:
+        (S, ...): of each slice the row of the change that its plane takes.
+    """
+    chosen = by_change[SAME].copy()
+    for number, change in enumerate(LOOKS[look]):
+        rows = plane == number
+        chosen[rows] = by_change[change][rows]
+    return chosen
+
+
+def _turn(degrees: float) -> np.ndarray:
+    angle = np.radians(degrees)
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+_MAPS = {
+    "left": _turn(ANGLE),
+    "right": _turn(-ANGLE),
+    "shrunk": np.eye(2) / SHRINK,
+    "enlarged": np.eye(2) * SHRINK,
+}
+"""2 x 2, from places in the new picture to places in the old one, about the centre."""
+
+
+def _resampled(pixels: np.ndarray, linear: np.ndarray) -> np.ndarray:
+    """Bilinear, all pictures at once."""
+    _, height, width = pixels.shape
+    centre = np.array([(height - 1) / 2, (width - 1) / 2])
+    grid = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij"), -1)
+    place = np.clip((grid - centre) @ linear.T + centre, 0, (height - 1, width - 1))
+    low = np.floor(place).astype(int)
+    high = np.minimum(low + 1, (height - 1, width - 1))
+    share = (place - low).astype(np.float32)
+    found = np.zeros(pixels.shape, np.float32)
+    for rows, down in ((low[..., 0], 1 - share[..., 0]), (high[..., 0], share[..., 0])):
+        for columns, right in ((low[..., 1], 1 - share[..., 1]), (high[..., 1], share[..., 1])):
+            found += pixels[:, rows, columns] * (down * right)
+    grey: np.ndarray = np.clip(found + 0.5, 0, 255).astype(np.uint8)
+    return grey
