@@ -64,6 +64,9 @@ class Thresholds:
 # averaged 2 x 2 x 2): no pair of different persons passes; noise of 3 %, gamma 1.5, a crop by
 # 10 % and a rotation by 3 degrees as positives.
 THRESHOLDS: dict[str, Thresholds] = {
+    "builtin": Thresholds(
+        margin=0.01, floor=0.35, shared=0.60, standout=0.55, alone=0.90, few_slices=0.96
+    ),
     "thumbnail": Thresholds(
         margin=0.01, floor=0.35, shared=0.70, standout=0.45, alone=0.96, few_slices=0.985
     ),

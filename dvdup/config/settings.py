@@ -22,7 +22,7 @@ from dvdup.config.kinds import (
     whole,
 )
 
-DEFAULT_EMBEDDER = "thumbnail"
+DEFAULT_EMBEDDER = "builtin"
 LAYOUTS = ("auto", "folders", "msd", "csv", "dicom")
 
 
