@@ -159,11 +159,7 @@ def _works(
     workspace: Workspace, options: Options, jobs: Sequence[Job], subjects: Subjects
 ) -> dict[str, Work]:
     """The work of each method, by name."""
-    folder = options.work
-    if folder is None:
-        folder = workspace.folder / "bench"
-        with workspace.writing():  # makes the folder, which keeps itself out of git
-            pass
+    folder = options.work or workspace.folder / "bench"
     return {job.name: Work(folder, key_of(job.method, subjects)) for job in jobs}
 
 

@@ -1,6 +1,7 @@
 """The work folder: what is finished stays, so that an interrupted bench goes on where it stopped.
 
 ```
+<folder>/.gitignore             keeps it out of git
 <folder>/<key>/database.npz     rows of the unedited scans
 <folder>/<key>/queries.jsonl    one line a query, in the order in which they were finished
 ```
@@ -31,6 +32,9 @@ class Work:
         self.folder = folder / key
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            ignore = folder / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
         except OSError as error:
             raise InputError(
                 f"cannot write {folder}: {error.strerror or error}; name another folder with --work"
