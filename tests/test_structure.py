@@ -95,7 +95,13 @@ def test_the_same_option_means_the_same_everywhere():
     seen: dict[str, tuple[str, set[str]]] = {}
     for name, command in COMMANDS.items():
         for option in command.params:
-            if not isinstance(option, click.Option) or option.name in {"force", "split", "group"}:
+            if not isinstance(option, click.Option) or option.name in {
+                "force",
+                "split",
+                "group",
+                "jobs",
+                "format_",
+            }:
                 continue
             for flag in option.opts:
                 before, _ = seen.setdefault(flag, (option.help or "", set()))

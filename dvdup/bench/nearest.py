@@ -183,7 +183,7 @@ class Lsh(_Faiss):
 INDEXES: Mapping[str, type[Exact] | type[_Faiss]] = MappingProxyType(
     {"exact": Exact, "hnsw": Hnsw, "lsh": Lsh}
 )
-"""By name, as given to `--index`."""
+"""By name, as given to `--search`."""
 
 
 def demand_index(name: str) -> None:
@@ -195,4 +195,4 @@ def demand_index(name: str) -> None:
     if name not in INDEXES:
         raise ConfigError(f"unknown index {name!r}: choose one of {', '.join(INDEXES)}")
     if name != "exact" and find_spec("faiss") is None:
-        raise ConfigError(f"--index {name} needs faiss: pip install 'dvdup[bench]'")
+        raise ConfigError(f"--search {name} needs faiss: pip install 'dvdup[bench]'")

@@ -16,8 +16,7 @@ _WHAT = (
         "embedders",
         metavar="NAME",
         multiple=True,
-        help="What to measure; repeatable. An embedder of `dvdup models`, or a baseline: "
-        "correlation, phash3d [default: the configured embedder, thumbnail, both baselines].",
+        help="Embedder, see `dvdup models`.",
     ),
     click.option(
         "--groups",
@@ -27,13 +26,13 @@ _WHAT = (
         "names the person, 'sub-[0-9]+' [default: as declared, else every scan is a person].",
     ),
     click.option(
-        "--index",
+        "--search",
         "indexes",
         type=click.Choice(["exact", "hnsw", "lsh"]),
         multiple=True,
         default=("exact",),
         show_default=True,
-        help="Indexes to count nearest slices with; repeatable. hnsw and lsh need faiss.",
+        help="How the counts look for nearest slices; repeatable. hnsw and lsh need faiss.",
     ),
     click.option(
         "--variants/--no-variants",
@@ -47,7 +46,7 @@ _WHAT = (
         type=click.IntRange(0),
         default=0,
         show_default=True,
-        help="Of folds and intervals.",
+        help="Same seed, same result.",
     ),
 )
 _HOW = (
@@ -64,7 +63,7 @@ _HOW = (
         "-o",
         "--output",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Write the result to a file instead of stdout.",
+        help="Write the report to a file instead of stdout.",
     ),
     click.option(
         "--plots",
@@ -88,14 +87,14 @@ _HOW = (
         "--allow-unreadable",
         is_flag=True,
         default=None,
-        help="Do not fail (exit code 2) because of scans that could not be read.",
+        help="Do not fail (exit code 2) because of cases that could not be checked.",
     ),
     click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
         help="Configuration file [default: dvdup.toml or pyproject.toml here or above].",
     ),
-    click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on stderr."),
 )
 
 
@@ -123,6 +122,9 @@ def bench(
     found; and it is edited in 18 ways and 3 strengths, and its source must be found, and nobody
     else. Thresholds are fitted on other persons than they are judged on. Ctrl-C keeps what is
     finished; the same command goes on from there.
+
+    --embedder can be repeated and takes two baselines as well: correlation and phash3d. Without
+    it the configured embedder, thumbnail and both baselines are measured.
     """
     from dvdup.bench import Hooks, demand_format, draw, measure, render, to_document
     from dvdup.pipeline import write_report

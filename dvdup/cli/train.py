@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 )
 @click.option("--steps", type=click.IntRange(1), default=6000, show_default=True, help="In all.")
 @click.option("--minutes", type=float, help="Stop after so long; --resume goes on.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same result."
+)
 @click.option("--resume", is_flag=True, help="Go on where --out stopped.")
 @click.option("--persons", metavar="REGEX", help="Finds the person in the id or path of a scan.")
 @click.option(
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     metavar="TEXT",
     help="A line of the model card about the data, such as its licence.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks on stderr.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on stderr.")
 def train(paths: tuple[str, ...], quiet: bool, **flags: Any) -> None:
     """Train the built-in network on scans (files, folders) and procedural phantoms.
 
