@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import jsonschema
 import pytest
 
-from dvdup.bench import FORMATS, demand_format, draw, render, to_document
+from dvdup.bench import (
+    FORMATS,
+    demand_format,
+    draw,
+    from_json,
+    render,
+    schema,
+    to_document,
+    to_json,
+)
 from dvdup.errors import ConfigError, InputError
 
 
@@ -74,3 +86,14 @@ def test_plots_that_cannot_be_written_are_told(document, tmp_path):
 def test_an_unknown_format_is_told():
     with pytest.raises(ConfigError, match=", ".join(FORMATS)):
         demand_format("html")
+
+
+SAVED = sorted((Path(__file__).parents[2] / "examples" / "bench").glob("*.json"))
+
+
+@pytest.mark.parametrize("file", SAVED, ids=lambda file: file.stem)
+def test_saved_results_fit_the_schema_and_can_be_shown(file):
+    saved = from_json(file.read_text(encoding="utf-8"))
+    jsonschema.validate(saved, schema())
+    assert to_json(saved) == file.read_text(encoding="utf-8")
+    assert render(saved, "table").count("\n") > len(saved["rows"])
