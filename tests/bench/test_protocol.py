@@ -49,10 +49,16 @@ def test_the_numbers_of_queries(result):
     assert list(row.by_edit["mirror"]) == ["medium", "strong"]
 
 
-def test_light_noise_is_found_and_a_mirror_is_harder(result):
-    plain = rows_of(result)["dvdup", False]
-    assert plain.by_edit["noise"]["mild"].value == 1.0
-    assert plain.by_edit["mirror"]["medium"].value < plain.by_edit["noise"]["mild"].value
+def test_gamma_is_found_and_a_mirror_escapes_the_count(result):
+    rows = rows_of(result)
+    assert rows["dvdup", False].by_edit["gamma"]["strong"].value == 1.0
+    assert rows["count-top1", False].by_edit["mirror"]["medium"].value < 0.5
+
+
+def test_what_is_stronger_is_found_less(result):
+    for row in result.rows:
+        noise = row.by_edit["noise"]
+        assert noise["mild"].value > noise["medium"].value >= noise["strong"].value
 
 
 def test_variants_find_the_mirror(result):
