@@ -26,17 +26,21 @@ class Strength:
 
     degrees: float = 40.0
     tilt: float = 12.0
-    zoom: tuple[float, float] = (0.5, 2.0)
+    zoom: tuple[float, float] = (0.45, 2.0)
     """Part of the window that is shown; beyond 1 as where noise hides the end of the content."""
     stretch: float = 0.45
     """Natural logarithm of the largest ratio of the sides."""
+    closer: float = 0.7
+    """Share of the zoomed views that show a part of the window, rather than more than it."""
+    zoomed: float = 0.65
+    """Share of the views that are zoomed: crops are the hardest edit."""
     strips: float = 0.1
     """Share of the views that show down to a quarter of one side, as a slab does from the side."""
     shift: float = 0.45
     """Of half the window."""
     shear: float = 0.25
     share: float = 0.5
-    """Of the views that are turned; of those that are zoomed; and so on."""
+    """Of the views that are turned; of those that are shifted; and so on."""
     mirrored: float = 0.12
 
 
@@ -165,15 +169,16 @@ def _draw_map(
     def uniform(*shape: int) -> torch.Tensor:
         return torch.rand((views, *shape), generator=random) * 2 - 1
 
-    def some() -> torch.Tensor:
+    def some(share: float = strength.share) -> torch.Tensor:
         """1 for the share of the views that has an edit, a little for the others."""
-        has = torch.rand(views, generator=random) < strength.share
+        has = torch.rand(views, generator=random) < share
         return torch.where(has, amount, 0.05 * amount)
 
     angle = uniform() * some() * math.radians(strength.degrees)
     low, high = (math.log(each) for each in strength.zoom)
-    zoom = torch.where(torch.rand(views, generator=random) < 0.6, low, high)
-    zoom = torch.exp(zoom * torch.rand(views, generator=random) * some())
+    zoom = torch.where(torch.rand(views, generator=random) < strength.closer, low, high)
+    zoom = zoom * torch.rand(views, generator=random) * some(strength.zoomed)
+    zoom = torch.exp(zoom)
     stretch = torch.exp(uniform() * some() * strength.stretch / 2)
     shear = uniform() * some() * strength.shear * 0.7
     shift = uniform(2) * some()[:, None] * strength.shift
