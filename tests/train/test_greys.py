@@ -58,7 +58,7 @@ def test_jpeg_is_near_the_picture_and_flattens_blocks(views):
 def test_resize_is_that_of_slicing(n):
     picture = np.random.default_rng(0).random((n, n)).astype(np.float32)
     ours = greys.resize(torch.from_numpy(picture)[None], 64)[0]
-    assert np.allclose(ours.numpy(), slicing._resized(picture, 64), atol=1e-5)
+    assert np.allclose(ours.numpy(), slicing._resized(picture, 64, 0.0), atol=1e-5)
 
 
 def test_a_curve_goes_through_its_points():
