@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dvdup import edits, readers, slicing, voxels
+from dvdup import edits, readers, slicing, variants, voxels
 from dvdup.records import Case, Progress, SliceStack, no_progress
 from dvdup.slicing import Recipe
 
@@ -34,6 +34,8 @@ class Copy:
     level: str
     pixels: np.ndarray
     """uint8 (S, size, size)."""
+    plane: np.ndarray
+    """uint8 (S,), index into `slicing.PLANES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def edited_copies(
             copy, spacing = done.values, done.spacing
         stack = _slices(copy, spacing, volume.modality, recipe)
         if len(stack):
-            yield Copy(number, edit, level, stack.pixels)
+            yield Copy(number, edit, level, stack.pixels, stack.plane)
 
 
 def every_edit() -> tuple[tuple[str, str], ...]:
@@ -129,7 +131,7 @@ def validate(
     persons: Sequence[str],
     copies: Sequence[Copy],
     *,
-    variants: bool = False,
+    looks: bool = False,
     progress: Progress = no_progress,
 ) -> tuple[Row, ...]:
     """Ask for every copy.
@@ -139,7 +141,8 @@ def validate(
         database: Slices of every case, uint8 (S, size, size).
         persons: Who each case is of.
         copies: The queries.
-        variants: Also ask for each query mirrored, zoomed and turned; the best answer counts.
+        looks: Also ask for each query mirrored, zoomed and turned (`dvdup.variants`); the best
+            answer counts.
         progress: Called as queries are done.
 
     Returns:
@@ -150,35 +153,25 @@ def validate(
     found = []
     for done, copy in enumerate(copies):
         progress("validating", done, len(copies))
-        asked = variants_of(copy.pixels) if variants else [copy.pixels]
-        best = [np.maximum.reduceat(embed(p) @ rows.T, starts, axis=1) for p in asked]
+        best = list(_best(embed, copy, rows, starts, looks))
         found.append(_find(best, copy, persons))
     return _table(found)
 
 
-def variants_of(pixels: np.ndarray) -> list[np.ndarray]:
-    """The slices as they are, mirrored, zoomed to their inner 0.8, and turned by 20 degrees.
-
-    Args:
-        pixels: uint8 (S, size, size).
-    """
-    import torch
-    from torch.nn import functional as F  # noqa: N812
-
-    images = torch.from_numpy(np.ascontiguousarray(pixels)).float()[:, None]
-    cosine, sine = np.cos(np.radians(20)), np.sin(np.radians(20))
-    maps = (
-        ((0.8, 0.0), (0.0, 0.8)),
-        ((cosine, -sine), (sine, cosine)),
-        ((cosine, sine), (-sine, cosine)),
-    )
-    variants = [pixels, np.ascontiguousarray(pixels[:, :, ::-1])]
-    for linear in maps:
-        theta = torch.tensor([[*row, 0.0] for row in linear], dtype=torch.float32)
-        grid = F.affine_grid(theta.repeat(len(images), 1, 1), list(images.shape), False)
-        moved = F.grid_sample(images, grid, align_corners=False)
-        variants.append(moved[:, 0].round().to(torch.uint8).numpy())
-    return variants
+def _best(
+    embed: Embed, copy: Copy, rows: np.ndarray, starts: np.ndarray, looks: bool
+) -> Iterator[np.ndarray]:
+    """s[i, k] of every look of a query: its slice i with the nearest of case k."""
+    changes = variants.CHANGES if looks else (variants.SAME,)
+    by_change = {
+        change: np.maximum.reduceat(
+            embed(variants.changed(copy.pixels, change)) @ rows.T, starts, axis=1
+        )
+        for change in changes
+    }
+    yield by_change[variants.SAME]
+    for look in variants.LOOKS if looks else ():
+        yield variants.pick(by_change, copy.plane, look)
 
 
 def _slices(
@@ -188,7 +181,7 @@ def _slices(
 
 
 def _find(best: Sequence[np.ndarray], copy: Copy, persons: Sequence[str]) -> Found:
-    """Score one query; each of `best` holds s[i, k] of one variant, (slices, cases)."""
+    """Score one query; each of `best` holds s[i, k] of one look, (slices, cases)."""
     others = np.array([person != persons[copy.case] for person in persons])
     competing = others.copy()
     competing[copy.case] = True
