@@ -1,0 +1,255 @@
+"""How much two scans agree where one was brought onto the other.
+
+Coarse structures agree between any two persons once their heads lie on top of one another; fine
+ones do not. So agreement is measured in bands of fineness, each locally: scans are band-passed,
+cut into cells, correlated in every cell, and the cells weighed by how much structure they hold.
+Local correlation does not see brightness, contrast, gamma or a bias field; a copy that was blurred
+or covered with noise still agrees in the coarser of the two bands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dvdup.verify.grid import Grid, covered, resampled, smoothed
+
+FINE, MIDDLE = 0.6, 1.2
+"""Widths of the bands: sigma of the narrower gaussian, in voxels of the comparison."""
+
+_CELL = {FINE: 4, MIDDLE: 8}  # voxels along the edge of a cell
+_CONTENT = 0.15  # of the range; brighter voxels belong to the body
+_FEWEST = 300  # voxels below which nothing is concluded
+_EVEN = 1e-4  # of the range; a neighbourhood without this much change is padding
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How much two scans agree; all shares and correlations at most 1."""
+
+    correlation: float
+    """Median over the body of the local correlation of the values."""
+    middle: float
+    """Local correlation of structures about 5 to 10 voxels wide, weighed by their strength."""
+    fine: float
+    """The same of structures about 2 to 5 voxels wide."""
+    residual: float
+    """Median difference after the values of b were mapped to those of a, share of the range."""
+    cover_a: float
+    """Share of the body of a that b shows."""
+    cover_b: float
+    """Share of the body of b that a shows."""
+    voxels: int
+    """Voxels of the comparison that both show and where something is to be seen."""
+
+
+NOTHING = Agreement(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0)
+"""Where the scans do not overlap, or hold nothing in common to look at."""
+
+
+def agreement(a: Grid, b: Grid, place: np.ndarray, width_mm: float) -> Agreement:
+    """Compare b, brought onto a, with a.
+
+    Args:
+        a: One scan; its grid is the grid of the comparison.
+        b: The other.
+        place: float64 (4, 4), mm of a to mm of b.
+        width_mm: Both are smoothed to voxels of this width.
+    """
+    ours = smoothed(a, width_mm)
+    whole_b = smoothed(b, width_mm)
+    theirs, seen = resampled(whole_b, b, place, a)
+    usable = seen & structured(a) & _looked_up(structured(b), b, place, a)
+    if usable.sum() < min(_FEWEST, usable.size // 4):
+        return NOTHING
+    curves = grey_curves(ours[usable], theirs[usable])
+    mapped = curves.of_a(ours), curves.of_b(theirs)
+    voxel = np.minimum(width_mm / a.spacing, 8.0)
+    return Agreement(
+        correlation=_local(*mapped, usable, voxel),
+        middle=banded(*mapped, usable, voxel, MIDDLE),
+        fine=banded(*mapped, usable, voxel, FINE),
+        residual=float(np.median(np.abs(mapped[0] - mapped[1])[usable])),
+        cover_a=_share(ours > _CONTENT, seen),
+        cover_b=_share(whole_b > _CONTENT, _covered_of(b, a, place)),
+        voxels=int(usable.sum()),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curves:
+    """How grey values of one scan become those of the other; the other curve is the identity."""
+
+    levels: np.ndarray
+    """Ascending grey values."""
+    means: np.ndarray
+    """What they become."""
+    maps_a: bool
+    """Whether the values of a are mapped to those of b, or the reverse."""
+
+    def of_a(self, values: np.ndarray) -> np.ndarray:
+        """float32: values of a, mapped if need be."""
+        return self._mapped(values) if self.maps_a else values
+
+    def of_b(self, values: np.ndarray) -> np.ndarray:
+        """float32: values of b, mapped if need be."""
+        return values if self.maps_a else self._mapped(values)
+
+    def _mapped(self, values: np.ndarray) -> np.ndarray:
+        return np.interp(values, self.levels, self.means).astype(np.float32)
+
+
+def grey_curves(ours: np.ndarray, theirs: np.ndarray) -> Curves:
+    """Fit the grey values of a pair to each other.
+
+    Values are mapped in the direction that explains more: from a scan to its windowed, clipped or
+    noisy copy there is a curve, back there is none.
+
+    Args:
+        ours: float32 (N,), values of a, 0 to 1.
+        theirs: float32 (N,), of b at the same places.
+    """
+    levels_a, means_a, explained_a = _means_by_level(ours, theirs)
+    levels_b, means_b, explained_b = _means_by_level(theirs, ours)
+    if explained_a >= explained_b:
+        return Curves(levels_a, means_a, maps_a=True)
+    return Curves(levels_b, means_b, maps_a=False)
+
+
+def _means_by_level(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Mean of y where x is about some value, in 48 levels, and the share of y so explained."""
+    level = np.clip((x * 48).astype(int), 0, 47)
+    counts = np.bincount(level, minlength=48)
+    used = counts >= max(5, len(x) // 5000)
+    if used.sum() < 2:
+        return np.array([0.0, 1.0]), np.array([0.0, 1.0]), 0.0
+    n = counts[used]
+    means = np.bincount(level, y, minlength=48)[used] / n
+    middles = np.bincount(level, x, minlength=48)[used] / n
+    spread = (n * (means - np.average(means, weights=n)) ** 2).sum()
+    return middles, means, float(spread / max(1e-9, len(y) * float(y.var())))
+
+
+def structured(grid: Grid) -> np.ndarray:
+    """Bool (X, Y, Z): False in padding, which is even and at the bottom of the range."""
+    from scipy import ndimage
+
+    flat = ndimage.maximum_filter(grid.values, 3) < _EVEN
+    if not flat.any():
+        return ~flat
+    near: np.ndarray = ndimage.binary_dilation(flat, np.ones((3, 3, 3), bool), iterations=2)
+    return ~near
+
+
+def band(
+    values: np.ndarray, voxel: np.ndarray, width: float, mask: np.ndarray | None = None
+) -> np.ndarray:
+    """A difference of gaussians, `width` and twice that.
+
+    Args:
+        values: float32 (X, Y, Z).
+        voxel: Voxels of the grid in a voxel of the comparison, along X, Y, Z.
+        width: Sigma of the narrower gaussian, in voxels of the comparison.
+        mask: Bool; what lies outside has no influence on what lies inside. None is everywhere.
+
+    Returns:
+        float32 (X, Y, Z), 0 outside the mask.
+    """
+    from scipy import ndimage
+
+    sigmas = np.where(np.array(values.shape) > 1, width * voxel, 0.0)
+
+    def blurred(each: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+        found: np.ndarray = ndimage.gaussian_filter(each, sigma, mode="nearest", truncate=3.0)
+        return found
+
+    if mask is None or mask.all():
+        narrow = blurred(values, sigmas)
+        return narrow - blurred(narrow, np.sqrt(3.0) * sigmas)
+    weight = mask.astype(np.float32)
+    kept = values * weight
+    parts = []
+    for sigma in (sigmas, 2 * sigmas):
+        parts.append(blurred(kept, sigma) / np.maximum(blurred(weight, sigma), 1e-3))
+    difference: np.ndarray = (parts[0] - parts[1]) * weight
+    return difference
+
+
+def banded(
+    ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray, width: float
+) -> float:
+    """Local correlation in one band, weighed by the structure that a cell holds."""
+    u, v = (band(each, voxel, width, usable) for each in (ours, theirs))
+    cell = _cell(ours.shape, voxel, _CELL[width])
+    uu, vv, uv = (_cell_means(each, cell) for each in (u * u, v * v, u * v))
+    strength = np.sqrt(uu * vv)
+    weight = np.sqrt(strength)
+    if not weight.sum() > 0:
+        return 0.0
+    correlation = uv / np.maximum(strength, 1e-12)
+    return float((correlation * weight).sum() / weight.sum())
+
+
+def _local(
+    ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray
+) -> float:
+    """Median over cells of the body of the correlation of the values, lightly smoothed."""
+    from scipy import ndimage
+
+    sigmas = np.where(np.array(ours.shape) > 1, FINE * voxel, 0.0)
+    u, v = (ndimage.gaussian_filter(each, sigmas, truncate=3.0) for each in (ours, theirs))
+    cell = _cell(ours.shape, voxel, 5)
+    mask = usable.astype(np.float32)
+    n = _cell_means(mask, cell)
+    body = _cell_means(mask * np.maximum(u, v), cell)
+    whole = (n > 0.5) & (body > _CONTENT * n)
+    if not whole.any():
+        whole = n > 0.5
+    if not whole.any():
+        return 0.0
+    n = np.maximum(n, 1e-6)
+    mu, mv = _cell_means(u * mask, cell) / n, _cell_means(v * mask, cell) / n
+    uu = _cell_means(u * u * mask, cell) / n - mu * mu
+    vv = _cell_means(v * v * mask, cell) / n - mv * mv
+    uv = _cell_means(u * v * mask, cell) / n - mu * mv
+    correlation = uv / np.sqrt(np.maximum(uu, 1e-9) * np.maximum(vv, 1e-9))
+    return float(np.median(correlation[whole]))
+
+
+def _cell(shape: tuple[int, ...], voxel: np.ndarray, edge: int) -> tuple[int, ...]:
+    """Edges of a cell in voxels of the grid; a thin axis is one cell thick."""
+    wanted = np.maximum(1, np.round(edge * voxel)).astype(int)
+    return tuple(min(n, w) for n, w in zip(shape, wanted.tolist(), strict=True))
+
+
+def _cell_means(values: np.ndarray, cell: tuple[int, ...]) -> np.ndarray:
+    """Means over whole cells; what is left over at the far ends is not looked at."""
+    counts = [n // c for n, c in zip(values.shape, cell, strict=True)]
+    cut = values[tuple(slice(0, k * c) for k, c in zip(counts, cell, strict=True))]
+    split = cut.reshape(counts[0], cell[0], counts[1], cell[1], counts[2], cell[2])
+    means: np.ndarray = split.mean(axis=(1, 3, 5), dtype=np.float64)
+    return means
+
+
+def _looked_up(mask: np.ndarray, grid: Grid, place: np.ndarray, on: Grid) -> np.ndarray:
+    from scipy import ndimage
+
+    matrix = np.linalg.inv(grid.to_mm()) @ place @ on.to_mm()
+    seen = ndimage.affine_transform(
+        mask.astype(np.uint8), matrix[:3, :3], matrix[:3, 3],
+        output_shape=on.values.shape, order=0, mode="nearest",
+    )  # fmt: skip
+    return seen.astype(bool)
+
+
+def _covered_of(b: Grid, a: Grid, place: np.ndarray) -> np.ndarray:
+    """Which voxels of b lie inside a."""
+    back = np.linalg.inv(a.to_mm()) @ np.linalg.inv(place) @ b.to_mm()
+    return covered(a.values.shape, back, b.values.shape)
+
+
+def _share(content: np.ndarray, inside: np.ndarray) -> float:
+    if not content.any():
+        content = np.ones_like(inside)
+    return float((content & inside).sum() / content.sum())

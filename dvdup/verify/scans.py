@@ -1,0 +1,181 @@
+"""Verify a pair: find where to start, register, compare; coarse first.
+
+In: two scans, proxies or full resolution. Out: `Evidence`, which `verdict` judges and `done` puts
+into words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dvdup.verify import start
+from dvdup.verify.compare import (
+    FINE,
+    MIDDLE,
+    Agreement,
+    agreement,
+    band,
+    grey_curves,
+    structured,
+)
+from dvdup.verify.grid import Grid, make_grid, resampled, smoothed, usable_spacing
+from dvdup.verify.register import FEW, Layer, by_information, by_structure
+
+COARSE_SIDE, FINE_SIDE = 64, 112
+"""Voxels of the longest extent in the two rounds."""
+
+_TRIES = 4  # starts that are registered
+_SURE = 0.99  # merit of a start that makes others needless
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """One channel of a case."""
+
+    values: np.ndarray
+    """Real (X, Y, Z): full resolution, or a proxy."""
+    spacing: tuple[float, float, float]
+    """mm along X, Y, Z, of these voxels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What verification found out about a pair."""
+
+    place: np.ndarray
+    """float64 (4, 4), mm of a to mm of b, both from the centre of their field of view."""
+    agreement: Agreement
+    side: int
+    """Voxels of the longest extent in the comparison."""
+    width_mm: float
+    """Width of the voxels that were compared."""
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON values."""
+        found = self.agreement
+        return {
+            "correlation": round(found.correlation, 4),
+            "middle": round(found.middle, 4),
+            "fine": round(found.fine, 4),
+            "residual": round(found.residual, 4),
+            "overlap": [round(found.cover_a, 4), round(found.cover_b, 4)],
+            "voxels": found.voxels,
+            "grid_mm": round(self.width_mm, 3),
+        }
+
+    def flipped(self) -> Evidence:
+        """The same with a and b exchanged."""
+        found = self.agreement
+        turned = replace(found, cover_a=found.cover_b, cover_b=found.cover_a)
+        return replace(self, place=np.linalg.inv(self.place), agreement=turned)
+
+
+def compare(
+    a: Scan, b: Scan, side: int = COARSE_SIDE, place: np.ndarray | None = None
+) -> Evidence | None:
+    """Bring two scans together and compare them.
+
+    Args:
+        a: One scan.
+        b: The other.
+        side: Voxels of the longest extent in the comparison.
+        place: A placement that an earlier round found, mm of a to mm of b; None to search.
+
+    Returns:
+        The evidence, or None if a scan is constant.
+    """
+    if _volume(b) < _volume(a):
+        back = None if place is None else np.linalg.inv(place)
+        turned = compare(b, a, side, back) if _volume(b) != _volume(a) else None
+        if turned is not None:
+            return turned.flipped()
+    step = max(*usable_extent(a), *usable_extent(b)) / side
+    grids = make_grid(a.values, a.spacing, step), make_grid(b.values, b.spacing, step)
+    if grids[0] is None or grids[1] is None:
+        return None
+    one, other = grids
+    width = _common_width(one, other, step)
+    if place is None:
+        place = _found(one, other, width)
+    for fineness in (2 * MIDDLE, MIDDLE) if side <= COARSE_SIDE else (MIDDLE, FINE):
+        layers = _layers(one, other, place, width, fineness)
+        place = by_structure(one, other, layers, place, width * fineness / 2)
+    return Evidence(place, agreement(one, other, place, width), side, width)
+
+
+def _found(a: Grid, b: Grid, width: float) -> np.ndarray:
+    """The best of a few starts, after mutual information has had its way with each."""
+    thin = int(np.argmin(a.values.shape)) if min(a.values.shape) < FEW else None
+    side = start.SIDE if thin is None else start.THIN_SIDE
+    starts = start.search(a, b, (*start.flips(), *start.leans(thin)), side)
+    starts = start.ranked([*starts, *start.search(a, b, start.turns())])
+    rough = smoothed(a, 3 * width), smoothed(b, 3 * width)
+    best, place = -2.0, np.eye(4)
+    for each in start.distinct(starts, _TRIES):
+        tried = by_information(a, b, rough, _in_plane(a, b, each.place), 2 * width)
+        merit = _merit(a, b, tried, width)
+        if merit > best:
+            best, place = merit, tried
+        if best > _SURE:
+            break
+    return place
+
+
+def _in_plane(a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:
+    """A placement of two single slices leaves them in one plane."""
+    flat = place.copy()
+    for axis in range(3):
+        if a.values.shape[axis] == b.values.shape[axis] == 1:
+            flat[axis, :], flat[:3, axis] = 0.0, 0.0
+            flat[axis, axis] = 1.0
+    return flat if abs(np.linalg.det(flat)) > 1e-3 else place
+
+
+def _layers(
+    a: Grid, b: Grid, place: np.ndarray, width: float, fineness: float
+) -> tuple[Layer, Layer]:
+    """Structures of one fineness of both, their grey values fitted to each other."""
+    values = smoothed(a, width), smoothed(b, width)
+    masks = structured(a), structured(b)
+    seen, inside = resampled(values[1], b, place, a)
+    usable = inside & masks[0]
+    if usable.any():
+        curves = grey_curves(values[0][usable], seen[usable])
+        values = curves.of_a(values[0]), curves.of_b(values[1])
+    one, other = (
+        Layer(band(each, np.minimum(width / grid.spacing, 8.0), fineness), mask)
+        for each, grid, mask in zip(values, (a, b), masks, strict=True)
+    )
+    return one, other
+
+
+def _merit(a: Grid, b: Grid, place: np.ndarray, width: float) -> float:
+    """Correlation of coarse structures, less where the overlap is less than half."""
+    one, other = _layers(a, b, place, width, 2 * MIDDLE)
+    seen, inside = resampled(other.values, b, place, a)
+    usable = inside & one.mask
+    return _correlation(one.values[usable], seen[usable]) * min(1.0, 2 * inside.mean()) ** 0.5
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> float:
+    if x.size < 50 or x.std() < 1e-6 or y.std() < 1e-6:
+        return -1.0
+    return float(np.corrcoef(x, y)[0, 1])
+
+
+def _common_width(a: Grid, b: Grid, step: float) -> float:
+    """The finest width that both scans have in the plane where they are finest."""
+    return max(step, float(np.sort(a.spacing)[1]), float(np.sort(b.spacing)[1]))
+
+
+def usable_extent(scan: Scan) -> np.ndarray:
+    """float64 (3,): mm that the voxels of a scan cover."""
+    size: np.ndarray = np.array(scan.values.shape) * usable_spacing(scan.spacing)
+    return size
+
+
+def _volume(scan: Scan) -> float:
+    return float(np.prod(usable_extent(scan)))
