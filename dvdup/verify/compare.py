@@ -21,6 +21,8 @@ FINE, MIDDLE = 0.6, 1.2
 _CELL = {FINE: 4, MIDDLE: 8}  # voxels along the edge of a cell
 _CONTENT = 0.15  # of the range; brighter voxels belong to the body
 _FEWEST = 300  # voxels below which nothing is concluded
+_SPREAD = 0.16**2 - 0.04**2  # squared middle frequencies of the fine and a coarse band, a voxel
+_SHARP, _WIDEST = 0.4, 2.5  # sigma in voxels: less is not worth it, more leaves nothing
 _EVEN = 1e-4  # of the range; a neighbourhood without this much change is padding
 
 
@@ -63,9 +65,9 @@ def agreement(a: Grid, b: Grid, place: np.ndarray, width_mm: float) -> Agreement
     usable = seen & structured(a) & _looked_up(structured(b), b, place, a)
     if usable.sum() < min(_FEWEST, usable.size // 4):
         return NOTHING
-    curves = grey_curves(ours[usable], theirs[usable])
-    mapped = curves.of_a(ours), curves.of_b(theirs)
     voxel = np.minimum(width_mm / a.spacing, 8.0)
+    curves = grey_curves(ours[usable], theirs[usable])
+    mapped = equally_sharp(curves.of_a(ours), curves.of_b(theirs), usable, voxel)
     return Agreement(
         correlation=_local(*mapped, usable, voxel),
         middle=banded(*mapped, usable, voxel, MIDDLE),
@@ -97,7 +99,8 @@ class Curves:
         return values if self.maps_a else self._mapped(values)
 
     def _mapped(self, values: np.ndarray) -> np.ndarray:
-        return np.interp(values, self.levels, self.means).astype(np.float32)
+        mapped: np.ndarray = np.interp(values, self.levels, self.means).astype(np.float32)
+        return mapped
 
 
 def grey_curves(ours: np.ndarray, theirs: np.ndarray) -> Curves:
@@ -135,9 +138,9 @@ def structured(grid: Grid) -> np.ndarray:
     """Bool (X, Y, Z): False in padding, which is even and at the bottom of the range."""
     from scipy import ndimage
 
-    flat = ndimage.maximum_filter(grid.values, 3) < _EVEN
+    flat: np.ndarray = ndimage.maximum_filter(grid.values, 3) < _EVEN
     if not flat.any():
-        return ~flat
+        return np.ones(flat.shape, bool)
     near: np.ndarray = ndimage.binary_dilation(flat, np.ones((3, 3, 3), bool), iterations=2)
     return ~near
 
@@ -166,14 +169,41 @@ def band(
 
     if mask is None or mask.all():
         narrow = blurred(values, sigmas)
-        return narrow - blurred(narrow, np.sqrt(3.0) * sigmas)
+        plain: np.ndarray = narrow - blurred(narrow, np.sqrt(3.0) * sigmas)
+        return plain
     weight = mask.astype(np.float32)
     kept = values * weight
-    parts = []
-    for sigma in (sigmas, 2 * sigmas):
-        parts.append(blurred(kept, sigma) / np.maximum(blurred(weight, sigma), 1e-3))
+    parts = [
+        blurred(kept, sigma) / np.maximum(blurred(weight, sigma), 1e-3)
+        for sigma in (sigmas, 2 * sigmas)
+    ]
     difference: np.ndarray = (parts[0] - parts[1]) * weight
     return difference
+
+
+def equally_sharp(
+    ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Blur the scan that has more fine structure, so that blur or noise in one matters less.
+
+    The width follows from how much the strengths of two bands differ, as a gaussian would do it.
+    """
+    from scipy import ndimage
+
+    ratios = []
+    for values in (ours, theirs):
+        fine, coarse = (
+            float((band(values, voxel, width, usable)[usable] ** 2).mean()) + 1e-9
+            for width in (FINE, 2 * MIDDLE)
+        )
+        ratios.append(np.log(fine / coarse))
+    width = np.sqrt(abs(ratios[0] - ratios[1]) / (4 * np.pi**2 * _SPREAD))
+    if width < _SHARP:
+        return ours, theirs
+    sigmas = np.where(np.array(ours.shape) > 1, min(width, _WIDEST) * voxel, 0.0)
+    sharper = ours if ratios[0] > ratios[1] else theirs
+    blurred = ndimage.gaussian_filter(sharper, sigmas, mode="nearest", truncate=3.0)
+    return (blurred, theirs) if ratios[0] > ratios[1] else (ours, blurred)
 
 
 def banded(
@@ -191,9 +221,7 @@ def banded(
     return float((correlation * weight).sum() / weight.sum())
 
 
-def _local(
-    ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray
-) -> float:
+def _local(ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray) -> float:
     """Median over cells of the body of the correlation of the values, lightly smoothed."""
     from scipy import ndimage
 
@@ -236,11 +264,11 @@ def _looked_up(mask: np.ndarray, grid: Grid, place: np.ndarray, on: Grid) -> np.
     from scipy import ndimage
 
     matrix = np.linalg.inv(grid.to_mm()) @ place @ on.to_mm()
-    seen = ndimage.affine_transform(
+    seen: np.ndarray = ndimage.affine_transform(
         mask.astype(np.uint8), matrix[:3, :3], matrix[:3, 3],
         output_shape=on.values.shape, order=0, mode="nearest",
     )  # fmt: skip
-    return seen.astype(bool)
+    return seen > 0
 
 
 def _covered_of(b: Grid, a: Grid, place: np.ndarray) -> np.ndarray:

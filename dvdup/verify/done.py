@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import permutations, product
+from typing import Any
 
 import numpy as np
 
@@ -60,6 +61,19 @@ class Done:
             said.append(f"rotated {self.degrees:.0f} degrees")
         said += [*self._size(), *self._field(), *self._voxels(), *self.grey]
         return tuple(said)
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "mirrored": list(self.mirrored),
+            "turned": self.turned,
+            "angle": round(self.degrees, 2),
+            "scale": [round(each, 4) for each in self.scale],
+            "shear": round(self.shear, 4),
+            "offset_mm": [round(each, 2) for each in self.shift_mm],
+            "shown": [round(each, 4) for each in self.shown],
+            "done": list(self.words()),
+        }
 
     def _size(self) -> list[str]:
         sizes = np.array(self.scale)
@@ -207,9 +221,7 @@ def _angle(rotation: np.ndarray) -> float:
     return float(np.degrees(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1))))
 
 
-def _shown(
-    a: Scan, b: Scan, place: np.ndarray, axes: np.ndarray
-) -> tuple[float, float, float]:
+def _shown(a: Scan, b: Scan, place: np.ndarray, axes: np.ndarray) -> tuple[float, float, float]:
     """Share of the larger field of view that both show, along each axis of a."""
     shares = []
     for i in range(3):

@@ -57,7 +57,9 @@ def make_grid(values: np.ndarray, spacing: Sequence[float], target_mm: float) ->
     if span is None or not span[1] > span[0]:
         return None
     size = usable_spacing(spacing)
-    factors = [min(n, max(1, round(target_mm / s))) for n, s in zip(values.shape, size, strict=True)]
+    factors = [
+        min(n, max(1, round(target_mm / s))) for n, s in zip(values.shape, size, strict=True)
+    ]
     scaled = np.clip((values - np.float32(span[0])) * np.float32(1 / (span[1] - span[0])), 0, 1)
     scaled = np.nan_to_num(scaled.astype(np.float32, copy=False), nan=0.0)
     for axis, factor in enumerate(factors):

@@ -3,8 +3,8 @@
 In: the embedded slices of two cases. Out: `Line`s in mm. Where b is a copy of a, the slice of b
 most like slice i of a lies at offset + slope * position(i): slope 1 for a copy in its own spacing,
 negative for a mirrored one, something else where a header lost its spacing. A slab gives a line
-over a part of one of them, an every-second-slice copy a line with fewer points. Only content counts:
-positions start at the first slice of each case, whatever its header says of origins.
+over a part of one of them, an every-second-slice copy a line with fewer points. Only content
+counts: positions start at the first slice of each case, whatever its header says of origins.
 
 The same anatomy of somebody else draws a line too, but a blurred one: few slices fall on it
 closely, and beside it the similarity hardly drops. `score` measures both.
@@ -210,7 +210,9 @@ def _consensus(x: np.ndarray, y: np.ndarray, reach: np.ndarray) -> tuple[float, 
 
 def _distance(x: Any, y: Any, slope: Any, offset: Any, reach: np.ndarray) -> np.ndarray:
     """Distance of points from a line, in slice distances of the coarser side."""
-    off: np.ndarray = np.abs(y - slope * x - offset) / np.maximum(np.abs(slope) * reach[0], reach[1])
+    off: np.ndarray = np.abs(y - slope * x - offset) / np.maximum(
+        np.abs(slope) * reach[0], reach[1]
+    )
     return off
 
 

@@ -179,9 +179,8 @@ def _drawn(matrix: Matrix) -> np.ndarray:
     inside = (y >= matrix.b.position_mm[0]) & (y <= matrix.b.position_mm[-1])
     up = np.interp(y, matrix.b.position_mm, np.linspace(0, height - 1, len(matrix.b.index)))
     dashes = inside & ((np.arange(len(x)) // 16) % 2 == 0)
-    colour[(height - 1 - np.round(up[dashes])).astype(int), np.round(across[dashes]).astype(int)] = (
-        255, 140, 0,
-    )  # fmt: skip
+    rows = (height - 1 - np.round(up[dashes])).astype(int)
+    colour[rows, np.round(across[dashes]).astype(int)] = (255, 140, 0)
     return colour
 
 

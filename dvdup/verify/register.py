@@ -14,6 +14,12 @@ import numpy as np
 
 from dvdup.verify.grid import Grid
 
+_SEED = 20
+_BINS = 32
+FEW = 10
+"""Voxels of an axis below which nothing tilts across it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
     """What of a scan is registered."""
@@ -22,12 +28,6 @@ class Layer:
     """float32 (X, Y, Z)."""
     mask: np.ndarray
     """Bool (X, Y, Z): where to look."""
-
-
-_SEED = 20
-_BINS = 32
-FEW = 10
-"""Voxels of an axis below which nothing tilts across it."""
 
 
 def by_information(
@@ -140,8 +140,8 @@ def _weights(a: Grid, b: Grid) -> list[float]:
     slices lie in one plane.
     """
     sides = np.array(a.values.shape), np.array(b.values.shape)
-    thin = [n < FEW and (n == sides[0].min() or m == sides[1].min()) for n, m in zip(*sides, strict=True)]
-    single = [n == 1 and m == 1 for n, m in zip(*sides, strict=True)]
+    thin = (sides[0] < FEW) & ((sides[0] == sides[0].min()) | (sides[1] == sides[1].min()))
+    single = (sides[0] == 1) & (sides[1] == 1)
     matrix = [
         float(not single[row] if row == column else not (thin[row] or thin[column]))
         for row in range(3)

@@ -39,6 +39,8 @@ class Scan:
     """Real (X, Y, Z): full resolution, or a proxy."""
     spacing: tuple[float, float, float]
     """mm along X, Y, Z, of these voxels."""
+    full: bool = True
+    """False for a proxy that left something out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +54,8 @@ class Evidence:
     """Voxels of the longest extent in the comparison."""
     width_mm: float
     """Width of the voxels that were compared."""
+    final: bool
+    """Whether nothing finer can be compared: all that one of the scans holds was, or enough."""
 
     def describe(self) -> dict[str, Any]:
         """As JSON values."""
@@ -63,7 +67,7 @@ class Evidence:
             "residual": round(found.residual, 4),
             "overlap": [round(found.cover_a, 4), round(found.cover_b, 4)],
             "voxels": found.voxels,
-            "grid_mm": round(self.width_mm, 3),
+            "grid_mm": round(float(self.width_mm), 3),
         }
 
     def flipped(self) -> Evidence:
@@ -93,17 +97,18 @@ def compare(
         if turned is not None:
             return turned.flipped()
     step = max(*usable_extent(a), *usable_extent(b)) / side
-    grids = make_grid(a.values, a.spacing, step), make_grid(b.values, b.spacing, step)
-    if grids[0] is None or grids[1] is None:
+    one, other = make_grid(a.values, a.spacing, step), make_grid(b.values, b.spacing, step)
+    if one is None or other is None:
         return None
-    one, other = grids
-    width = _common_width(one, other, step)
+    width = max(step, _finest(one.spacing, other.spacing))
     if place is None:
         place = _found(one, other, width)
     for fineness in (2 * MIDDLE, MIDDLE) if side <= COARSE_SIDE else (MIDDLE, FINE):
         layers = _layers(one, other, place, width, fineness)
         place = by_structure(one, other, layers, place, width * fineness / 2)
-    return Evidence(place, agreement(one, other, place, width), side, width)
+    finest = _finest(usable_spacing(a.spacing), usable_spacing(b.spacing))
+    final = a.full and b.full and (side >= FINE_SIDE or width <= 1.01 * finest)
+    return Evidence(place, agreement(one, other, place, width), side, width, final)
 
 
 def _found(a: Grid, b: Grid, width: float) -> np.ndarray:
@@ -157,7 +162,8 @@ def _merit(a: Grid, b: Grid, place: np.ndarray, width: float) -> float:
     one, other = _layers(a, b, place, width, 2 * MIDDLE)
     seen, inside = resampled(other.values, b, place, a)
     usable = inside & one.mask
-    return _correlation(one.values[usable], seen[usable]) * min(1.0, 2 * inside.mean()) ** 0.5
+    shown = float(np.sqrt(min(1.0, 2 * inside.mean())))
+    return _correlation(one.values[usable], seen[usable]) * shown
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:
@@ -166,9 +172,9 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.corrcoef(x, y)[0, 1])
 
 
-def _common_width(a: Grid, b: Grid, step: float) -> float:
-    """The finest width that both scans have in the plane where they are finest."""
-    return max(step, float(np.sort(a.spacing)[1]), float(np.sort(b.spacing)[1]))
+def _finest(spacing_a: np.ndarray, spacing_b: np.ndarray) -> float:
+    """The finest width that both scans have along two axes."""
+    return max(float(np.sort(spacing_a)[1]), float(np.sort(spacing_b)[1]))
 
 
 def usable_extent(scan: Scan) -> np.ndarray:

@@ -205,7 +205,9 @@ def _between(correlation: np.ndarray) -> tuple[np.ndarray, float]:
     top = height
     for axis, n in enumerate(correlation.shape):
         left, right = (
-            float(correlation[tuple((p + side) % n if i == axis else p for i, p in enumerate(peak))])
+            float(
+                correlation[tuple((p + side) % n if i == axis else p for i, p in enumerate(peak))]
+            )
             for side in (-1, 1)
         )
         bend = left - 2 * top + right

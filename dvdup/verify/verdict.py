@@ -3,10 +3,10 @@
 In: what was found about a pair. Out: a `Decision` with the rule that made it, a confidence and a
 reason in words.
 
-The strength of the voxel evidence is a weighed sum of the agreement in three bands, each on the
-scale of Fisher's z, on which strangers and copies are both spread evenly. It is 0 halfway between
-them, above `Limits.copy` a copy, below `Limits.stranger` not; between the two a finer grid must
-decide, and where there is none, silence.
+The strength of the voxel evidence is the sum of the agreement in three bands, each on the scale of
+Fisher's z, on which strangers and copies are both spread evenly. Where a finer grid is to be had,
+only a clear case is decided on a coarse one: whole brains of two persons agree there almost as well
+as copies do.
 """
 
 from __future__ import annotations
@@ -23,22 +23,24 @@ from dvdup.verify.scans import Evidence
 
 _MOST = 0.995  # correlations above are equal to it: what is left is interpolation
 
+_STEEP = 2.0  # of the confidence over the strength
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Everything the rules depend on."""
 
-    bands: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    """Weights of z of `fine`, `middle` and `correlation`."""
-    offset: float = -3.3
-    """Added to the sum."""
-    copy: float = 0.5
-    """Strength from which a pair is a copy."""
-    stranger: float = -0.3
-    """Strength below which it certainly is not."""
+    copy: float = 3.4
+    """Strength from which a pair is a copy, on the finest grid there is."""
+    clear_copy: float = 5.4
+    """The same on a coarser grid."""
+    stranger: float = 3.0
+    """Strength below which a coarse grid is enough to say no."""
     whole: float = 0.6
     """Share of the body of each that both must show for `near`; less is `partial`."""
-    voxels: int = 1500
+    shared: float = 0.3
+    """Share of the body of one that the other must show."""
+    voxels: int = 400
     """Voxels that must have been compared."""
 
     def describe(self) -> dict[str, Any]:
@@ -76,11 +78,11 @@ class Rule:
     applies: Callable[[Found, Limits], bool]
 
 
-def strength(evidence: Evidence, limits: Limits) -> float:
-    """How strongly the voxels speak for a copy; 0 is halfway."""
+def strength(evidence: Evidence) -> float:
+    """How strongly the voxels speak for a copy: about 2 for strangers, up to 9 for copies."""
     found = evidence.agreement
     parts = np.clip([found.fine, found.middle, found.correlation], -_MOST, _MOST)
-    return float(np.dot(limits.bands, np.arctanh(parts)) + limits.offset)
+    return float(np.arctanh(parts).sum())
 
 
 def decide(found: Found, limits: Limits | None = None) -> Decision:
@@ -98,7 +100,16 @@ def decide(found: Found, limits: Limits | None = None) -> Decision:
 def is_open(evidence: Evidence | None, limits: Limits | None = None) -> bool:
     """Whether a finer grid is needed to decide."""
     limits = limits or Limits()
-    return evidence is not None and limits.stranger <= strength(evidence, limits) < limits.copy
+    if evidence is None or evidence.final or not _enough(evidence, limits):
+        return False
+    return limits.stranger <= strength(evidence) < limits.clear_copy
+
+
+def _enough(evidence: Evidence, limits: Limits) -> bool:
+    """Whether enough was compared to say anything."""
+    agreement = evidence.agreement
+    most = max(agreement.cover_a, agreement.cover_b)
+    return agreement.voxels >= limits.voxels and most >= limits.shared
 
 
 def _is_stored(found: Found, limits: Limits) -> bool:
@@ -111,11 +122,9 @@ def _is_turned(found: Found, limits: Limits) -> bool:
 
 def _is_copy(found: Found, limits: Limits) -> bool:
     evidence = found.evidence
-    return (
-        evidence is not None
-        and evidence.agreement.voxels >= limits.voxels
-        and strength(evidence, limits) >= limits.copy
-    )
+    if evidence is None or not _enough(evidence, limits):
+        return False
+    return strength(evidence) >= (limits.copy if evidence.final else limits.clear_copy)
 
 
 def _is_whole(found: Found, limits: Limits) -> bool:
@@ -134,7 +143,7 @@ RULES: tuple[Rule, ...] = (
     Rule("turned-values", "near", "equal values, axes flipped or exchanged", _is_turned),
     Rule("same-structure", "near", "fine structures agree; each shows the other", _is_whole),
     Rule("shared-structure", "partial", "fine structures agree where they overlap", _is_copy),
-    Rule("undecided", None, "too little agreement for a copy", _is_undecided),
+    Rule("undecided", None, "only finer voxels could tell", _is_undecided),
     Rule("other-structure", None, "fine structures differ", lambda found, limits: True),
 )
 """Strongest first."""
@@ -144,10 +153,10 @@ def _confidence(rule: Rule, found: Found, limits: Limits) -> float:
     """1 for equal values; else by how far the strength lies from the threshold."""
     if found.same is not None:
         return 1.0
-    if found.evidence is None:
+    if found.evidence is None or not _enough(found.evidence, limits):
         return 0.5
-    distance = strength(found.evidence, limits) - limits.copy
-    certain = 1 / (1 + np.exp(-2.0 * abs(distance)))
+    needed = limits.copy if found.evidence.final else limits.clear_copy
+    certain = 1 / (1 + np.exp(-_STEEP * abs(strength(found.evidence) - needed)))
     return round(float(min(0.999, certain)), 4)
 
 
@@ -158,7 +167,9 @@ def _reason(rule: Rule, found: Found) -> str:
         return "nothing to compare"
     agreement = found.evidence.agreement
     share = min(agreement.cover_a, agreement.cover_b)
-    numbers = f"local correlation {agreement.correlation:.3f}, of fine structures {agreement.fine:.3f}"
+    numbers = (
+        f"local correlation {agreement.correlation:.3f}, of fine structures {agreement.fine:.3f}"
+    )
     if rule.verdict == "partial":
         return f"{numbers} where they overlap ({100 * share:.0f} % of one)"
     return numbers
