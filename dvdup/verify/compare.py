@@ -23,6 +23,7 @@ _CONTENT = 0.15  # of the range; brighter voxels belong to the body
 _FEWEST = 300  # voxels below which nothing is concluded
 _SPREAD = 0.16**2 - 0.04**2  # squared middle frequencies of the fine and a coarse band, a voxel
 _SHARP, _WIDEST = 0.4, 2.5  # sigma in voxels: less is not worth it, more leaves nothing
+_SQRT3 = 3**0.5  # a gaussian of width 1, blurred by this, has width 2
 _EVEN = 1e-4  # of the range; a neighbourhood without this much change is padding
 
 
@@ -67,7 +68,9 @@ def agreement(a: Grid, b: Grid, place: np.ndarray, width_mm: float) -> Agreement
         return NOTHING
     voxel = np.minimum(width_mm / a.spacing, 8.0)
     curves = grey_curves(ours[usable], theirs[usable])
-    mapped = equally_sharp(curves.of_a(ours), curves.of_b(theirs), usable, voxel)
+    mapped = curves.of_a(ours), curves.of_b(theirs)
+    gap = sharpness_gap(*mapped, usable, voxel)
+    mapped = blurred(mapped[0], voxel, gap), blurred(mapped[1], voxel, -gap)
     return Agreement(
         correlation=_local(*mapped, usable, voxel),
         middle=banded(*mapped, usable, voxel, MIDDLE),
@@ -131,7 +134,11 @@ def _means_by_level(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
     means = np.bincount(level, y, minlength=48)[used] / n
     middles = np.bincount(level, x, minlength=48)[used] / n
     spread = (n * (means - np.average(means, weights=n)) ** 2).sum()
-    return middles, means, float(spread / max(1e-9, len(y) * float(y.var())))
+    explained = float(spread / max(1e-9, len(y) * float(y.var())))
+    if middles[0] > 1 / 48:
+        # what is compared holds no background: black stays black
+        middles, means = np.append(0.0, middles), np.append(0.0, means)
+    return middles, means, explained
 
 
 def structured(grid: Grid) -> np.ndarray:
@@ -159,51 +166,57 @@ def band(
     Returns:
         float32 (X, Y, Z), 0 outside the mask.
     """
-    from scipy import ndimage
-
-    sigmas = np.where(np.array(values.shape) > 1, width * voxel, 0.0)
-
-    def blurred(each: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-        found: np.ndarray = ndimage.gaussian_filter(each, sigma, mode="nearest", truncate=3.0)
-        return found
-
     if mask is None or mask.all():
-        narrow = blurred(values, sigmas)
-        plain: np.ndarray = narrow - blurred(narrow, np.sqrt(3.0) * sigmas)
+        narrow = blurred(values, voxel, width)
+        plain: np.ndarray = narrow - blurred(narrow, voxel, width * _SQRT3)
         return plain
     weight = mask.astype(np.float32)
     kept = values * weight
     parts = [
-        blurred(kept, sigma) / np.maximum(blurred(weight, sigma), 1e-3)
-        for sigma in (sigmas, 2 * sigmas)
+        blurred(kept, voxel, sigma) / np.maximum(blurred(weight, voxel, sigma), 1e-3)
+        for sigma in (width, 2 * width)
     ]
     difference: np.ndarray = (parts[0] - parts[1]) * weight
     return difference
 
 
-def equally_sharp(
+def sharpness_gap(
     ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Blur the scan that has more fine structure, so that blur or noise in one matters less.
+) -> float:
+    """How much one scan must be blurred to be as sharp as the other, or as free of noise.
 
     The width follows from how much the strengths of two bands differ, as a gaussian would do it.
-    """
-    from scipy import ndimage
 
+    Returns:
+        Sigma in voxels of the comparison: above 0 if a has more fine structure, below 0 if b has.
+    """
     ratios = []
     for values in (ours, theirs):
         fine, coarse = (
             float((band(values, voxel, width, usable)[usable] ** 2).mean()) + 1e-9
             for width in (FINE, 2 * MIDDLE)
         )
-        ratios.append(np.log(fine / coarse))
-    width = np.sqrt(abs(ratios[0] - ratios[1]) / (4 * np.pi**2 * _SPREAD))
-    if width < _SHARP:
-        return ours, theirs
-    sigmas = np.where(np.array(ours.shape) > 1, min(width, _WIDEST) * voxel, 0.0)
-    sharper = ours if ratios[0] > ratios[1] else theirs
-    blurred = ndimage.gaussian_filter(sharper, sigmas, mode="nearest", truncate=3.0)
-    return (blurred, theirs) if ratios[0] > ratios[1] else (ours, blurred)
+        ratios.append(float(np.log(fine / coarse)))
+    gap = ratios[0] - ratios[1]
+    width = float(np.sqrt(abs(gap) / (4 * np.pi**2 * _SPREAD)))
+    return 0.0 if width < _SHARP else float(np.copysign(min(width, _WIDEST), gap))
+
+
+def blurred(values: np.ndarray, voxel: np.ndarray, width: float) -> np.ndarray:
+    """float32: blurred by a gaussian of `width` voxels of the comparison; as given if not above 0.
+
+    Args:
+        values: float32 (X, Y, Z).
+        voxel: Voxels of the grid in a voxel of the comparison, along X, Y, Z.
+        width: Sigma, in voxels of the comparison.
+    """
+    from scipy import ndimage
+
+    if width <= 0:
+        return values
+    sigmas = np.where(np.array(values.shape) > 1, width * voxel, 0.0)
+    found: np.ndarray = ndimage.gaussian_filter(values, sigmas, mode="nearest", truncate=3.0)
+    return found
 
 
 def banded(
@@ -223,10 +236,7 @@ def banded(
 
 def _local(ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray) -> float:
     """Median over cells of the body of the correlation of the values, lightly smoothed."""
-    from scipy import ndimage
-
-    sigmas = np.where(np.array(ours.shape) > 1, FINE * voxel, 0.0)
-    u, v = (ndimage.gaussian_filter(each, sigmas, truncate=3.0) for each in (ours, theirs))
+    u, v = (blurred(each, voxel, FINE) for each in (ours, theirs))
     cell = _cell(ours.shape, voxel, 5)
     mask = usable.astype(np.float32)
     n = _cell_means(mask, cell)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dvdup.verify.compare import FINE, MIDDLE, band, structured
+from dvdup.verify.compare import FINE, MIDDLE, band, grey_curves, structured
 from dvdup.verify.grid import Grid, resampled, smoothed
 from dvdup.verify.scans import Scan, usable_extent
 
@@ -24,7 +24,7 @@ _SHIFT = 0.03  # of the extent
 _WHOLE = 0.96  # of the extent; less is a crop
 _RESAMPLED = 1.12  # ratio of voxel sizes
 _CURVED = 0.025  # deviation of the grey values from a straight line, share of the range
-_CLIPPED = 1.2  # contrast of the whole range that a straight line may have
+_BLACK = 0.02  # of the range; what is darker is background
 _SOFTER = 0.75  # gain of fine structures against that of coarse ones
 _NOISY = 0.93  # local correlation of fine structures below which one of the two is noisy
 
@@ -170,9 +170,11 @@ def grey_words(a: Grid, b: Grid, place: np.ndarray) -> tuple[str, ...]:
     usable = seen & structured(a)
     if usable.sum() < 100:
         return ()
-    said = ["gamma or window changed"] if _curve(ours[usable], theirs[usable]) > _CURVED else []
+    whole = seen & (structured(a) | (ours < _BLACK))
+    said = ["gamma or window changed"] if _curve(ours[whole], theirs[whole]) > _CURVED else []
     voxel = np.minimum(width / a.spacing, 8.0)
-    forth, back, alike = _gains(ours, theirs, usable, voxel)
+    curves = grey_curves(ours[usable], theirs[usable])
+    forth, back, alike = _gains(curves.of_a(ours), curves.of_b(theirs), usable, voxel)
     if min(forth, back) < _SOFTER and alike > _NOISY:
         said.append("blurred" if forth < back else "sharpened")
     elif alike < _NOISY:
@@ -183,14 +185,14 @@ def grey_words(a: Grid, b: Grid, place: np.ndarray) -> tuple[str, ...]:
 def _curve(ours: np.ndarray, theirs: np.ndarray) -> float:
     """Deviation of the mapping of grey values from a straight line, share of the range."""
     levels = np.clip((ours * 32).astype(int), 0, 31)
-    counts = np.bincount(levels, minlength=32)
-    used = counts >= max(20, len(ours) // 2000)
-    if used.sum() < 4:
+    fewest = max(20, len(ours) // 2000)
+    used = [level for level in range(32) if np.count_nonzero(levels == level) >= fewest]
+    if len(used) < 4:
         return 0.0
-    means = np.bincount(levels, theirs, minlength=32)[used] / counts[used]
-    middles = (np.arange(32)[used] + 0.5) / 32
-    line = np.polyval(np.polyfit(middles, means, 1), middles)
-    return float(np.sqrt(((means - line) ** 2).mean()))
+    # medians, because padding of one of the two lies over structures of the other
+    x, y = (np.array([np.median(v[levels == level]) for level in used]) for v in (ours, theirs))
+    line = np.polyval(np.polyfit(x, y, 1), x)
+    return float(np.sqrt(((y - line) ** 2).mean()))
 
 
 def _gains(

@@ -69,6 +69,17 @@ def make_grid(values: np.ndarray, spacing: Sequence[float], target_mm: float) ->
     return Grid(np.ascontiguousarray(scaled), steps * size, first * size)
 
 
+def coarser(grid: Grid, target_mm: float) -> Grid:
+    """The same scan on voxels of about `target_mm`, as far as they are not as wide already."""
+    values, steps = grid.values, np.ones(3)
+    for axis, n in enumerate(values.shape):
+        factor = min(n, max(1, round(target_mm / float(grid.spacing[axis]))))
+        values = _block_means(values, axis, factor)
+        steps[axis] = factor
+    origin = grid.origin + (steps - 1) / 2 * grid.spacing
+    return Grid(np.ascontiguousarray(values), steps * grid.spacing, origin)
+
+
 def usable_spacing(spacing: Sequence[float]) -> np.ndarray:
     """float64 (3,): the spacing, 1 mm where it makes no sense."""
     size = np.array(spacing, float)

@@ -18,10 +18,12 @@ from dvdup.verify.compare import (
     Agreement,
     agreement,
     band,
+    blurred,
     grey_curves,
+    sharpness_gap,
     structured,
 )
-from dvdup.verify.grid import Grid, make_grid, resampled, smoothed, usable_spacing
+from dvdup.verify.grid import Grid, coarser, make_grid, resampled, smoothed, usable_spacing
 from dvdup.verify.register import FEW, Layer, by_information, by_structure
 
 COARSE_SIDE, FINE_SIDE = 64, 112
@@ -102,10 +104,10 @@ def compare(
         return None
     width = max(step, _finest(one.spacing, other.spacing))
     if place is None:
-        place = _found(one, other, width)
+        place = _found(coarser(one, 2 * width), coarser(other, 2 * width), 2 * width)
     for fineness in (2 * MIDDLE, MIDDLE) if side <= COARSE_SIDE else (MIDDLE, FINE):
         layers = _layers(one, other, place, width, fineness)
-        place = by_structure(one, other, layers, place, width * fineness / 2)
+        place = by_structure(one, other, layers, place)
     finest = _finest(usable_spacing(a.spacing), usable_spacing(b.spacing))
     final = a.full and b.full and (side >= FINE_SIDE or width <= 1.01 * finest)
     return Evidence(place, agreement(one, other, place, width), side, width, final)
@@ -117,10 +119,10 @@ def _found(a: Grid, b: Grid, width: float) -> np.ndarray:
     side = start.SIDE if thin is None else start.THIN_SIDE
     starts = start.search(a, b, (*start.flips(), *start.leans(thin)), side)
     starts = start.ranked([*starts, *start.search(a, b, start.turns())])
-    rough = smoothed(a, 3 * width), smoothed(b, 3 * width)
+    rough = smoothed(a, 1.5 * width), smoothed(b, 1.5 * width)
     best, place = -2.0, np.eye(4)
     for each in start.distinct(starts, _TRIES):
-        tried = by_information(a, b, rough, _in_plane(a, b, each.place), 2 * width)
+        tried = by_information(a, b, rough, _in_plane(a, b, each.place), width)
         merit = _merit(a, b, tried, width)
         if merit > best:
             best, place = merit, tried
@@ -145,21 +147,26 @@ def _layers(
     """Structures of one fineness of both, their grey values fitted to each other."""
     values = smoothed(a, width), smoothed(b, width)
     masks = structured(a), structured(b)
+    scales = [np.minimum(width / grid.spacing, 8.0) for grid in (a, b)]
     seen, inside = resampled(values[1], b, place, a)
     usable = inside & masks[0]
     if usable.any():
         curves = grey_curves(values[0][usable], seen[usable])
-        values = curves.of_a(values[0]), curves.of_b(values[1])
+        gap = sharpness_gap(curves.of_a(values[0]), curves.of_b(seen), usable, scales[0])
+        values = (
+            blurred(curves.of_a(values[0]), scales[0], gap),
+            blurred(curves.of_b(values[1]), scales[1], -gap),
+        )
     one, other = (
-        Layer(band(each, np.minimum(width / grid.spacing, 8.0), fineness), mask)
-        for each, grid, mask in zip(values, (a, b), masks, strict=True)
+        Layer(band(each, scale, fineness), mask)
+        for each, scale, mask in zip(values, scales, masks, strict=True)
     )
     return one, other
 
 
 def _merit(a: Grid, b: Grid, place: np.ndarray, width: float) -> float:
     """Correlation of coarse structures, less where the overlap is less than half."""
-    one, other = _layers(a, b, place, width, 2 * MIDDLE)
+    one, other = _layers(a, b, place, width, MIDDLE)
     seen, inside = resampled(other.values, b, place, a)
     usable = inside & one.mask
     shown = float(np.sqrt(min(1.0, 2 * inside.mean())))
