@@ -1,0 +1,33 @@
+"""Verify candidate pairs: slice order, voxels, what was done to the copy, and the verdict.
+
+Takes arrays and records, knows no index and no reader. `judge` does a pair; `align` fits the order
+of slices; `draw` and `terminal` show a pair.
+"""
+
+from dvdup.verify.exact import Same, same_values
+from dvdup.verify.judge import Judged, judge
+from dvdup.verify.order import Line, align
+from dvdup.verify.picture import Matrix, draw, terminal
+from dvdup.verify.scans import Evidence, Scan, compare
+from dvdup.verify.verdict import RULES, Decision, Found, Limits, decide, strength
+
+__all__ = [
+    "RULES",
+    "Decision",
+    "Evidence",
+    "Found",
+    "Judged",
+    "Limits",
+    "Line",
+    "Matrix",
+    "Same",
+    "Scan",
+    "align",
+    "compare",
+    "decide",
+    "draw",
+    "judge",
+    "same_values",
+    "strength",
+    "terminal",
+]

@@ -1,0 +1,327 @@
+"""How much two scans agree where one was brought onto the other.
+
+Coarse structures agree between any two persons once their heads lie on top of one another; fine
+ones do not. So agreement is measured in bands of fineness, each locally: scans are band-passed,
+cut into cells, correlated in every cell, and the cells weighed by how much structure they hold.
+Local correlation does not see brightness, contrast, gamma or a bias field; a copy that was blurred
+or covered with noise still agrees in the coarser of the two bands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from dvdup.verify.grid import Grid, covered, resampled, smoothed
+
+FINE, MIDDLE = 0.6, 1.2
+"""Widths of the bands: sigma of the narrower gaussian, in voxels of the comparison."""
+
+_CELL = {FINE: 4, MIDDLE: 8}  # voxels along the edge of a cell
+_CONTENT = 0.15  # of the range; brighter voxels belong to the body
+_FEWEST = 300  # voxels below which nothing is concluded
+_SHARP = 0.35  # sigma in voxels below which a difference in sharpness is not worth mending
+_WIDTHS = (0.0, 0.4, 0.6, 0.9, 1.3, 1.8, 2.5, 3.4, 4.5)  # that are tried
+_LONG = 4  # voxels of an axis from which sharpness along it can be told
+_SQRT3 = 3**0.5  # a gaussian of width 1, blurred by this, has width 2
+_EVEN = 1e-4  # of the range; a neighbourhood without this much change is padding
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How much two scans agree; all shares and correlations at most 1."""
+
+    correlation: float
+    """Median over the body of the local correlation of the values."""
+    middle: float
+    """Local correlation of structures about 5 to 10 voxels wide, weighed by their strength."""
+    fine: float
+    """The same of structures about 2 to 5 voxels wide."""
+    residual: float
+    """Median difference after the values of b were mapped to those of a, share of the range."""
+    cover_a: float
+    """Share of the body of a that b shows."""
+    cover_b: float
+    """Share of the body of b that a shows."""
+    voxels: int
+    """Voxels of the comparison that both show and where something is to be seen."""
+
+
+NOTHING = Agreement(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0)
+"""Where the scans do not overlap, or hold nothing in common to look at."""
+
+
+def agreement(a: Grid, b: Grid, place: np.ndarray, width_mm: float) -> Agreement:
+    """Compare b, brought onto a, with a.
+
+    Args:
+        a: One scan; its grid is the grid of the comparison.
+        b: The other.
+        place: float64 (4, 4), mm of a to mm of b.
+        width_mm: Both are smoothed to voxels of this width.
+    """
+    ours = smoothed(a, width_mm)
+    whole_b = smoothed(b, width_mm)
+    theirs, seen = resampled(whole_b, b, place, a)
+    usable = seen & structured(a) & _looked_up(structured(b), b, place, a)
+    if usable.sum() < min(_FEWEST, usable.size // 4):
+        return NOTHING
+    voxel = np.minimum(width_mm / a.spacing, 8.0)
+    curves = grey_curves(ours[usable], theirs[usable])
+    mapped = curves.of_a(ours), curves.of_b(theirs)
+    gap = sharpness_gap(*mapped, usable)
+    mapped = blurred(mapped[0], gap), blurred(mapped[1], -gap)
+    return Agreement(
+        correlation=_local(*mapped, usable, voxel),
+        middle=banded(*mapped, usable, voxel, MIDDLE),
+        fine=banded(*mapped, usable, voxel, FINE),
+        residual=float(np.median(np.abs(mapped[0] - mapped[1])[usable])),
+        cover_a=_share(ours > _CONTENT, seen),
+        cover_b=_share(whole_b > _CONTENT, _covered_of(b, a, place)),
+        voxels=int(usable.sum()),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curves:
+    """How grey values of one scan become those of the other; the other curve is the identity."""
+
+    levels: np.ndarray
+    """Ascending grey values."""
+    means: np.ndarray
+    """What they become."""
+    maps_a: bool
+    """Whether the values of a are mapped to those of b, or the reverse."""
+
+    def of_a(self, values: np.ndarray) -> np.ndarray:
+        """float32: values of a, mapped if need be."""
+        return self._mapped(values) if self.maps_a else values
+
+    def of_b(self, values: np.ndarray) -> np.ndarray:
+        """float32: values of b, mapped if need be."""
+        return values if self.maps_a else self._mapped(values)
+
+    def _mapped(self, values: np.ndarray) -> np.ndarray:
+        mapped: np.ndarray = np.interp(values, self.levels, self.means).astype(np.float32)
+        return mapped
+
+
+def grey_curves(ours: np.ndarray, theirs: np.ndarray) -> Curves:
+    """Fit the grey values of a pair to each other.
+
+    Values are mapped in the direction that explains more: from a scan to its windowed, clipped or
+    noisy copy there is a curve, back there is none.
+
+    Args:
+        ours: float32 (N,), values of a, 0 to 1.
+        theirs: float32 (N,), of b at the same places.
+    """
+    levels_a, means_a, explained_a = _means_by_level(ours, theirs)
+    levels_b, means_b, explained_b = _means_by_level(theirs, ours)
+    if explained_a >= explained_b:
+        return Curves(levels_a, means_a, maps_a=True)
+    return Curves(levels_b, means_b, maps_a=False)
+
+
+def _means_by_level(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Mean of y where x is about some value, in 48 levels, and the share of y so explained."""
+    level = np.clip((x * 48).astype(int), 0, 47)
+    counts = np.bincount(level, minlength=48)
+    used = counts >= max(5, len(x) // 5000)
+    if used.sum() < 2:
+        return np.array([0.0, 1.0]), np.array([0.0, 1.0]), 0.0
+    n = counts[used]
+    means = np.bincount(level, y, minlength=48)[used] / n
+    middles = np.bincount(level, x, minlength=48)[used] / n
+    spread = (n * (means - np.average(means, weights=n)) ** 2).sum()
+    explained = float(spread / max(1e-9, len(y) * float(y.var())))
+    if middles[0] > 1 / 48:
+        # what is compared holds no background: black stays black
+        middles, means = np.append(0.0, middles), np.append(0.0, means)
+    return middles, means, explained
+
+
+def structured(grid: Grid) -> np.ndarray:
+    """Bool (X, Y, Z): False in padding, which is even and at the bottom of the range."""
+    from scipy import ndimage
+
+    flat: np.ndarray = ndimage.maximum_filter(grid.values, 3) < _EVEN
+    if not flat.any():
+        return np.ones(flat.shape, bool)
+    near: np.ndarray = ndimage.binary_dilation(flat, np.ones((3, 3, 3), bool), iterations=2)
+    return ~near
+
+
+def band(
+    values: np.ndarray, voxel: np.ndarray, width: float, mask: np.ndarray | None = None
+) -> np.ndarray:
+    """A difference of gaussians, `width` and twice that.
+
+    Args:
+        values: float32 (X, Y, Z).
+        voxel: Voxels of the grid in a voxel of the comparison, along X, Y, Z.
+        width: Sigma of the narrower gaussian, in voxels of the comparison.
+        mask: Bool; what lies outside has no influence on what lies inside. None is everywhere.
+
+    Returns:
+        float32 (X, Y, Z), 0 outside the mask.
+    """
+    if mask is None or mask.all():
+        narrow = blurred(values, width * voxel)
+        plain: np.ndarray = narrow - blurred(narrow, width * _SQRT3 * voxel)
+        return plain
+    weight = mask.astype(np.float32)
+    kept = values * weight
+    parts = [
+        blurred(kept, sigmas) / np.maximum(blurred(weight, sigmas), 1e-3)
+        for sigmas in (width * voxel, 2 * width * voxel)
+    ]
+    difference: np.ndarray = (parts[0] - parts[1]) * weight
+    return difference
+
+
+def sharpness_gap(ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """How much one scan must be blurred to be as sharp as the other, or as free of noise.
+
+    Along each axis of its own, because slices are often blurred within their plane alone: the width
+    that makes the steps from voxel to voxel equally large.
+
+    Args:
+        ours: float32 (X, Y, Z), a.
+        theirs: float32, b on the same voxels.
+        usable: Bool, where to look.
+
+    Returns:
+        float64 (3,): sigma in these voxels, above 0 where a is the sharper one, else below 0.
+    """
+    return np.array([_gap_along(axis, ours, theirs, usable) for axis in range(3)])
+
+
+def _gap_along(axis: int, ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray) -> float:
+    """The gap along one axis; 0 where no blur explains it."""
+    from scipy import ndimage
+
+    pairs = _steps(usable, axis, np.logical_and)
+    if usable.shape[axis] < _LONG or not pairs.any():
+        return 0.0
+    wanted = [_roughness(each, axis, usable, pairs) for each in (ours, theirs)]
+    sharper, low = (ours, wanted[1]) if wanted[0] > wanted[1] else (theirs, wanted[0])
+    weight = usable.astype(np.float32)
+    last = max(wanted)
+    for before, sigma in pairwise(_WIDTHS):
+        # what lies outside must not bleed in: it would look like structure
+        inner, norm = (
+            ndimage.gaussian_filter1d(each, sigma, axis, mode="nearest", truncate=3.0)
+            for each in (sharper * weight, weight)
+        )
+        now = _roughness(inner / np.maximum(norm, 1e-3), axis, usable, pairs)
+        if now <= low:
+            share = (last - low) / max(1e-9, last - now)
+            width = before + share * (sigma - before)
+            return 0.0 if width < _SHARP else float(np.copysign(width, wanted[0] - wanted[1]))
+        last = now
+    return 0.0
+
+
+def _roughness(values: np.ndarray, axis: int, usable: np.ndarray, pairs: np.ndarray) -> float:
+    """Mean squared step along an axis, over the variance."""
+    steps = _steps(values, axis, np.subtract)[pairs]
+    return float((steps * steps).mean() / max(1e-9, float(values[usable].var())))
+
+
+def _steps(values: np.ndarray, axis: int, how: np.ufunc) -> np.ndarray:
+    moved = np.moveaxis(values, axis, 0)
+    both: np.ndarray = np.moveaxis(how(moved[1:], moved[:-1]), 0, axis)
+    return both
+
+
+def blurred(values: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
+    """float32: blurred by a gaussian, along the axes where sigma (in voxels) is above 0.
+
+    Args:
+        values: float32 (X, Y, Z).
+        sigmas: float64 (3,).
+    """
+    from scipy import ndimage
+
+    wanted = np.where(np.array(values.shape) > 1, np.maximum(sigmas, 0.0), 0.0)
+    if not wanted.any():
+        return values
+    found: np.ndarray = ndimage.gaussian_filter(values, wanted, mode="nearest", truncate=3.0)
+    return found
+
+
+def banded(
+    ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray, width: float
+) -> float:
+    """Local correlation in one band, weighed by the structure that a cell holds."""
+    u, v = (band(each, voxel, width, usable) for each in (ours, theirs))
+    cell = _cell(ours.shape, voxel, _CELL[width])
+    uu, vv, uv = (_cell_means(each, cell) for each in (u * u, v * v, u * v))
+    strength = np.sqrt(uu * vv)
+    weight = np.sqrt(strength)
+    if not weight.sum() > 0:
+        return 0.0
+    correlation = uv / np.maximum(strength, 1e-12)
+    return float((correlation * weight).sum() / weight.sum())
+
+
+def _local(ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray) -> float:
+    """Median over cells of the body of the correlation of the values, lightly smoothed."""
+    u, v = (blurred(each, FINE * voxel) for each in (ours, theirs))
+    cell = _cell(ours.shape, voxel, 5)
+    mask = usable.astype(np.float32)
+    n = _cell_means(mask, cell)
+    body = _cell_means(mask * np.maximum(u, v), cell)
+    whole = (n > 0.5) & (body > _CONTENT * n)
+    if not whole.any():
+        whole = n > 0.5
+    if not whole.any():
+        return 0.0
+    n = np.maximum(n, 1e-6)
+    mu, mv = _cell_means(u * mask, cell) / n, _cell_means(v * mask, cell) / n
+    uu = _cell_means(u * u * mask, cell) / n - mu * mu
+    vv = _cell_means(v * v * mask, cell) / n - mv * mv
+    uv = _cell_means(u * v * mask, cell) / n - mu * mv
+    correlation = uv / np.sqrt(np.maximum(uu, 1e-9) * np.maximum(vv, 1e-9))
+    return float(np.median(correlation[whole]))
+
+
+def _cell(shape: tuple[int, ...], voxel: np.ndarray, edge: int) -> tuple[int, ...]:
+    """Edges of a cell in voxels of the grid; a thin axis is one cell thick."""
+    wanted = np.maximum(1, np.round(edge * voxel)).astype(int)
+    return tuple(min(n, w) for n, w in zip(shape, wanted.tolist(), strict=True))
+
+
+def _cell_means(values: np.ndarray, cell: tuple[int, ...]) -> np.ndarray:
+    """Means over whole cells; what is left over at the far ends is not looked at."""
+    counts = [n // c for n, c in zip(values.shape, cell, strict=True)]
+    cut = values[tuple(slice(0, k * c) for k, c in zip(counts, cell, strict=True))]
+    split = cut.reshape(counts[0], cell[0], counts[1], cell[1], counts[2], cell[2])
+    means: np.ndarray = split.mean(axis=(1, 3, 5), dtype=np.float64)
+    return means
+
+
+def _looked_up(mask: np.ndarray, grid: Grid, place: np.ndarray, on: Grid) -> np.ndarray:
+    from scipy import ndimage
+
+    matrix = np.linalg.inv(grid.to_mm()) @ place @ on.to_mm()
+    seen: np.ndarray = ndimage.affine_transform(
+        mask.astype(np.uint8), matrix[:3, :3], matrix[:3, 3],
+        output_shape=on.values.shape, order=0, mode="nearest",
+    )  # fmt: skip
+    return seen > 0
+
+
+def _covered_of(b: Grid, a: Grid, place: np.ndarray) -> np.ndarray:
+    """Which voxels of b lie inside a."""
+    back = np.linalg.inv(a.to_mm()) @ np.linalg.inv(place) @ b.to_mm()
+    return covered(a.values.shape, back, b.values.shape)
+
+
+def _share(content: np.ndarray, inside: np.ndarray) -> float:
+    if not content.any():
+        content = np.ones_like(inside)
+    return float((content & inside).sum() / content.sum())

@@ -1,0 +1,151 @@
+"""One channel brought to a grid of a wanted fineness, with positions in mm about its centre.
+
+Everything in this room happens on `Grid`s: values 0 to 1 over the robust range, finite, and a place
+for voxel 0, so that grids of different fineness of one scan lie on top of one another. The centre
+of a scan is the zero of its mm; headers (origins, directions) play no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dvdup.voxels import robust_range
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """A scan, coarsened."""
+
+    values: np.ndarray
+    """float32 (X, Y, Z), 0 to 1 over the 0.5 to 99.5 percentile range, clipped, finite."""
+    spacing: np.ndarray
+    """float64 (3,), mm."""
+    origin: np.ndarray
+    """float64 (3,), mm from the centre of the scan to its voxel 0."""
+
+    @property
+    def extent(self) -> np.ndarray:
+        """float64 (3,): mm that the voxels cover."""
+        size: np.ndarray = np.array(self.values.shape) * self.spacing
+        return size
+
+    def to_mm(self) -> np.ndarray:
+        """float64 (4, 4): voxels to mm."""
+        matrix = np.diag([*self.spacing, 1.0])
+        matrix[:3, 3] = self.origin
+        return matrix
+
+
+def make_grid(values: np.ndarray, spacing: Sequence[float], target_mm: float) -> Grid | None:
+    """Coarsen a channel to voxels of about `target_mm`, or leave it if it is coarser already.
+
+    Args:
+        values: Real (X, Y, Z); non-finite voxels count as the bottom of the range.
+        spacing: mm along X, Y, Z; what is not above 0 counts as 1.
+        target_mm: Wanted edge of a voxel.
+
+    Returns:
+        The grid, or None if the channel is constant.
+    """
+    span = robust_range(values)
+    if span is not None and not span[1] > span[0]:
+        finite = values[np.isfinite(values)]
+        span = (float(finite.min()), float(finite.max()))
+    if span is None or not span[1] > span[0]:
+        return None
+    size = usable_spacing(spacing)
+    factors = [
+        min(n, max(1, round(target_mm / s))) for n, s in zip(values.shape, size, strict=True)
+    ]
+    scaled = np.clip((values - np.float32(span[0])) * np.float32(1 / (span[1] - span[0])), 0, 1)
+    scaled = np.nan_to_num(scaled.astype(np.float32, copy=False), nan=0.0)
+    for axis, factor in enumerate(factors):
+        scaled = _block_means(scaled, axis, factor)
+    steps = np.array(factors, float)
+    first = (steps - 1) / 2 - (np.array(values.shape) - 1) / 2
+    return Grid(np.ascontiguousarray(scaled), steps * size, first * size)
+
+
+def coarser(grid: Grid, target_mm: float) -> Grid:
+    """The same scan on voxels of about `target_mm`, as far as they are not as wide already."""
+    values, steps = grid.values, np.ones(3)
+    for axis, n in enumerate(values.shape):
+        factor = min(n, max(1, round(target_mm / float(grid.spacing[axis]))))
+        values = _block_means(values, axis, factor)
+        steps[axis] = factor
+    origin = grid.origin + (steps - 1) / 2 * grid.spacing
+    return Grid(np.ascontiguousarray(values), steps * grid.spacing, origin)
+
+
+def usable_spacing(spacing: Sequence[float]) -> np.ndarray:
+    """float64 (3,): the spacing, 1 mm where it makes no sense."""
+    size = np.array(spacing, float)
+    return np.where(np.isfinite(size) & (size > 0), size, 1.0)
+
+
+def smoothed(grid: Grid, width_mm: float) -> np.ndarray:
+    """float32 (X, Y, Z): as if its voxels were `width_mm` wide, where they are finer.
+
+    A box of width w has the variance w^2 / 12; the deficit is made up by a gaussian.
+    """
+    from scipy import ndimage
+
+    deficit = np.maximum(0.0, width_mm**2 - grid.spacing**2) / 12
+    sigmas = np.sqrt(deficit) / grid.spacing
+    sigmas[np.array(grid.values.shape) == 1] = 0.0
+    values: np.ndarray = ndimage.gaussian_filter(grid.values, sigmas, mode="nearest", truncate=3.0)
+    return values
+
+
+def resampled(
+    values: np.ndarray, grid: Grid, place: np.ndarray, on: Grid
+) -> tuple[np.ndarray, np.ndarray]:
+    """Look at a scan from the grid of another.
+
+    Args:
+        values: float32, on `grid`.
+        grid: Where `values` are.
+        place: float64 (4, 4), mm of `on` to mm of `grid`.
+        on: The grid to look from.
+
+    Returns:
+        float32 values on `on`, linearly interpolated; bool, True where `grid` covers them.
+    """
+    from scipy import ndimage
+
+    matrix = np.linalg.inv(grid.to_mm()) @ place @ on.to_mm()
+    seen: np.ndarray = ndimage.affine_transform(
+        values, matrix[:3, :3], matrix[:3, 3], output_shape=on.values.shape, order=1, mode="nearest"
+    )
+    return seen, covered(values.shape, matrix, on.values.shape)
+
+
+def covered(inside: Sequence[int], matrix: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Bool `shape`: whether the place of a voxel lies within a box of `inside` voxels.
+
+    Args:
+        inside: Voxels of the box, which reaches half a voxel beyond their centres.
+        matrix: float64 (4, 4), voxels of `shape` to voxels of `inside`.
+        shape: The voxels asked about.
+    """
+    result = np.ones(tuple(shape), bool)
+    axes = [np.arange(n, dtype=np.float32) for n in shape]
+    for row, n in zip(matrix[:3].astype(np.float32), inside, strict=True):
+        place = (row[0] * axes[0] + row[3])[:, None, None]
+        place = place + (row[1] * axes[1])[None, :, None] + (row[2] * axes[2])[None, None, :]
+        result &= (place >= -0.51) & (place <= n - 0.49)
+    return result
+
+
+def _block_means(values: np.ndarray, axis: int, factor: int) -> np.ndarray:
+    """Means of `factor` neighbours; what is left over at the far end is one block less wide."""
+    n = values.shape[axis]
+    if factor == 1:
+        return values
+    whole = n // factor * factor
+    head = np.moveaxis(values, axis, 0)[:whole]
+    means = head.reshape(n // factor, factor, *head.shape[1:]).mean(axis=1, dtype=np.float32)
+    return np.moveaxis(means, 0, axis)

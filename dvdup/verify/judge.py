@@ -1,0 +1,91 @@
+"""The whole way of one candidate pair: proxies, full resolution where needed, verdict, words.
+
+In: two proxies and a way to get at the full scans. Out: `Judged`. One call works on one pair and
+needs nothing else, so that calls can be spread over processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dvdup.verify.done import Done, what_was_done
+from dvdup.verify.exact import same_values
+from dvdup.verify.grid import make_grid
+from dvdup.verify.scans import FINE_SIDE, Evidence, Scan, compare, usable_extent
+from dvdup.verify.verdict import Decision, Found, Limits, decide, is_open
+
+Full = Callable[[], tuple[Scan, Scan]]
+"""Reads both scans at full resolution; called at most once, and only where it matters."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """A pair with its verdict."""
+
+    decision: Decision
+    evidence: Evidence | None
+    """None where a scan is constant."""
+    done: Done | None
+    """None where there is no verdict."""
+
+    def alignment(self) -> dict[str, Any] | None:
+        """How b lies on a, as JSON values; None where there is no verdict."""
+        return None if self.done is None else self.done.describe()
+
+    def voxel(self) -> dict[str, Any] | None:
+        """The voxel evidence, as JSON values; None where there is none."""
+        return None if self.evidence is None else self.evidence.describe()
+
+    @property
+    def reason(self) -> str:
+        """Why, and what was done to the copy, in words."""
+        words = self.done.words() if self.done is not None else ()
+        return "; ".join(
+            [", ".join(words), self.decision.reason] if words else [self.decision.reason]
+        )
+
+
+def judge(a: Scan, b: Scan, full: Full | None = None, limits: Limits | None = None) -> Judged:
+    """Verify a candidate pair.
+
+    Args:
+        a: Proxy of one scan, or the scan itself (`Scan.full`).
+        b: Of the other.
+        full: Reads both at full resolution; None if proxies must do.
+        limits: The constants of the rules.
+    """
+    limits = limits or Limits()
+    found = Found(evidence=compare(a, b))
+    if full is not None and not (a.full and b.full) and _worth_reading(found, limits):
+        a, b = full()
+    if a.full and b.full and _worth_reading(found, limits):
+        found = _finer(a, b, found, limits)
+    decision = decide(found, limits)
+    done = None
+    if decision.verdict is not None and found.evidence is not None:
+        done = _done(a, b, found.evidence)
+    return Judged(decision, found.evidence, done)
+
+
+def _worth_reading(found: Found, limits: Limits) -> bool:
+    """Copies may be identical; what is open needs finer voxels."""
+    return decide(found, limits).verdict is not None or is_open(found.evidence, limits)
+
+
+def _finer(a: Scan, b: Scan, found: Found, limits: Limits) -> Found:
+    """Compare values, and structures on a finer grid if that is open."""
+    same = same_values(a.values, b.values)
+    evidence = found.evidence
+    if same is None and evidence is not None and is_open(evidence, limits):
+        evidence = compare(a, b, FINE_SIDE, evidence.place)
+    return Found(same, evidence)
+
+
+def _done(a: Scan, b: Scan, evidence: Evidence) -> Done | None:
+    step = max(*usable_extent(a), *usable_extent(b)) / evidence.side
+    one, other = make_grid(a.values, a.spacing, step), make_grid(b.values, b.spacing, step)
+    if one is None or other is None:
+        return None
+    return what_was_done(a, b, (one, other), evidence.place)

@@ -1,0 +1,203 @@
+"""Verify a pair: find where to start, register, compare; coarse first.
+
+In: two scans, proxies or full resolution. Out: `Evidence`, which `verdict` judges and `done` puts
+into words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dvdup.verify import start
+from dvdup.verify.compare import (
+    FINE,
+    MIDDLE,
+    Agreement,
+    agreement,
+    band,
+    blurred,
+    grey_curves,
+    sharpness_gap,
+    structured,
+)
+from dvdup.verify.grid import Grid, coarser, make_grid, resampled, smoothed, usable_spacing
+from dvdup.verify.register import FEW, Layer, by_information, by_structure
+
+COARSE_SIDE, FINE_SIDE = 64, 104
+"""Voxels of the longest extent in the two rounds."""
+
+_TRIES = 4  # starts that are registered
+_SURE = 0.99  # merit of a start that makes others needless
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """One channel of a case."""
+
+    values: np.ndarray
+    """Real (X, Y, Z): full resolution, or a proxy."""
+    spacing: tuple[float, float, float]
+    """mm along X, Y, Z, of these voxels."""
+    full: bool = True
+    """False for a proxy that left something out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What verification found out about a pair."""
+
+    place: np.ndarray
+    """float64 (4, 4), mm of a to mm of b, both from the centre of their field of view."""
+    agreement: Agreement
+    side: int
+    """Voxels of the longest extent in the comparison."""
+    width_mm: float
+    """Width of the voxels that were compared."""
+    final: bool
+    """Whether nothing finer can be compared: all that one of the scans holds was, or enough."""
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON values."""
+        found = self.agreement
+        return {
+            "correlation": round(found.correlation, 4),
+            "middle": round(found.middle, 4),
+            "fine": round(found.fine, 4),
+            "residual": round(found.residual, 4),
+            "overlap": [round(found.cover_a, 4), round(found.cover_b, 4)],
+            "voxels": found.voxels,
+            "grid_mm": round(float(self.width_mm), 3),
+        }
+
+    def flipped(self) -> Evidence:
+        """The same with a and b exchanged."""
+        found = self.agreement
+        turned = replace(found, cover_a=found.cover_b, cover_b=found.cover_a)
+        return replace(self, place=np.linalg.inv(self.place), agreement=turned)
+
+
+def compare(
+    a: Scan, b: Scan, side: int = COARSE_SIDE, place: np.ndarray | None = None
+) -> Evidence | None:
+    """Bring two scans together and compare them.
+
+    Args:
+        a: One scan.
+        b: The other.
+        side: Voxels of the longest extent in the comparison.
+        place: A placement that an earlier round found, mm of a to mm of b; None to search.
+
+    Returns:
+        The evidence, or None if a scan is constant.
+    """
+    if _volume(b) < _volume(a):
+        back = None if place is None else np.linalg.inv(place)
+        turned = compare(b, a, side, back) if _volume(b) != _volume(a) else None
+        if turned is not None:
+            return turned.flipped()
+    step = max(*usable_extent(a), *usable_extent(b)) / side
+    one, other = make_grid(a.values, a.spacing, step), make_grid(b.values, b.spacing, step)
+    if one is None or other is None:
+        return None
+    width = max(step, _finest(one.spacing, other.spacing))
+    if place is None:
+        place = _found(coarser(one, 2 * width), coarser(other, 2 * width), 2 * width)
+    for fineness in (2 * MIDDLE, MIDDLE) if side <= COARSE_SIDE else (MIDDLE, FINE):
+        layers = _layers(one, other, place, width, fineness)
+        place = by_structure(one, other, layers, place)
+    finest = _finest(usable_spacing(a.spacing), usable_spacing(b.spacing))
+    final = a.full and b.full and (side >= FINE_SIDE or width <= 1.01 * finest)
+    return Evidence(place, agreement(one, other, place, width), side, width, final)
+
+
+def _found(a: Grid, b: Grid, width: float) -> np.ndarray:
+    """The best of a few starts, after mutual information has had its way with each."""
+    thin = int(np.argmin(a.values.shape)) if min(a.values.shape) < FEW else None
+    side = start.SIDE if thin is None else start.THIN_SIDE
+    starts = start.search(a, b, (*start.flips(), *start.leans(thin)), side)
+    starts = start.ranked([*starts, *start.search(a, b, start.turns())])
+    rough = smoothed(a, 1.5 * width), smoothed(b, 1.5 * width)
+    best, place = -2.0, np.eye(4)
+    for each in start.distinct(starts, _TRIES):
+        tried = by_information(a, b, rough, _in_plane(a, b, each.place), width)
+        merit = _merit(a, b, tried, width)
+        if merit > best:
+            best, place = merit, tried
+        if best > _SURE:
+            break
+    return place
+
+
+def _in_plane(a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:
+    """A placement of two single slices leaves them in one plane."""
+    flat = place.copy()
+    for axis in range(3):
+        if a.values.shape[axis] == b.values.shape[axis] == 1:
+            flat[axis, :], flat[:3, axis] = 0.0, 0.0
+            flat[axis, axis] = 1.0
+    return flat if abs(np.linalg.det(flat)) > 1e-3 else place
+
+
+def _layers(
+    a: Grid, b: Grid, place: np.ndarray, width: float, fineness: float
+) -> tuple[Layer, Layer]:
+    """Structures of one fineness of both, their grey values fitted to each other."""
+    values = smoothed(a, width), smoothed(b, width)
+    masks = structured(a), structured(b)
+    scales = [np.minimum(width / grid.spacing, 8.0) for grid in (a, b)]
+    seen, inside = resampled(values[1], b, place, a)
+    usable = inside & masks[0]
+    if usable.any():
+        curves = grey_curves(values[0][usable], seen[usable])
+        gap = sharpness_gap(curves.of_a(values[0]), curves.of_b(seen), usable)
+        values = (
+            blurred(curves.of_a(values[0]), gap),
+            blurred(curves.of_b(values[1]), _on_other(-gap, a, b, place)),
+        )
+    one, other = (
+        Layer(band(each, scale, fineness), mask)
+        for each, scale, mask in zip(values, scales, masks, strict=True)
+    )
+    return one, other
+
+
+def _on_other(sigmas: np.ndarray, a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:
+    """Widths in voxels of a, along its axes, as widths in voxels of b, along its own."""
+    widths = np.zeros(3)
+    for axis in range(3):
+        along = int(np.abs(place[:3, axis]).argmax())
+        widths[along] = sigmas[axis] * a.spacing[axis] / b.spacing[along]
+    return widths
+
+
+def _merit(a: Grid, b: Grid, place: np.ndarray, width: float) -> float:
+    """Correlation of coarse structures, less where the overlap is less than half."""
+    one, other = _layers(a, b, place, width, MIDDLE)
+    seen, inside = resampled(other.values, b, place, a)
+    usable = inside & one.mask
+    shown = float(np.sqrt(min(1.0, 2 * inside.mean())))
+    return _correlation(one.values[usable], seen[usable]) * shown
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> float:
+    if x.size < 50 or x.std() < 1e-6 or y.std() < 1e-6:
+        return -1.0
+    return float(np.corrcoef(x, y)[0, 1])
+
+
+def _finest(spacing_a: np.ndarray, spacing_b: np.ndarray) -> float:
+    """The finest width that both scans have along two axes."""
+    return max(float(np.sort(spacing_a)[1]), float(np.sort(spacing_b)[1]))
+
+
+def usable_extent(scan: Scan) -> np.ndarray:
+    """float64 (3,): mm that the voxels of a scan cover."""
+    size: np.ndarray = np.array(scan.values.shape) * usable_spacing(scan.spacing)
+    return size
+
+
+def _volume(scan: Scan) -> float:
+    return float(np.prod(usable_extent(scan)))

@@ -1,0 +1,183 @@
+"""Evidence to a verdict: one table of rules, read from the top.
+
+In: what was found about a pair. Out: a `Decision` with the rule that made it, a confidence and a
+reason in words.
+
+The strength of the voxel evidence is the sum of the agreement in three bands, each on the scale of
+Fisher's z, on which strangers and copies are both spread evenly. Where a finer grid is to be had,
+only a clear case is decided on a coarse one: whole brains of two persons agree there almost as well
+as copies do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from dvdup.records import Verdict
+from dvdup.verify.exact import Same
+from dvdup.verify.scans import Evidence
+
+_MOST = 0.995  # correlations above are equal to it: what is left is interpolation
+
+_STEEP = 2.0  # of the confidence over the strength
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Everything the rules depend on."""
+
+    copy: float = 3.4
+    """Strength from which a pair is a copy, on the finest grid there is."""
+    clear_copy: float = 5.4
+    """The same on a coarser grid."""
+    stranger: float = 3.0
+    """Strength below which a coarse grid is enough to say no."""
+    whole: float = 0.6
+    """Share of the body of each that both must show for `near`; less is `partial`."""
+    shared: float = 0.3
+    """Share of the body of one that the other must show."""
+    voxels: int = 400
+    """Voxels that must have been compared."""
+
+    def describe(self) -> dict[str, Any]:
+        """For the settings of a report."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known about a pair; None where it was not looked at."""
+
+    same: Same | None = None
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict and why."""
+
+    verdict: Verdict | None
+    """None: nothing is reported."""
+    rule: str
+    confidence: float
+    """0 to 1, of the verdict or of there being none."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table."""
+
+    name: str
+    verdict: Verdict | None
+    what: str
+    applies: Callable[[Found, Limits], bool]
+
+
+def strength(evidence: Evidence) -> float:
+    """How strongly the voxels speak for a copy: about 2 for strangers, up to 9 for copies."""
+    found = evidence.agreement
+    parts = np.clip([found.fine, found.middle, found.correlation], -_MOST, _MOST)
+    return float(np.arctanh(parts).sum())
+
+
+def decide(found: Found, limits: Limits | None = None) -> Decision:
+    """Apply the first rule that fits.
+
+    Args:
+        found: What is known about the pair.
+        limits: The constants.
+    """
+    limits = limits or Limits()
+    rule = next(rule for rule in RULES if rule.applies(found, limits))
+    return Decision(rule.verdict, rule.name, _confidence(rule, found, limits), _reason(rule, found))
+
+
+def is_open(evidence: Evidence | None, limits: Limits | None = None) -> bool:
+    """Whether a finer grid is needed to decide."""
+    limits = limits or Limits()
+    if evidence is None or evidence.final or not _enough(evidence, limits):
+        return False
+    return limits.stranger <= strength(evidence) < limits.clear_copy
+
+
+def _enough(evidence: Evidence, limits: Limits) -> bool:
+    """Whether enough was compared to say anything."""
+    agreement = evidence.agreement
+    most = max(agreement.cover_a, agreement.cover_b)
+    return agreement.voxels >= limits.voxels and most >= limits.shared
+
+
+def _is_stored(found: Found, limits: Limits) -> bool:
+    return found.same is not None and found.same.as_stored
+
+
+def _is_turned(found: Found, limits: Limits) -> bool:
+    return found.same is not None and not found.same.as_stored
+
+
+def _is_copy(found: Found, limits: Limits) -> bool:
+    evidence = found.evidence
+    if evidence is None or not _enough(evidence, limits):
+        return False
+    return strength(evidence) >= (limits.copy if evidence.final else limits.clear_copy)
+
+
+def _is_whole(found: Found, limits: Limits) -> bool:
+    if found.evidence is None or not _is_copy(found, limits):
+        return False
+    agreement = found.evidence.agreement
+    return min(agreement.cover_a, agreement.cover_b) >= limits.whole
+
+
+def _is_undecided(found: Found, limits: Limits) -> bool:
+    return is_open(found.evidence, limits)
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("same-values", "identical", "equal shape and values, but for rounding", _is_stored),
+    Rule("turned-values", "near", "equal values, axes flipped or exchanged", _is_turned),
+    Rule("same-structure", "near", "fine structures agree; each shows the other", _is_whole),
+    Rule("shared-structure", "partial", "fine structures agree where they overlap", _is_copy),
+    Rule("undecided", None, "only finer voxels could tell", _is_undecided),
+    Rule("other-structure", None, "fine structures differ", lambda found, limits: True),
+)
+"""Strongest first."""
+
+
+def _confidence(rule: Rule, found: Found, limits: Limits) -> float:
+    """1 for equal values; else by how far the strength lies from the threshold."""
+    if found.same is not None:
+        return 1.0
+    if found.evidence is None or not _enough(found.evidence, limits):
+        return 0.5
+    needed = limits.copy if found.evidence.final else limits.clear_copy
+    certain = 1 / (1 + np.exp(-_STEEP * abs(strength(found.evidence) - needed)))
+    return round(float(min(0.999, certain)), 4)
+
+
+def _reason(rule: Rule, found: Found) -> str:
+    if found.same is not None:
+        return "same values" if rule.verdict == "identical" else _turn(found.same)
+    if found.evidence is None:
+        return "nothing to compare"
+    agreement = found.evidence.agreement
+    share = min(agreement.cover_a, agreement.cover_b)
+    numbers = (
+        f"local correlation {agreement.correlation:.3f}, of fine structures {agreement.fine:.3f}"
+    )
+    if rule.verdict == "partial":
+        return f"{numbers} where they overlap ({100 * share:.0f} % of one)"
+    return numbers
+
+
+def _turn(same: Same) -> str:
+    names = ("left-right", "front-back", "top-bottom")
+    flipped = [name for name, sign in zip(names, same.signs, strict=True) if sign < 0]
+    if same.axes != (0, 1, 2):
+        return "equal voxels in another order of axes, which the headers do not explain"
+    return f"equal voxels, flipped {' and '.join(flipped)}, which the headers do not explain"

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from dvdup import edits
+from dvdup.verify import Scan, judge
+from dvdup.verify.done import split
+
+SIZE = (2.0, 2.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("edit", "level", "phrase"),
+    [
+        ("rotation", "medium", "rotated 15 degrees"),
+        ("tilt", "medium", "rotated 7 degrees"),
+        ("mirror", "medium", "mirrored left-right"),
+        ("thick", "medium", "resampled 2 -> 4 mm"),
+        ("slab", "medium", "slab of 50 % top-bottom"),
+        ("crop", "medium", "cropped to 7"),
+        ("gamma", "strong", "gamma or window changed"),
+        ("noise", "medium", "noise added"),
+        ("blur", "mild", "blurred"),
+        ("shear", "medium", "sheared"),
+        ("scale", "medium", "stretched by 0.87"),
+    ],
+)
+def test_words_say_what_was_done(person, edit, level, phrase):
+    copy = edits.apply(edit, level, person(1), SIZE, "p")
+    words = judge(Scan(person(1), SIZE), Scan(copy.values, copy.spacing)).done.words()
+    assert any(word.startswith(phrase) for word in words), words
+    assert len(words) <= 2, words
+
+
+def test_nothing_is_said_of_a_copy_that_was_not_touched(person):
+    found = judge(Scan(person(1), SIZE), Scan(person(1) * 3 + 7, SIZE))
+    assert found.done.words() == ()
+    assert found.alignment()["angle"] < 0.5
+
+
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, 1), (1, -1, -1)])
+def test_a_map_is_split_into_a_turn_and_the_rest(signs):
+    turn = np.diag(signs).astype(float)[:, [1, 2, 0]]
+    angle = np.radians(20)
+    lean = np.array(
+        [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+    )
+    found, rest = split(turn @ lean)
+    assert np.array_equal(found, turn)
+    assert np.allclose(rest, lean)
