@@ -60,9 +60,11 @@ class Thresholds:
         return asdict(self)
 
 
-# Fitted on 50 whole-head T1 scans of 50 persons (OpenNeuro ds002748, 10 at full resolution and 40
-# averaged 2 x 2 x 2): no pair of different persons passes; noise of 3 %, gamma 1.5, a crop by
-# 10 % and a rotation by 3 degrees as positives.
+# Fitted on whole-head T1 scans (OpenNeuro ds002748) by `tests/perf/fit_thresholds.py`: no pair of
+# different persons passes; noise of 3 %, gamma 1.5, a crop by 10 % and a rotation by 3 degrees as
+# positives. `thumbnail`: 50 persons. `builtin`: the 40 persons averaged 2 x 2 x 2, most of whom
+# its training has seen; about halfway between the highest stranger (shared 0.26, standout 0.32)
+# and the lowest copy (0.89, 0.78).
 THRESHOLDS: dict[str, Thresholds] = {
     "builtin": Thresholds(
         margin=0.01, floor=0.35, shared=0.60, standout=0.55, alone=0.90, few_slices=0.96
