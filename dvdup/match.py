@@ -385,7 +385,8 @@ def _scores(
         best, median = offers.best[start:stop, None], offers.median[start:stop, None]
         winner = offers.winner[start:stop] - first
         won = np.bincount(winner[(winner >= 0) & (winner < n)], minlength=n)
-        votes = (part >= best - settings.margin) & (part >= median + settings.floor * (1 - median))
+        floor = median + settings.floor * (1 - median) - _TIE  # rounding must not silence copies
+        votes = (part >= best - settings.margin) & (part >= floor)
         votes &= part > _NEVER
         for scores, value in (
             (found.count, won / (stop - start)),
