@@ -386,6 +386,7 @@ def _scores(
         winner = offers.winner[start:stop] - first
         won = np.bincount(winner[(winner >= 0) & (winner < n)], minlength=n)
         floor = median + settings.floor * (1 - median) - _TIE  # rounding must not silence copies
+        floor = np.where(median > _NEVER, floor, _NEVER)
         votes = (part >= best - settings.margin) & (part >= floor)
         votes &= part > _NEVER
         for scores, value in (
