@@ -8,6 +8,7 @@ He et al., arXiv 1512.03385; pooling: Radenovic et al., arXiv 1711.02512.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -90,13 +91,16 @@ def fused(network: CopyNetwork) -> CopyNetwork:
 
 
 def save_network(network: CopyNetwork, path: Path, notes: dict[str, str]) -> None:
-    """Write the weights as safetensors, in half precision, with notes as its metadata."""
+    """Write the weights as safetensors, in half precision, with notes as its metadata.
+
+    The same weights and notes give the same bytes.
+    """
     from safetensors.torch import save_file
 
     state = {name: _stored(value) for name, value in network.state_dict().items()}
-    widths = json.dumps(list(network.widths))
     part = path.with_name(path.name + ".part")
-    save_file(state, part, metadata={"widths": widths, **notes})
+    # one entry: safetensors writes several in an order of chance
+    save_file(state, part, metadata={"notes": json.dumps(notes, sort_keys=True)})
     part.replace(path)
 
 
@@ -110,9 +114,8 @@ def load_network(path: Path) -> CopyNetwork:
 
     try:
         with safe_open(path, framework="pt") as file:
-            widths = tuple(json.loads((file.metadata() or {})["widths"]))
             state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        network = CopyNetwork(widths, len(state["head.bias"]))
+        network = CopyNetwork(_widths(state), len(state["head.bias"]))
         network.load_state_dict(state)
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise EmbedderError(
@@ -121,6 +124,13 @@ def load_network(path: Path) -> CopyNetwork:
         ) from error
     network.eval()
     return network
+
+
+def _widths(state: Mapping[str, torch.Tensor]) -> tuple[int, ...]:
+    """The channels of the stem and of every stage, from the shapes of the weights."""
+    stages = sum(name.endswith(".second.0.weight") for name in state)
+    of_stages = (state[f"stages.{i}.second.0.weight"].shape[0] for i in range(stages))
+    return (state["stem.0.weight"].shape[0], *of_stages)
 
 
 class _Convolution(nn.Sequential):

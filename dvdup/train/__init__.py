@@ -150,11 +150,14 @@ def validate_file(
     database: list[np.ndarray] = []
     persons: list[str] = []
     copies: list[validate.Copy] = []
+    seen: set[bytes] = set()
     for done, case in enumerate(cases):
         progress("cutting", done, len(cases))
         stack = validate.cut(root, case, recipe)
-        if len(np.unique(stack.plane)) < len(recipe.planes):
-            continue  # a picture, or a scan too thin to have every plane
+        pixels = stack.pixels.tobytes()
+        if len(np.unique(stack.plane)) < len(recipe.planes) or pixels in seen:
+            continue  # a picture, a scan too thin to have every plane, or a copy of another
+        seen.add(pixels)
         if person_of(case) in kept_out:
             copies += validate.edited_copies(root, case, len(database), recipe, wanted)
         database.append(stack.pixels)

@@ -140,3 +140,12 @@ def test_weights_survive_being_saved(tmp_path):
     with torch.inference_mode():
         assert torch.allclose(network(images), again(images), atol=2e-2)
     assert not Path(f"{file}.part").exists()
+
+
+def test_the_same_weights_are_the_same_bytes(tmp_path):
+    network = builtin_network.CopyNetwork((8, 8, 16, 16, 24), 32)
+    files = [tmp_path / f"{number}.safetensors" for number in range(6)]
+    for file in files:
+        builtin_network.save_network(network, file, {"step": "1", "seed": "2", "b": "3", "a": "4"})
+    assert len({file.read_bytes() for file in files}) == 1
+    assert builtin_network.load_network(files[0]).widths == (8, 8, 16, 16, 24)

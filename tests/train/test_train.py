@@ -42,6 +42,14 @@ def test_a_run_ends_with_weights_card_and_a_table_in_the_log(persons):
     assert "Kept out of the training: p0, p1." in card
 
 
+def test_copies_are_no_strangers(persons):
+    copied = persons / "scans" / "p0.nii.gz"
+    (persons / "scans" / "p9.nii.gz").write_bytes(copied.read_bytes())
+    result = train(request(kept_out=("p0",), validation=(("none", ""),)))
+    assert result.validation[0].count_top1 == 1.0
+    assert result.validation[0].similar_top1 == 1.0
+
+
 def test_a_fifth_of_the_persons_is_kept_out(persons):
     said: list[str] = []
     train(request(kept_out=(), validation=(("none", ""),)), say=said.append)
