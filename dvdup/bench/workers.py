@@ -187,7 +187,7 @@ class Crew:
     def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
         if kind is not None and not issubclass(kind, Exception):  # stop at once
             for child in multiprocessing.active_children():
-                child.terminate()
+                child.kill()
         self._open.close()
 
     def run(
@@ -248,8 +248,12 @@ _adopted: Path | None = None
 
 
 def _begin() -> None:
-    """Set a worker process up; Ctrl-C is the business of the main process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Set a worker process up; to stop is the business of the main process.
+
+    A terminal, or `timeout`, sends its signal to the whole group of processes.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _do(setup: Path, function: Callable[[Worker, T], R], item: T) -> R:
