@@ -10,6 +10,7 @@ or covered with noise still agrees in the coarser of the two bands.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -21,8 +22,9 @@ FINE, MIDDLE = 0.6, 1.2
 _CELL = {FINE: 4, MIDDLE: 8}  # voxels along the edge of a cell
 _CONTENT = 0.15  # of the range; brighter voxels belong to the body
 _FEWEST = 300  # voxels below which nothing is concluded
-_SPREAD = 0.16**2 - 0.04**2  # squared middle frequencies of the fine and a coarse band, a voxel
-_SHARP, _WIDEST = 0.4, 2.5  # sigma in voxels: less is not worth it, more leaves nothing
+_SHARP = 0.35  # sigma in voxels below which a difference in sharpness is not worth mending
+_WIDTHS = (0.0, 0.4, 0.6, 0.9, 1.3, 1.8, 2.5, 3.4, 4.5)  # that are tried
+_LONG = 4  # voxels of an axis from which sharpness along it can be told
 _SQRT3 = 3**0.5  # a gaussian of width 1, blurred by this, has width 2
 _EVEN = 1e-4  # of the range; a neighbourhood without this much change is padding
 
@@ -69,8 +71,8 @@ def agreement(a: Grid, b: Grid, place: np.ndarray, width_mm: float) -> Agreement
     voxel = np.minimum(width_mm / a.spacing, 8.0)
     curves = grey_curves(ours[usable], theirs[usable])
     mapped = curves.of_a(ours), curves.of_b(theirs)
-    gap = sharpness_gap(*mapped, usable, voxel)
-    mapped = blurred(mapped[0], voxel, gap), blurred(mapped[1], voxel, -gap)
+    gap = sharpness_gap(*mapped, usable)
+    mapped = blurred(mapped[0], gap), blurred(mapped[1], -gap)
     return Agreement(
         correlation=_local(*mapped, usable, voxel),
         middle=banded(*mapped, usable, voxel, MIDDLE),
@@ -167,55 +169,87 @@ def band(
         float32 (X, Y, Z), 0 outside the mask.
     """
     if mask is None or mask.all():
-        narrow = blurred(values, voxel, width)
-        plain: np.ndarray = narrow - blurred(narrow, voxel, width * _SQRT3)
+        narrow = blurred(values, width * voxel)
+        plain: np.ndarray = narrow - blurred(narrow, width * _SQRT3 * voxel)
         return plain
     weight = mask.astype(np.float32)
     kept = values * weight
     parts = [
-        blurred(kept, voxel, sigma) / np.maximum(blurred(weight, voxel, sigma), 1e-3)
-        for sigma in (width, 2 * width)
+        blurred(kept, sigmas) / np.maximum(blurred(weight, sigmas), 1e-3)
+        for sigmas in (width * voxel, 2 * width * voxel)
     ]
     difference: np.ndarray = (parts[0] - parts[1]) * weight
     return difference
 
 
-def sharpness_gap(
-    ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray
-) -> float:
+def sharpness_gap(ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """How much one scan must be blurred to be as sharp as the other, or as free of noise.
 
-    The width follows from how much the strengths of two bands differ, as a gaussian would do it.
+    Along each axis of its own, because slices are often blurred within their plane alone: the width
+    that makes the steps from voxel to voxel equally large.
+
+    Args:
+        ours: float32 (X, Y, Z), a.
+        theirs: float32, b on the same voxels.
+        usable: Bool, where to look.
 
     Returns:
-        Sigma in voxels of the comparison: above 0 if a has more fine structure, below 0 if b has.
+        float64 (3,): sigma in these voxels, above 0 where a is the sharper one, else below 0.
     """
-    ratios = []
-    for values in (ours, theirs):
-        fine, coarse = (
-            float((band(values, voxel, width, usable)[usable] ** 2).mean()) + 1e-9
-            for width in (FINE, 2 * MIDDLE)
+    return np.array([_gap_along(axis, ours, theirs, usable) for axis in range(3)])
+
+
+def _gap_along(axis: int, ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray) -> float:
+    """The gap along one axis; 0 where no blur explains it."""
+    from scipy import ndimage
+
+    pairs = _steps(usable, axis, np.logical_and)
+    if usable.shape[axis] < _LONG or not pairs.any():
+        return 0.0
+    wanted = [_roughness(each, axis, usable, pairs) for each in (ours, theirs)]
+    sharper, low = (ours, wanted[1]) if wanted[0] > wanted[1] else (theirs, wanted[0])
+    weight = usable.astype(np.float32)
+    last = max(wanted)
+    for before, sigma in pairwise(_WIDTHS):
+        # what lies outside must not bleed in: it would look like structure
+        inner, norm = (
+            ndimage.gaussian_filter1d(each, sigma, axis, mode="nearest", truncate=3.0)
+            for each in (sharper * weight, weight)
         )
-        ratios.append(float(np.log(fine / coarse)))
-    gap = ratios[0] - ratios[1]
-    width = float(np.sqrt(abs(gap) / (4 * np.pi**2 * _SPREAD)))
-    return 0.0 if width < _SHARP else float(np.copysign(min(width, _WIDEST), gap))
+        now = _roughness(inner / np.maximum(norm, 1e-3), axis, usable, pairs)
+        if now <= low:
+            share = (last - low) / max(1e-9, last - now)
+            width = before + share * (sigma - before)
+            return 0.0 if width < _SHARP else float(np.copysign(width, wanted[0] - wanted[1]))
+        last = now
+    return 0.0
 
 
-def blurred(values: np.ndarray, voxel: np.ndarray, width: float) -> np.ndarray:
-    """float32: blurred by a gaussian of `width` voxels of the comparison; as given if not above 0.
+def _roughness(values: np.ndarray, axis: int, usable: np.ndarray, pairs: np.ndarray) -> float:
+    """Mean squared step along an axis, over the variance."""
+    steps = _steps(values, axis, np.subtract)[pairs]
+    return float((steps * steps).mean() / max(1e-9, float(values[usable].var())))
+
+
+def _steps(values: np.ndarray, axis: int, how: np.ufunc) -> np.ndarray:
+    moved = np.moveaxis(values, axis, 0)
+    both: np.ndarray = np.moveaxis(how(moved[1:], moved[:-1]), 0, axis)
+    return both
+
+
+def blurred(values: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
+    """float32: blurred by a gaussian, along the axes where sigma (in voxels) is above 0.
 
     Args:
         values: float32 (X, Y, Z).
-        voxel: Voxels of the grid in a voxel of the comparison, along X, Y, Z.
-        width: Sigma, in voxels of the comparison.
+        sigmas: float64 (3,).
     """
     from scipy import ndimage
 
-    if width <= 0:
+    wanted = np.where(np.array(values.shape) > 1, np.maximum(sigmas, 0.0), 0.0)
+    if not wanted.any():
         return values
-    sigmas = np.where(np.array(values.shape) > 1, width * voxel, 0.0)
-    found: np.ndarray = ndimage.gaussian_filter(values, sigmas, mode="nearest", truncate=3.0)
+    found: np.ndarray = ndimage.gaussian_filter(values, wanted, mode="nearest", truncate=3.0)
     return found
 
 
@@ -236,7 +270,7 @@ def banded(
 
 def _local(ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray) -> float:
     """Median over cells of the body of the correlation of the values, lightly smoothed."""
-    u, v = (blurred(each, voxel, FINE) for each in (ours, theirs))
+    u, v = (blurred(each, FINE * voxel) for each in (ours, theirs))
     cell = _cell(ours.shape, voxel, 5)
     mask = usable.astype(np.float32)
     n = _cell_means(mask, cell)

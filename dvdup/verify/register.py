@@ -202,10 +202,15 @@ def _run(
     transform.SetMatrix(place[:3, :3].ravel().tolist())
     transform.SetTranslation(place[:3, 3].tolist())
     method.SetInitialTransform(transform, inPlace=True)
+    threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    # the filters inside a registration follow this number only, and sum in any order
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     try:
         method.Execute(_image(a, values[0]), _image(b, values[1]))
     except RuntimeError:  # too few samples fall on the other scan
         return place
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
     refined = np.eye(4)
     refined[:3, :3] = np.array(transform.GetMatrix()).reshape(3, 3)
     refined[:3, 3] = transform.GetTranslation()

@@ -26,7 +26,7 @@ from dvdup.verify.compare import (
 from dvdup.verify.grid import Grid, coarser, make_grid, resampled, smoothed, usable_spacing
 from dvdup.verify.register import FEW, Layer, by_information, by_structure
 
-COARSE_SIDE, FINE_SIDE = 64, 112
+COARSE_SIDE, FINE_SIDE = 64, 104
 """Voxels of the longest extent in the two rounds."""
 
 _TRIES = 4  # starts that are registered
@@ -152,16 +152,25 @@ def _layers(
     usable = inside & masks[0]
     if usable.any():
         curves = grey_curves(values[0][usable], seen[usable])
-        gap = sharpness_gap(curves.of_a(values[0]), curves.of_b(seen), usable, scales[0])
+        gap = sharpness_gap(curves.of_a(values[0]), curves.of_b(seen), usable)
         values = (
-            blurred(curves.of_a(values[0]), scales[0], gap),
-            blurred(curves.of_b(values[1]), scales[1], -gap),
+            blurred(curves.of_a(values[0]), gap),
+            blurred(curves.of_b(values[1]), _on_other(-gap, a, b, place)),
         )
     one, other = (
         Layer(band(each, scale, fineness), mask)
         for each, scale, mask in zip(values, scales, masks, strict=True)
     )
     return one, other
+
+
+def _on_other(sigmas: np.ndarray, a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:
+    """Widths in voxels of a, along its axes, as widths in voxels of b, along its own."""
+    widths = np.zeros(3)
+    for axis in range(3):
+        along = int(np.abs(place[:3, axis]).argmax())
+        widths[along] = sigmas[axis] * a.spacing[axis] / b.spacing[along]
+    return widths
 
 
 def _merit(a: Grid, b: Grid, place: np.ndarray, width: float) -> float:
