@@ -26,7 +26,6 @@ _RESAMPLED = 1.12  # ratio of voxel sizes
 _CURVED = 0.025  # deviation of the grey values from a straight line, share of the range
 _BLACK = 0.02  # of the range; what is darker is background
 _SOFTER = 0.75  # gain of fine structures against that of coarse ones
-_NOISY = 0.93  # local correlation of fine structures below which one of the two is noisy
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ def what_was_done(a: Scan, b: Scan, grids: tuple[Grid, Grid], place: np.ndarray)
         shear=float(np.abs(stretch - np.diag(size)).max()) * 2,
         shift_mm=_three(place[:3, 3]),
         shown=_shown(a, b, place, axes),
-        spacing=tuple((a.spacing[i], b.spacing[axes[i]] / float(size[i])) for i in range(3)),
+        spacing=tuple((a.spacing[i], b.spacing[axes[i]]) for i in range(3)),
         grey=grey_words(*grids, place),
     )
 
@@ -174,11 +173,9 @@ def grey_words(a: Grid, b: Grid, place: np.ndarray) -> tuple[str, ...]:
     said = ["gamma or window changed"] if _curve(ours[whole], theirs[whole]) > _CURVED else []
     voxel = np.minimum(width / a.spacing, 8.0)
     curves = grey_curves(ours[usable], theirs[usable])
-    forth, back, alike = _gains(curves.of_a(ours), curves.of_b(theirs), usable, voxel)
-    if min(forth, back) < _SOFTER and alike > _NOISY:
-        said.append("blurred" if forth < back else "sharpened")
-    elif alike < _NOISY:
-        said.append("noise added" if forth > back else "noise removed")
+    forth, back = _gains(curves.of_a(ours), curves.of_b(theirs), usable, voxel)
+    if min(forth, back) < _SOFTER:
+        said.append("blurred" if forth < back else "noise added")
     return tuple(said)
 
 
@@ -197,8 +194,8 @@ def _curve(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 def _gains(
     ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray
-) -> tuple[float, float, float]:
-    """Gain of fine against coarser structures, a to b and b to a, and how alike the fine ones are.
+) -> tuple[float, float]:
+    """Gain of fine against coarser structures, a to b and b to a.
 
     Where b is blurred the gain from a to b is low; where b holds noise that from b to a is.
     """
@@ -209,8 +206,8 @@ def _gains(
     (uu, vv, uv), (cuu, cvv, cuv) = sums
     forth, back = cuv / cuu, cuv / cvv
     if forth <= 0 or back <= 0:
-        return 1.0, 1.0, 0.0
-    return uv / uu / forth, uv / vv / back, uv / np.sqrt(uu * vv)
+        return 1.0, 1.0
+    return uv / uu / forth, uv / vv / back
 
 
 def _polar(linear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ import numpy as np
 from dvdup.verify.grid import Grid
 
 _POINTS = 6000  # of the scan that stays, for the fine registration
-_STILL = 1e-5  # gain in correlation below which a registration has arrived
+_STILL = 2e-6  # gain in correlation below which a registration has arrived
 _SEED = 20
 _BINS = 32
 FEW = 10
@@ -58,7 +58,7 @@ def by_information(
 
 
 def by_structure(
-    a: Grid, b: Grid, layers: tuple[Layer, Layer], place: np.ndarray, rounds: int = 12
+    a: Grid, b: Grid, layers: tuple[Layer, Layer], place: np.ndarray, rounds: int = 20
 ) -> np.ndarray:
     """Refine a good placement by the difference of band-passed values.
 

@@ -158,10 +158,18 @@ def _layers(
             blurred(curves.of_b(values[1]), _on_other(-gap, a, b, place)),
         )
     one, other = (
-        Layer(band(each, scale, fineness), mask)
+        Layer(band(each, scale, fineness), mask & _inside(mask.shape, fineness * scale))
         for each, scale, mask in zip(values, scales, masks, strict=True)
     )
     return one, other
+
+
+def _inside(shape: tuple[int, ...], width: np.ndarray) -> np.ndarray:
+    """Bool `shape`: away from the faces, where a band misses what lies beyond them."""
+    inner = np.zeros(shape, bool)
+    margins = [min(round(2 * w), n // 6) for n, w in zip(shape, width.tolist(), strict=True)]
+    inner[tuple(slice(m, n - m) for n, m in zip(shape, margins, strict=True))] = True
+    return inner
 
 
 def _on_other(sigmas: np.ndarray, a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:

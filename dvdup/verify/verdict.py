@@ -3,10 +3,11 @@
 In: what was found about a pair. Out: a `Decision` with the rule that made it, a confidence and a
 reason in words.
 
-The strength of the voxel evidence is the sum of the agreement in three bands, each on the scale of
-Fisher's z, on which strangers and copies are both spread evenly. Where a finer grid is to be had,
-only a clear case is decided on a coarse one: whole brains of two persons agree there almost as well
-as copies do.
+The strength of the voxel evidence is the weighed sum of the agreement in three bands, each on the
+scale of Fisher's z, on which strangers and copies are both spread evenly. The middle band weighs
+most: noise spoils the fine one, and templates made of many people agree in the fine one too. Where a
+finer grid is to be had, only a clear case is decided on a coarse one: whole brains of two persons
+agree there almost as well as copies do.
 """
 
 from __future__ import annotations
@@ -23,18 +24,22 @@ from dvdup.verify.scans import Evidence
 
 _MOST = 0.995  # correlations above are equal to it: what is left is interpolation
 
+_WEIGHTS = np.array([0.5, 2.0, 0.5])  # of the fine band, the middle one, the values
 _STEEP = 2.0  # of the confidence over the strength
 
 
+# Fitted on every second case of 161 MR crops of the hippocampus and of 40 whole heads at 2 mm, and
+# on templates of the brain. Strangers, edited or not: up to 3.2. Templates that share their
+# subjects or their space: up to 4.9. Copies: mild and medium edits from 6, strong ones from 4.6.
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Everything the rules depend on."""
 
-    copy: float = 3.4
+    copy: float = 5.0
     """Strength from which a pair is a copy, on the finest grid there is."""
-    clear_copy: float = 5.4
+    clear_copy: float = 6.3
     """The same on a coarser grid."""
-    stranger: float = 3.0
+    stranger: float = 3.4
     """Strength below which a coarse grid is enough to say no."""
     whole: float = 0.6
     """Share of the body of each that both must show for `near`; less is `partial`."""
@@ -82,7 +87,7 @@ def strength(evidence: Evidence) -> float:
     """How strongly the voxels speak for a copy: about 2 for strangers, up to 9 for copies."""
     found = evidence.agreement
     parts = np.clip([found.fine, found.middle, found.correlation], -_MOST, _MOST)
-    return float(np.arctanh(parts).sum())
+    return float(_WEIGHTS @ np.arctanh(parts))
 
 
 def decide(found: Found, limits: Limits | None = None) -> Decision:

@@ -19,9 +19,9 @@ SIZE = (2.0, 2.0, 2.0)
         ("crop", "medium", "cropped to 7"),
         ("gamma", "strong", "gamma or window changed"),
         ("noise", "medium", "noise added"),
-        ("blur", "mild", "blurred"),
+        ("blur", "medium", "blurred"),
         ("shear", "medium", "sheared"),
-        ("scale", "medium", "stretched by 0.87"),
+        ("scale", "medium", "stretched by 1.1"),
     ],
 )
 def test_words_say_what_was_done(person, edit, level, phrase):

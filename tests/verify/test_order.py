@@ -60,7 +60,7 @@ def test_every_third_slice_under_a_right_and_a_lost_spacing():
 def test_somebody_else_scores_lower():
     copy = fit(noisy(WHOLE) @ WHOLE.T, track(60), track(60))
     other = fit(walk(60, seed=5) @ WHOLE.T, track(60), track(60))
-    assert copy.score > 0.5
+    assert copy.score > 0.2
     assert other is None or other.score < 0.5 * copy.score
 
 
