@@ -5,8 +5,8 @@ reason in words.
 
 The strength of the voxel evidence is the weighed sum of the agreement in three bands, each on the
 scale of Fisher's z, on which strangers and copies are both spread evenly. The middle band weighs
-most: noise spoils the fine one, and templates made of many people agree in the fine one too. Where a
-finer grid is to be had, only a clear case is decided on a coarse one: whole brains of two persons
+most: noise spoils the fine one, and templates made of many people agree in the fine one too. Where
+a finer grid is to be had, only a clear case is decided on a coarse one: whole brains of two persons
 agree there almost as well as copies do.
 """
 

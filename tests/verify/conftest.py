@@ -57,22 +57,3 @@ def misplaced() -> Callable[..., float]:
         return float(np.linalg.norm(found - right, axis=1).max())
 
     return measure
-
-
-OPEN = (
-    "test_words_say_what_was_done[scale-medium",
-    "test_words_say_what_was_done[blur-mild",
-    "test_copy_is_found_where_it_lies[scale-medium",
-    "test_copy_is_found_where_it_lies[crop-medium",
-    "test_same_answer_twice",
-    "test_every_second_slice",
-    "test_somebody_else_scores_lower",
-)
-"""What the room does not reach yet; it is not part of a comparison before it does."""
-
-
-def pytest_collection_modifyitems(items):
-    """Run what is open, without failing on it."""
-    for item in items:
-        if item.name.startswith(OPEN) and "tests/verify" in item.nodeid:
-            item.add_marker(pytest.mark.xfail(reason="not reached yet", strict=False))
