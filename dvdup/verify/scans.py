@@ -30,6 +30,7 @@ COARSE_SIDE, FINE_SIDE = 64, 104
 """Voxels of the longest extent in the two rounds."""
 
 _TRIES = 4  # starts that are registered
+_CLOSE = 0.15  # merits this far apart leave it open which start is right
 _SURE = 0.99  # merit of a start that makes others needless
 
 
@@ -103,32 +104,52 @@ def compare(
     if one is None or other is None:
         return None
     width = max(step, _finest(one.spacing, other.spacing))
+    places = [place] if place is not None else []
     if place is None:
-        place = _found(coarser(one, 2 * width), coarser(other, 2 * width), 2 * width)
-    for fineness in (2 * MIDDLE, MIDDLE) if side <= COARSE_SIDE else (MIDDLE, FINE):
-        layers = _layers(one, other, place, width, fineness)
-        place = by_structure(one, other, layers, place)
+        places = _found(coarser(one, 2 * width), coarser(other, 2 * width), 2 * width)
     finest = _finest(usable_spacing(a.spacing), usable_spacing(b.spacing))
     final = a.full and b.full and (side >= FINE_SIDE or width <= 1.01 * finest)
-    return Evidence(place, agreement(one, other, place, width), side, width, final)
+    found = []
+    for each in places:
+        placed = _polished(one, other, each, width, side)
+        agreed = agreement(one, other, placed, width)
+        found.append(Evidence(placed, agreed, side, width, final))
+    return max(found, key=lambda evidence: evidence.agreement.middle)
 
 
-def _found(a: Grid, b: Grid, width: float) -> np.ndarray:
-    """The best of a few starts, after mutual information has had its way with each."""
+def _polished(a: Grid, b: Grid, place: np.ndarray, width: float, side: int) -> np.ndarray:
+    """Registered by ever finer structures."""
+    for fineness in (2 * MIDDLE, MIDDLE) if side <= COARSE_SIDE else (MIDDLE, FINE):
+        place = by_structure(a, b, _layers(a, b, place, width, fineness), place)
+    return place
+
+
+def _found(a: Grid, b: Grid, width: float) -> list[np.ndarray]:
+    """The best of a few starts, after mutual information has had its way with each.
+
+    Two where the second is nearly as good: a head looks much like its mirror image.
+    """
     thin = int(np.argmin(a.values.shape)) if min(a.values.shape) < FEW else None
     side = start.SIDE if thin is None else start.THIN_SIDE
     starts = start.search(a, b, (*start.flips(), *start.leans(thin)), side)
     starts = start.ranked([*starts, *start.search(a, b, start.turns())])
     rough = smoothed(a, 1.5 * width), smoothed(b, 1.5 * width)
-    best, place = -2.0, np.eye(4)
+    tried: list[tuple[float, np.ndarray]] = []
     for each in start.distinct(starts, _TRIES):
-        tried = by_information(a, b, rough, _in_plane(a, b, each.place), width)
-        merit = _merit(a, b, tried, width)
-        if merit > best:
-            best, place = merit, tried
-        if best > _SURE:
-            break
-    return place
+        begun = _in_plane(a, b, each.place)
+        moved = by_information(a, b, rough, begun, width)
+        # on few voxels mutual information can lead astray
+        merits = [(_merit(a, b, place, width), place) for place in (moved, begun)]
+        tried.append(max(merits, key=lambda pair: pair[0]))
+        if tried[-1][0] > _SURE:
+            return [tried[-1][1]]
+    tried.sort(key=lambda each: -each[0])
+    others = [
+        (merit, place)
+        for merit, place in tried[1:]
+        if merit > tried[0][0] - _CLOSE and np.abs(place - tried[0][1])[:3, :3].max() > 0.2
+    ]
+    return [place for _, place in [*tried[:1], *others[:1]]] or [np.eye(4)]
 
 
 def _in_plane(a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:

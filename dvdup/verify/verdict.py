@@ -30,7 +30,8 @@ _STEEP = 2.0  # of the confidence over the strength
 
 # Fitted on every second case of 161 MR crops of the hippocampus and of 40 whole heads at 2 mm, and
 # on templates of the brain. Strangers, edited or not: up to 3.2. Templates that share their
-# subjects or their space: up to 4.9. Copies: mild and medium edits from 6, strong ones from 4.6.
+# subjects or their space: up to 4.9. Copies: mild and medium edits from 6, strong ones from 4.6. On
+# proxies of whole heads: strangers up to 5.0 (median 4.2), all copies but one from 5.2.
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Everything the rules depend on."""
@@ -39,7 +40,7 @@ class Limits:
     """Strength from which a pair is a copy, on the finest grid there is."""
     clear_copy: float = 6.3
     """The same on a coarser grid."""
-    stranger: float = 3.4
+    stranger: float = 4.6
     """Strength below which a coarse grid is enough to say no."""
     whole: float = 0.6
     """Share of the body of each that both must show for `near`; less is `partial`."""
