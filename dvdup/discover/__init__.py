@@ -31,8 +31,11 @@ class Layout:
     """One way to lay out a dataset."""
 
     name: str
-    recognised: Callable[[Search, str], DatasetConfig | None]
-    """(search, folder) -> the settings that describe it, None if it is laid out otherwise."""
+    what: str
+    """As `dvdup init` calls it."""
+    recognised: Callable[[Search, str], DatasetConfig | None] | None
+    """(search, folder) -> the settings that describe it, None if it is laid out otherwise. None
+    for a layout that has to be asked for."""
     find: Callable[[Search, DatasetConfig], list[Split]]
 
 
@@ -67,8 +70,7 @@ def discover(root: Path, dataset: DatasetConfig, formats: Formats) -> Declaratio
     if dataset.layout == "auto":
         dataset = _recognised(search, dataset)
         search = _search(root, dataset, formats)
-    layout = next(layout for layout in LAYOUTS if layout.name == dataset.layout)
-    splits = layout.find(search, dataset)
+    splits = _row(dataset.layout).find(search, dataset)
     demand_cases(splits)
     cases = in_order(
         _all(splits), "rename one, or leave one out with dataset.exclude or in the table"
@@ -109,7 +111,7 @@ def _recognised(search: Search, dataset: DatasetConfig) -> DatasetConfig:
         return dataclasses.replace(dataset, layout="folders")
     top = search.path(dataset.path)
     for layout in LAYOUTS:
-        found = layout.recognised(search, top)
+        found = layout.recognised(search, top) if layout.recognised is not None else None
         if found is not None:
             return dataclasses.replace(dataset, layout=found.layout, csv=found.csv)
     names = ", ".join(map(shown, subfolders(top)[:8])) or "no folders"
@@ -133,23 +135,21 @@ def _as_folders(search: Search, top: str) -> DatasetConfig | None:
     return DatasetConfig(layout="folders") if folders.split_folders(top) else None
 
 
-def _as_dicom(search: Search, top: str) -> DatasetConfig | None:
-    """A tree of split folders in which DICOM has the say is found by `folders` already."""
-    return None
-
-
 LAYOUTS = (
-    Layout("msd", _as_msd, msd.find),
-    Layout("folders", _as_folders, folders.find),
-    Layout("csv", _as_csv, tables.find),
-    Layout("dicom", _as_dicom, folders.find),
+    Layout("msd", "imagesTr and imagesTs", _as_msd, msd.find),
+    Layout("folders", "split folders", _as_folders, folders.find),
+    Layout("csv", "a table", _as_csv, tables.find),
+    Layout("dicom", "split folders of DICOM", None, folders.find),
 )
 """In the order in which they are tried."""
 
 
+def _row(name: str) -> Layout:
+    return next(layout for layout in LAYOUTS if layout.name == name)
+
+
 def _notes(dataset: DatasetConfig, found: Declaration) -> list[str]:
-    names = {"msd": "imagesTr and imagesTs", "folders": "split folders", "csv": "a table"}
-    what = names[dataset.layout] + (f", {dataset.csv}" if dataset.csv else "")
+    what = _row(dataset.layout).what + (f", {dataset.csv}" if dataset.csv else "")
     counts = Counter(case.split for case in found.cases)
     scans = ", ".join(f"{counts[split]} in {split}" for split in sorted(counts))
     notes = [f"found {what}: {sum(counts.values())} scans ({scans})"]

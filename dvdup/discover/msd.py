@@ -3,7 +3,8 @@
 The folders say the split; where `dataset.json` lists images under `training`, `validation` or
 `test`, the list goes before the folder. A file in a folder that no list names is a case all the
 same: what lies beside the listed data can leak as well. nnU-Net keeps one file a channel
-(`case_0000.nii.gz`, `case_0001.nii.gz`): they are one case.
+(`case_0000.nii.gz`, `case_0001.nii.gz`): where dataset.json counts channels as nnU-Net does they
+are one case; without that, four digits are a number like any other and every file is a scan.
 
 Source: http://medicaldecathlon.com (dataset.json), nnU-Net documentation/dataset_format.md.
 """
@@ -14,7 +15,6 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from dvdup.config import DatasetConfig
@@ -75,7 +75,7 @@ class _Lists:
         file = os.path.join(top, LIST_NAME)
         values = _load(file, search.name(file)) if os.path.lexists(file) else {}
         self.channels = _n_channels(values)
-        """Files a case, 1 where each file is a case."""
+        """Files a case as nnU-Net names them; 0 where each file is a case under its own name."""
         for key, split in _LISTS.items():
             for entry in _images(values.get(key)):
                 name = search.name(search.path(top, entry))
@@ -97,11 +97,9 @@ def _load(file: str, name: str) -> dict[str, Any]:
 
 
 def _n_channels(values: dict[str, Any]) -> int:
-    """nnU-Net counts channels in `channel_names` and writes one file for each."""
+    """nnU-Net counts channels in `channel_names` and writes one file for each; 0 without it."""
     names = values.get("channel_names")
-    if names is None and "numTraining" in values and "file_ending" in values:
-        names = values.get("modality")
-    return max(1, len(names)) if isinstance(names, dict) else 1
+    return len(names) if isinstance(names, dict) else 0
 
 
 def _images(entries: Any) -> Iterator[str]:
@@ -113,36 +111,17 @@ def _images(entries: Any) -> Iterator[str]:
                 yield one
 
 
-@dataclass(frozen=True, slots=True)
-class _Numbered:
-    """A file that is one channel of a case."""
-
-    case: str
-    number: int
-    scan: Scan
-
-
 def _joined(scans: Sequence[Scan], n_channels: int) -> list[Scan]:
-    """Put the channel files of a case together: where all files are numbered, as nnU-Net does."""
-    numbered = [_numbered(scan) for scan in scans]
-    if not scans or any(one is None for one in numbered):
-        return list(scans)
-    if n_channels == 1 and all(one.number == 0 for one in numbered if one):
-        return [replace(one.scan, stem=one.case) for one in numbered if one]
-    cases: dict[str, list[_Numbered]] = {}
-    for one in numbered:
-        assert one is not None
-        cases.setdefault(one.case, []).append(one)
-    return [_one_scan(stem, parts) for stem, parts in cases.items()]
-
-
-def _numbered(scan: Scan) -> _Numbered | None:
-    found = _CHANNEL.fullmatch(scan.stem)
-    if found is None or scan.series is not None:
-        return None
-    return _Numbered(found[1], int(found[2]), scan)
-
-
-def _one_scan(stem: str, parts: list[_Numbered]) -> Scan:
-    parts = sorted(parts, key=lambda part: part.number)
-    return Scan(stem, tuple(file for part in parts for file in part.scan.files))
+    """Put the channel files of a case together; what is not named as a channel stays as it is."""
+    cases: dict[str, dict[int, Scan]] = {}
+    joined = []
+    for scan in scans:
+        found = _CHANNEL.fullmatch(scan.stem) if scan.series is None else None
+        if found is not None and int(found[2]) < n_channels:
+            cases.setdefault(found[1], {})[int(found[2])] = scan
+        else:
+            joined.append(scan)
+    for stem, channels in cases.items():
+        files = tuple(file for number in sorted(channels) for file in channels[number].files)
+        joined.append(Scan(stem, files))
+    return joined

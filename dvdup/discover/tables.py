@@ -11,6 +11,7 @@ import csv
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TextIO
 
 from dvdup.config import DatasetConfig, split_name_fault
 from dvdup.discover.cases import Split, make_case
@@ -126,9 +127,9 @@ def read(search: Search, file: str) -> Table:
     return Table(file, name, columns, tuple(rows))
 
 
-def _dialect(header: str, stream: object) -> type[csv.Dialect]:
+def _dialect(header: str, stream: TextIO) -> type[csv.Dialect]:
     """The delimiter that the header holds most of; quotes as everywhere."""
-    stream.seek(0)  # type: ignore[attr-defined]
+    stream.seek(0)
     most = max(_DELIMITERS, key=header.count)
 
     class Dialect(csv.excel):

@@ -134,7 +134,8 @@ def read_volume(root: Path, case: Case) -> Volume:
     try:
         if case.series is not None or _reader_of(sources[0].name) is READERS["dicom"]:
             return cast(Volume, _module("dicom").read_series(sources, case.series or None))
-        return _joined([_read_function(source)(source) for source in _mains(sources)], case)
+        mains = _mains(sources)
+        return _joined(mains, [_read_function(source)(source) for source in mains])
     except MemoryError as error:
         raise ReadError(f"{case.files[0]}: does not fit into memory; use fewer jobs") from error
 
@@ -145,16 +146,16 @@ def _mains(sources: Sequence[Source]) -> Sequence[Source]:
     return [sources[0], *more]
 
 
-def _joined(volumes: Sequence[Volume], case: Case) -> Volume:
+def _joined(sources: Sequence[Source], volumes: Sequence[Volume]) -> Volume:
     """One volume out of files that are its channels, as nnU-Net keeps them."""
     first = volumes[0]
     if len(volumes) == 1:
         return first
-    for volume, name in zip(volumes, case.files, strict=False):
+    for source, volume in zip(sources, volumes, strict=True):
         if volume.shape != first.shape:
             raise ReadError(
-                f"{name} is {volume.shape}, but {case.files[0]} is {first.shape}: files of one "
-                "case must have the same size; correct the case"
+                f"{source.name} is {volume.shape}, but {sources[0].name} is {first.shape}: files "
+                "of one case must have the same size; correct the case"
             )
     return dataclasses.replace(
         first,

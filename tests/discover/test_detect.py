@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dvdup import config, discover
 from dvdup.errors import InputError
 
 
@@ -27,6 +28,10 @@ def test_a_table(touch, tmp_path, detect):
     (tmp_path / "splits.csv").write_text("path,split\na.nii.gz,train\nb.nii.gz,test\n")
     found = detect()
     assert (found.dataset.layout, found.dataset.csv) == ("csv", "splits.csv")
+
+
+def test_every_layout_of_the_settings_has_a_row():
+    assert {layout.name for layout in discover.LAYOUTS} == set(config.LAYOUTS) - {"auto"}
 
 
 def test_none(touch, detect):

@@ -49,9 +49,19 @@ def test_channels_of_nnunet_are_one_case(touch, tmp_path, found):
     assert cases[("train", "brats_2")] == tuple(f"imagesTr/brats_2_{c:04}.nii.gz" for c in range(3))
 
 
-def test_numbers_that_are_no_channels_stay(touch, found):
-    touch("imagesTr/scan_1234.nii.gz", "imagesTr/plain.nii.gz")
-    assert list(found()[0]) == [("train", "plain"), ("train", "scan_1234")]
+@pytest.mark.parametrize("lists", [None, {"modality": {"0": "CT", "1": "PET"}, "numTraining": 2}])
+def test_numbered_scans_are_no_channels(touch, tmp_path, found, lists):
+    """Only nnU-Net's channel_names make channels of them: one case would hide all the others."""
+    touch(*(f"imagesTr/lung_{n:04}.nii.gz" for n in range(3)))
+    if lists is not None:
+        (tmp_path / "dataset.json").write_text(json.dumps(lists))
+    assert list(found()[0]) == [("train", f"lung_{n:04}") for n in range(3)]
+
+
+def test_one_channel_of_nnunet_is_no_part_of_the_id(touch, tmp_path, found):
+    touch("imagesTr/la_003_0000.nii.gz", "imagesTr/la_004_0000.nii.gz", "imagesTr/x_0001.nii.gz")
+    (tmp_path / "dataset.json").write_text(json.dumps({"channel_names": {"0": "MRI"}}))
+    assert list(found()[0]) == [("train", "la_003"), ("train", "la_004"), ("train", "x_0001")]
 
 
 def test_a_bad_dataset_json_is_told(touch, tmp_path, found):
