@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from dvdup.cli.console import progress_bar, say, screen, stop_requests
-from dvdup.cli.options import open_workspace
+from dvdup.cli.options import (
+    ALLOW_UNREADABLE,
+    BATCH,
+    CONFIG,
+    DEVICE,
+    OUTPUT,
+    QUIET,
+    open_workspace,
+)
 
 _WHAT = (
     click.option(
@@ -59,12 +67,7 @@ _HOW = (
         show_default=True,
         help="table, json or markdown.",
     ),
-    click.option(
-        "-o",
-        "--output",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Write the report to a file instead of stdout.",
-    ),
+    OUTPUT,
     click.option(
         "--plots",
         type=click.Path(path_type=Path, file_okay=False),
@@ -80,21 +83,12 @@ _HOW = (
         default=True,
         help="Whether slices per second are told: they alone differ between runs.",
     ),
-    click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps."),
-    click.option("--batch", type=click.IntRange(1), help="Slices embedded at a time."),
+    DEVICE,
+    BATCH,
     click.option("--jobs", type=click.IntRange(0), help="Worker processes; 0: one a core."),
-    click.option(
-        "--allow-unreadable",
-        is_flag=True,
-        default=None,
-        help="Do not fail (exit code 2) because of cases that could not be checked.",
-    ),
-    click.option(
-        "--config",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Configuration file [default: dvdup.toml or pyproject.toml here or above].",
-    ),
-    click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on stderr."),
+    ALLOW_UNREADABLE,
+    CONFIG,
+    QUIET,
 )
 
 

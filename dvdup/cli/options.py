@@ -13,23 +13,40 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+CONFIG = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Configuration file [default: dvdup.toml or pyproject.toml here or above].",
+)
+QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on stderr.")
+DEVICE = click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
+BATCH = click.option("--batch", type=click.IntRange(1), help="Slices embedded at a time.")
+OUTPUT = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the report to a file instead of stdout.",
+)
+ALLOW_UNREADABLE = click.option(
+    "--allow-unreadable",
+    is_flag=True,
+    default=None,
+    help="Do not fail (exit code 2) because of cases that could not be checked.",
+)
+
 _PLACE = (
-    click.option(
-        "--config",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Configuration file [default: dvdup.toml or pyproject.toml here or above].",
-    ),
+    CONFIG,
     click.option(
         "--index",
         metavar="FOLDER",
         help="Index folder [default: .dvdup beside the configuration].",
     ),
-    click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on stderr."),
+    QUIET,
 )
 _EMBED = (
     click.option("--embedder", metavar="NAME", help="Embedder, see `dvdup models`."),
-    click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps."),
-    click.option("--batch", type=click.IntRange(1), help="Slices embedded at a time."),
+    DEVICE,
+    BATCH,
     click.option("--jobs", type=click.IntRange(0), help="Threads that read; 0: one a core."),
 )
 _REPORT = (
@@ -42,24 +59,14 @@ _REPORT = (
         show_default=True,
         help="table, json, csv or markdown.",
     ),
-    click.option(
-        "-o",
-        "--output",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Write the report to a file instead of stdout.",
-    ),
+    OUTPUT,
     click.option(
         "--fail-on",
         metavar="VERDICTS",
         help="What makes the exit code 1: identical, near, partial, same-subject:declared, "
         "same-subject, or none; a verdict names the stronger ones too.",
     ),
-    click.option(
-        "--allow-unreadable",
-        is_flag=True,
-        default=None,
-        help="Do not fail (exit code 2) because of cases that could not be checked.",
-    ),
+    ALLOW_UNREADABLE,
 )
 
 

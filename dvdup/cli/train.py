@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dvdup.cli.console import progress_bar, say, stop_requests
+from dvdup.cli.options import QUIET
 
 if TYPE_CHECKING:
     from dvdup.train import Row
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     metavar="TEXT",
     help="A line of the model card about the data, such as its licence.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on stderr.")
+@QUIET
 def train(paths: tuple[str, ...], quiet: bool, **flags: Any) -> None:
     """Train the built-in network on scans (files, folders) and procedural phantoms.
 

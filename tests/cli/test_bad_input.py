@@ -187,9 +187,10 @@ def test_other_slicing_is_refused_and_rebuild_is_the_way_out(dataset, dvdup):
     assert "21 embedded" in done.stderr  # the one added by hand too
     assert "v1" in done.stderr
     assert dvdup(dataset.root, "check").code == 0
-    assert sorted(p.name for p in (dataset.root / ".dvdup").iterdir()) == [
+    # "cache" is there only if the scans were old enough to be trusted by now
+    assert {p.name for p in (dataset.root / ".dvdup").iterdir()} - {"cache"} == {
         ".gitignore", "index", "lock", "results",
-    ]  # fmt: skip
+    }  # fmt: skip
 
 
 def test_other_embedder_is_refused(dataset, dvdup):
