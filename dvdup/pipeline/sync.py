@@ -42,6 +42,8 @@ class Plan:
     pending: tuple[Case, ...]
     unchanged: int
     vanished: frozenset[Key]
+    unchecked: tuple[IndexedCase, ...]
+    """Unchanged cases that could not be checked, because nothing in them has a vote."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +78,9 @@ def plan(
     )
     wanted = {case.key for case in declared}
     vanished = frozenset(key for key in indexed if key not in wanted)
-    return Plan(pending, len(declared) - len(pending), vanished)
+    current = wanted - {case.key for case in pending}
+    unchecked = tuple(indexed[key] for key in sorted(current) if indexed[key].status != "ok")
+    return Plan(pending, len(current), vanished, unchecked)
 
 
 def _is_current(root: Path, case: Case, old: IndexedCase | None, verified: files.Verified) -> bool:
@@ -132,7 +136,7 @@ class Run:
         Raises:
             Interrupted: `should_stop` said so; what was finished is committed.
         """
-        missing, notes = [], []
+        missing, notes = [as_unreadable(case) for case in todo.unchecked], list[str]()
         self._counts["unchanged"] = todo.unchanged
         left = set(todo.vanished)
         for done, outcome in enumerate(self._outcomes(todo.pending)):
@@ -154,7 +158,7 @@ class Run:
         self._verified.save()
         return SyncSummary(
             **self._counts,
-            unreadable=tuple(missing),
+            unreadable=tuple(sorted(missing, key=lambda case: (case.split, case.case))),
             ignored=declaration.ignored,
             notes=tuple(notes),
         )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 
@@ -71,6 +72,17 @@ def test_all_mtimes_touched(dataset, dvdup):
     assert counts(dvdup(dataset.root, "sync").stderr) == {"touched": 20}
     assert counts(dvdup(dataset.root, "sync").stderr) == {"unchanged": 20}
     assert dvdup(dataset.root, "status", "--verify").code == 0
+
+
+def test_an_unchecked_case_is_told_by_every_sync(dataset, dvdup, save):
+    """Also when its stats alone say that nothing has changed: the index stays incomplete."""
+    save(dataset.root / "test/flat.nii.gz", np.full((20, 20, 20), 7, np.int16))
+    set_mtimes(dataset, 1_000_000_000)
+    for _ in range(3):
+        done = dvdup(dataset.root, "sync")
+        assert done.code == 2
+        assert "test/flat: no informative slice" in done.stderr
+    assert counts(done.stderr)["unchanged"] == 21
 
 
 def test_young_files_are_hashed_once_more_and_no_news(dataset, dvdup, monkeypatch):
