@@ -25,7 +25,7 @@ PLANES = ("axial", "coronal", "sagittal")
 """A slice of plane p lies across axis `2 - p` of the RAS+ volume."""
 
 _MAX_CHANNELS = 8
-_VERSION = 1  # of the arithmetic below: raise it whenever the same recipe gives other pixels
+_VERSION = 2  # of the arithmetic below: raise it whenever the same recipe gives other pixels
 _THIN = 3  # voxels across a plane below which cutting it makes no picture
 
 
@@ -51,7 +51,8 @@ class Recipe:
     crop: bool = True
     """Cut away the background around the content first, so that padding changes nothing."""
     background: float = 0.5
-    """Share of Otsu's threshold below which a voxel is background."""
+    """Share of the way from the mean of the dark voxels to Otsu's threshold at which a voxel stands
+    out from the background."""
     foreground: float = 0.06
     """Share of the pixels that must stand out from the background."""
     contrast: float = 6.0
@@ -182,7 +183,7 @@ def _find_content(
     does not count, a fiftieth of a layer does.
     """
     smooth = _smoothed(proxy)
-    grey = recipe.background * _otsu(smooth)
+    grey = _background_ends(smooth, recipe.background)
     threshold = span[0] + grey / 255.0 * (span[1] - span[0])
     whole = tuple((0, n) for n in shape)
     if not recipe.crop:
@@ -210,6 +211,17 @@ def _smoothed(proxy: np.ndarray) -> np.ndarray:
             )
             values = (before + values + after) / 3
     return values
+
+
+def _background_ends(smooth: np.ndarray, share: float) -> float:
+    """Grey value above which a voxel is content.
+
+    Counted from the mean of the dark voxels, not from 0: noise lifts the whole background.
+    """
+    between = _otsu(smooth)
+    dark = smooth[smooth < between + 1]  # the threshold is a whole grey level
+    low = float(dark.mean(dtype=np.float64)) if dark.size else 0.0
+    return low + share * (between - low)
 
 
 def _otsu(values: np.ndarray) -> float:

@@ -62,9 +62,8 @@ class Thresholds:
 
 # Fitted on whole-head T1 scans (OpenNeuro ds002748) by `tests/perf/fit_thresholds.py`: no pair of
 # different persons passes; noise of 3 %, gamma 1.5, a crop by 10 % and a rotation by 3 degrees as
-# positives. `thumbnail`: 50 persons. `builtin`: the 40 persons averaged 2 x 2 x 2, most of whom
-# its training has seen; about halfway between the highest stranger (shared 0.26, standout 0.32)
-# and the lowest copy (0.89, 0.78).
+# positives, 50 persons; the builtin's training has seen most of them. `builtin`: about halfway
+# between the highest stranger (shared 0.26, standout 0.31) and the lowest copy (0.87, 0.75).
 THRESHOLDS: dict[str, Thresholds] = {
     "builtin": Thresholds(
         margin=0.01, floor=0.35, shared=0.60, standout=0.55, alone=0.90, few_slices=0.96

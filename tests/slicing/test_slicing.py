@@ -345,3 +345,14 @@ def test_the_order_in_memory_does_not_matter(head, order):
     one = slice_channel(stored, proxy, (1.0, 1.0, 1.0), "", 0, Recipe())
     assert np.array_equal(one.index, cut(head).index)
     assert np.abs(one.pixels.astype(int) - cut(head).pixels).max() <= 1
+
+
+def test_noise_does_not_hide_where_the_content_is():
+    values = np.zeros((60, 60, 60), np.float32)
+    values[20:40, 15:45, 10:50] = 100.0
+    noisy = values + np.abs(np.random.default_rng(0).normal(0, 40, values.shape))
+    clean, lifted = (
+        {axis: np.ptp(stack.index[stack.plane == 2 - axis]) for axis in range(3)}
+        for stack in (cut(values), cut(noisy.astype(np.float32)))
+    )
+    assert all(abs(clean[axis] - lifted[axis]) <= 4 for axis in range(3)), (clean, lifted)
