@@ -218,10 +218,28 @@ class PairScore:
     """Similarity of the querying case to the median case of the other side: what strangers get."""
     slices: tuple[int, int]
     """Voting slices of a and of b."""
+    lead: Directed
     cohort: tuple[int, int]
     """Cases that the background was taken from, for a as the query and for b."""
     count_top3: Directed | None = None
     """Only where it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What the voxels of a pair say; see `verify`."""
+
+    verdict: Verdict | None
+    """None: no copy, or not decided."""
+    decided: bool
+    """False where only voxels that could not be read would tell."""
+    confidence: float
+    """0 to 1."""
+    reason: str
+    alignment: dict[str, Any] | None
+    """How b lies on a; None without a verdict."""
+    voxel: dict[str, Any] | None
+    """How much the voxels agree; None if there was nothing to compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +265,7 @@ class Finding:
     b: Member
     verdict: Verdict
     basis: str
-    """What it rests on: "voxel-hash", "slices", "declared" or "inferred"."""
+    """What it rests on: "voxel-hash", "voxels", "slices", "declared" or "inferred"."""
     reason: str
     confidence: float
     """0 to 1."""

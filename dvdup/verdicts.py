@@ -1,12 +1,13 @@
 """Scores and hashes to verdicts.
 
-In: the cases of two refs and their `PairScore`. Out: findings and groups.
+In: the cases of two refs, their `PairScore`, and what voxels said. Out: findings and groups.
 
-- `identical`: the cases share a voxel hash.
-- `near`: in one of the two directions the slices agree (`shared_score`) and the whole scan is far
-  more similar than strangers are (`standout`). With fewer than 5 voting slices agreement of the
-  slices proves nothing, and without a cohort there are no strangers to compare with: then only
-  a very high similarity counts.
+- `identical`: the cases share a voxel hash, or their voxels are equal but for rounding.
+- `near`, `partial`: the voxels say so; see `verify`. Where they were not compared or could not
+  decide, the slices do, for `near` alone: in one of the two directions they agree
+  (`shared_score`), and the whole scan is far more similar than strangers are (`standout`). With
+  fewer than 5 voting slices agreement of the slices proves nothing, and without a cohort there
+  are no strangers to compare with: then only a very high similarity counts.
 - `same-subject`, basis "declared": equal group ids, in two splits.
 
 Standout is how far the similarity lies on the way from that of the median case to 1. It is what
@@ -17,8 +18,9 @@ makes one threshold serve both brains brought to one frame (strangers reach 0.94
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from dvdup.records import (
@@ -30,6 +32,7 @@ from dvdup.records import (
     Member,
     PairScore,
     Verdict,
+    Verified,
 )
 
 MIN_SLICES = 5
@@ -111,6 +114,7 @@ def find(
     b: Sequence[IndexedCase],
     scores: Iterable[PairScore],
     limits: Thresholds,
+    verified: Mapping[tuple[Key, Key], Verified] = MappingProxyType({}),
 ) -> tuple[Finding, ...]:
     """Decide about every pair of cases of two refs.
 
@@ -119,6 +123,7 @@ def find(
         b: Cases of the second ref; for one split against itself the same sequence.
         scores: Their scores, from `match`.
         limits: The constants of the embedder.
+        verified: What their voxels say, of those pairs that were looked at; (a, b) as in scores.
 
     Returns:
         Findings, strongest first, then by name; each pair once, a case never with itself.
@@ -128,13 +133,18 @@ def find(
     scored = {(score.a, score.b): score for score in scores}
     pairs: dict[tuple[Key, Key], Verdict] = dict.fromkeys(_sharing(a, b, _hashes), "identical")
     for pair, score in scored.items():
-        if pair not in pairs and _best(score, limits).margin(limits) >= 0:
-            pairs[pair] = "near"
+        verdict = _of_voxels_or_slices(score, verified.get(pair), limits)
+        if verdict is not None:
+            pairs.setdefault(pair, verdict)
     for pair in _sharing(a, b, _groups):
         if pair[0][0] != pair[1][0]:
             pairs.setdefault(pair, "same-subject")
     findings = [
-        _finding(left[one], right[other], verdict, scored.get((one, other)), limits)
+        _finding(
+            _Pair(left[one], right[other], scored.get((one, other)), verified.get((one, other))),
+            verdict,
+            limits,
+        )
         for (one, other), verdict in pairs.items()
         if one != other and not (within and one > other)
     ]
@@ -212,6 +222,15 @@ def _sharing(
     )
 
 
+def _of_voxels_or_slices(
+    score: PairScore, verified: Verified | None, limits: Thresholds
+) -> Verdict | None:
+    """Voxels decide where they can."""
+    if verified is not None and verified.decided:
+        return verified.verdict
+    return "near" if _best(score, limits).margin(limits) >= 0 else None
+
+
 def _best(score: PairScore, limits: Thresholds) -> _Evidence:
     """The direction that speaks louder: a slab agrees with its source, not the reverse."""
     return max(_evidence(score), key=lambda evidence: evidence.margin(limits))
@@ -238,21 +257,46 @@ def _above(value: float, limit: float) -> float:
     return (value - limit) / max(1e-6, 1 - limit)
 
 
-def _finding(
-    a: IndexedCase, b: IndexedCase, verdict: Verdict, score: PairScore | None, limits: Thresholds
-) -> Finding:
-    basis = {"identical": "voxel-hash", "near": "slices", "same-subject": "declared"}[verdict]
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """All that is known about a pair."""
+
+    a: IndexedCase
+    b: IndexedCase
+    score: PairScore | None
+    verified: Verified | None
+
+    @property
+    def shares_hash(self) -> bool:
+        return bool(set(self.a.voxel_hashes) & set(self.b.voxel_hashes))
+
+    def basis(self, verdict: Verdict) -> str:
+        """What a verdict about it rests on."""
+        if verdict == "same-subject":
+            return "declared"
+        if verdict == "identical" and self.shares_hash:
+            return "voxel-hash"
+        seen = self.verified is not None and self.verified.verdict == verdict
+        return "voxels" if seen else "slices"
+
+
+def _finding(pair: _Pair, verdict: Verdict, limits: Thresholds) -> Finding:
+    basis = pair.basis(verdict)
+    seen = pair.verified if basis == "voxels" else None
+    score = pair.score
     return Finding(
-        a=_member(a),
-        b=_member(b),
+        a=_member(pair.a),
+        b=_member(pair.b),
         verdict=verdict,
         basis=basis,
-        reason=_reason(a, b, verdict, score),
-        confidence=_confidence(verdict, score, limits),
+        reason=seen.reason if seen else _reason(pair, verdict),
+        confidence=seen.confidence if seen else _confidence(verdict, score, limits),
         count_score=score.count_score if score else None,
         shared_score=score.shared_score if score else None,
         similarity=score.similarity if score else None,
-        fingerprint=_fingerprint(a, b),
+        fingerprint=_fingerprint(pair.a, pair.b),
+        alignment=seen.alignment if seen else None,
+        voxel=seen.voxel if seen else None,
     )
 
 
@@ -260,7 +304,8 @@ def _member(case: IndexedCase) -> Member:
     return Member(case.case_id, case.split, case.group, case.paths)
 
 
-def _reason(a: IndexedCase, b: IndexedCase, verdict: Verdict, score: PairScore | None) -> str:
+def _reason(pair: _Pair, verdict: Verdict) -> str:
+    a, b, score = pair.a, pair.b, pair.score
     if verdict == "identical":
         common = len(set(a.voxel_hashes) & set(b.voxel_hashes))
         most = max(len(set(a.voxel_hashes)), len(set(b.voxel_hashes)))

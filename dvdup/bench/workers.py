@@ -6,20 +6,15 @@ one thread, so that the number of workers changes nothing but the time.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import pickle
-import signal
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,13 +26,12 @@ from dvdup.bench.plan import Line, Record, Task
 from dvdup.bench.queries import Asked, judge
 from dvdup.bench.scans import Content, Scan, content_of, read_scan
 from dvdup.embedders import LoadOptions
-from dvdup.errors import InputError, ReadError
+from dvdup.errors import ReadError
+from dvdup.pipeline.processes import spread, worker_processes
 from dvdup.records import Case
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,17 +172,11 @@ class Crew:
     def __enter__(self) -> Crew:
         if self._n_jobs > 1:
             self._folder = Path(self._open.enter_context(TemporaryDirectory(prefix="dvdup-")))
-            self._open.enter_context(_one_thread_each())
-            context = multiprocessing.get_context("spawn")
-            pool = ProcessPoolExecutor(self._n_jobs, context, _begin)
-            self._pool = self._open.enter_context(pool)
+            self._pool = self._open.enter_context(worker_processes(self._n_jobs))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
-        if kind is not None and not issubclass(kind, Exception):  # stop at once
-            for child in multiprocessing.active_children():
-                child.kill()
-        self._open.close()
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
 
     def run(
         self, setup: Setup, function: Callable[[Worker, T], R], items: Iterable[T]
@@ -212,48 +200,14 @@ class Crew:
                 (item, function(self._alone, item)) for item in items if not self._should_stop()
             )
             return
-        try:
-            yield from self._spread(self._pool, setup, function, items)
-        except BrokenProcessPool as error:
-            raise InputError(
-                "a worker process died, perhaps because memory ran out; what was finished is "
-                "kept, run it again with fewer --jobs"
-            ) from error
-
-    def _spread(
-        self,
-        pool: ProcessPoolExecutor,
-        setup: Setup,
-        function: Callable[[Worker, T], R],
-        items: Iterable[T],
-    ) -> Iterator[tuple[T, R]]:
         file = self._folder / f"{len(list(self._folder.iterdir()))}.setup"
         file.write_bytes(pickle.dumps(setup))
-        waiting = iter(items)
-        running: dict[Future[R], T] = {}
-        while True:
-            if self._should_stop():
-                running = {future: item for future, item in running.items() if not future.cancel()}
-            else:
-                for item in islice(waiting, 2 * self._n_jobs - len(running)):
-                    running[pool.submit(_do, file, function, item)] = item
-            if not running:
-                return
-            for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.result()
+        do = partial(_do, file, function)
+        yield from spread(self._pool, do, items, 2 * self._n_jobs, self._should_stop)
 
 
 _worker = Worker()
 _adopted: Path | None = None
-
-
-def _begin() -> None:
-    """Set a worker process up; to stop is the business of the main process.
-
-    A terminal, or `timeout`, sends its signal to the whole group of processes.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _do(setup: Path, function: Callable[[Worker, T], R], item: T) -> R:
@@ -262,18 +216,3 @@ def _do(setup: Path, function: Callable[[Worker, T], R], item: T) -> R:
         _worker.adopt(pickle.loads(setup.read_bytes()))
         _adopted = setup
     return function(_worker, item)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Workers inherit that their linear algebra has one thread: they are parallel already."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -27,6 +27,9 @@ OUTPUT = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the report to a file instead of stdout.",
 )
+JOBS = click.option(
+    "--jobs", type=click.IntRange(0), help="Scans read or compared at a time; 0: one a core."
+)
 ALLOW_UNREADABLE = click.option(
     "--allow-unreadable",
     is_flag=True,
@@ -47,7 +50,7 @@ _EMBED = (
     click.option("--embedder", metavar="NAME", help="Embedder, see `dvdup models`."),
     DEVICE,
     BATCH,
-    click.option("--jobs", type=click.IntRange(0), help="Threads that read; 0: one a core."),
+    JOBS,
 )
 _REPORT = (
     click.option(
@@ -67,6 +70,11 @@ _REPORT = (
         "same-subject, or none; a verdict names the stronger ones too.",
     ),
     ALLOW_UNREADABLE,
+    click.option(
+        "--candidates",
+        type=click.IntRange(0),
+        help="Look-alikes of a case whose voxels are compared with its own; 0: none [default: 5].",
+    ),
 )
 
 
@@ -100,6 +108,7 @@ _SETTINGS = {
     "fail_on": "report.fail_on",
     "allow_unreadable": "report.allow_unreadable",
     "within": "report.within",
+    "candidates": "verify.candidates",
 }
 
 

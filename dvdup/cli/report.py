@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dvdup.cli.console import progress_bar, say, screen, stop_requests
-from dvdup.cli.options import embed_options, open_workspace, place_options, report_options
+from dvdup.cli.options import JOBS, embed_options, open_workspace, place_options, report_options
 
 if TYPE_CHECKING:
     from dvdup.pipeline import Workspace
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("ref_a", metavar="REF_A")
 @click.argument("ref_b", metavar="REF_B")
 @report_options
+@JOBS
 @place_options
 def diff(ref_a: str, ref_b: str, config: Path | None, quiet: bool, **flags: Any) -> int:
     """Report the cases of REF_B that are already in REF_A.

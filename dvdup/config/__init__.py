@@ -16,6 +16,7 @@ from dvdup.config.settings import (
     Setting,
     SlicingConfig,
     StoreConfig,
+    VerifyConfig,
     settings_table,
 )
 from dvdup.config.write import to_toml
@@ -31,6 +32,7 @@ __all__ = [
     "Setting",
     "SlicingConfig",
     "StoreConfig",
+    "VerifyConfig",
     "group_of",
     "load_config",
     "settings_table",

@@ -95,6 +95,15 @@ class StoreConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyConfig:
+    """Which pairs are compared by their voxels."""
+
+    candidates: int = _setting(
+        5, whole(0), "compare voxels with so many look-alikes of a case; 0: never"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings of one command."""
 
@@ -107,10 +116,11 @@ class Config:
     embedder: str = _setting(DEFAULT_EMBEDDER, TEXT, "name of the embedder, see `dvdup models`")
     device: str = _setting("auto", TEXT, "auto, cpu, cuda, cuda:1 or mps")
     batch: int | None = _setting(None, whole(1), "slices embedded at a time", 64)
-    jobs: int = _setting(0, whole(0), "threads that read; 0: one a core")
+    jobs: int = _setting(0, whole(0), "scans read or compared at a time; 0: one a core")
     offline: bool = _setting(False, FLAG, "never use the network")
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     slicing: SlicingConfig = field(default_factory=SlicingConfig)
+    verify: VerifyConfig = field(default_factory=VerifyConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
 

@@ -15,14 +15,14 @@ from dvdup import discover, match, verdicts
 from dvdup.config import Config, load_config
 from dvdup.demo import write_demo
 from dvdup.errors import InputError
-from dvdup.match import Block, MatchSettings, Side
-from dvdup.pipeline import build
+from dvdup.match import Block, Side
+from dvdup.pipeline import build, evidence
 from dvdup.pipeline.files import stat_files
-from dvdup.pipeline.leaks import Say, assemble, with_fail_on
+from dvdup.pipeline.leaks import Rules, Say, assemble, rules_of, with_fail_on
 from dvdup.pipeline.prepare import prepare
 from dvdup.pipeline.refs import Ref, find_ref, split_order, whole
 from dvdup.pipeline.sync import as_unreadable
-from dvdup.pipeline.workspace import LazyEmbedder, Workspace, recipe_of
+from dvdup.pipeline.workspace import LazyEmbedder, Workspace, n_jobs, recipe_of
 from dvdup.records import (
     Case,
     Embedded,
@@ -37,7 +37,6 @@ from dvdup.records import (
 from dvdup.report import render
 from dvdup.slicing import Recipe
 from dvdup.store import IndexMeta
-from dvdup.verdicts import Thresholds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,9 +80,9 @@ def query(
         progress("reading", done, len(declared))
         scans.append(_read(workspace, case, recipe, embedder))
     target = _without_itself(target, declared, say)
-    limits = verdicts.thresholds_for(index.meta.embedder.name)
-    findings = _find(target.side(), target.cases, scans, limits)
-    report = assemble([target], findings, index.meta, limits)
+    rules = rules_of(workspace.config, index.meta)
+    findings = _find(workspace, (target, target.side(), target.cases), scans, rules, progress)
+    report = assemble([target], findings, index.meta, rules)
     report = dataclasses.replace(
         report,
         refs=(*_splits(target), RefInfo(file, "", len(scans))),
@@ -93,11 +92,38 @@ def query(
 
 
 def _find(
-    side: Side, cases: Sequence[IndexedCase], scans: Sequence[Scan], limits: Thresholds
+    workspace: Workspace,
+    known: tuple[evidence.Holder, Side, Sequence[IndexedCase]],
+    scans: Sequence[Scan],
+    rules: Rules,
+    progress: Progress,
 ) -> tuple[Finding, ...]:
-    settings = MatchSettings(margin=limits.margin, floor=limits.floor)
-    scores = match.match(side, _side(scans), settings)
-    return verdicts.find(cases, [scan.case for scan in scans], scores, limits)
+    """Findings between cases that are held somewhere and some scans."""
+    holder, side, cases = known
+    asked = [scan.case for scan in scans]
+    scores = match.match(side, _side(scans), rules.match)
+    pairs = evidence.candidates(scores, rules.candidates, (cases, asked))
+    sides = evidence.Sides(workspace.root, holder, _Given(scans))
+    verified = evidence.verify_pairs(pairs, sides, n_jobs(workspace.config), progress=progress)
+    return verdicts.find(cases, asked, scores, rules.limits, verified)
+
+
+class _Given:
+    """Scans in memory, as a holder of cases."""
+
+    def __init__(self, scans: Sequence[Scan]) -> None:
+        self._scans = {scan.case.key: scan for scan in scans}
+
+    def case(self, key: tuple[str, str]) -> IndexedCase:
+        return self._scans[key].case
+
+    def proxied(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], IndexedCase]:
+        return {key: self._scans[key].case for key in keys}
+
+    def rows(self, key: tuple[str, str]) -> Embedded:
+        rows = self._scans[key].rows
+        assert rows is not None
+        return rows
 
 
 def _splits(target: Ref) -> list[RefInfo]:
@@ -131,12 +157,13 @@ def compare(
     for done, file in enumerate((file_a, file_b)):
         progress("reading", done, 2)
         scans.append(_read(workspace, _one(workspace, file), recipe, embedder))
-    limits = verdicts.thresholds_for(embedder.spec.name)
     one, other = scans
-    findings = _find(_side([one]), [one.case], [other], limits)
     meta = IndexMeta(embedder.spec, recipe.describe(), recipe.hash())
+    rules = rules_of(workspace.config, meta)
+    known = (_Given([one]), _side([one]), [one.case])
+    findings = _find(workspace, known, [other], rules, progress)
     report = dataclasses.replace(
-        assemble([], findings, meta, limits),
+        assemble([], findings, meta, rules),
         refs=(RefInfo(file_a, "", 1), RefInfo(file_b, "", 1)),
         unreadable=_unreadable(scans),
     )

@@ -12,6 +12,7 @@ from dvdup.config import CONFIG_NAME, to_toml
 from dvdup.errors import DvdupError, InputError, StoreError
 from dvdup.pipeline import sync as syncing
 from dvdup.pipeline.leaks import Say, compare_all
+from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.workspace import LazyEmbedder, Workspace, n_jobs, readers_as_formats, recipe_of
 from dvdup.records import (
     Case,
@@ -159,7 +160,11 @@ def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
         hooks.say(f"note: {note}")
     index = workspace.open_index() if summary.changed or summary.unreadable else index
     return compare_all(
-        workspace, index, within=workspace.config.report.within, progress=hooks.progress
+        workspace,
+        index,
+        within=workspace.config.report.within,
+        progress=hooks.progress,
+        should_stop=hooks.should_stop,
     )
 
 
@@ -185,11 +190,7 @@ def _sync(
 
 def by_hand(cases: Sequence[IndexedCase]) -> list[Case]:
     """Those cases of an index that were added by hand, as a declaration of them."""
-    return [
-        Case(case.split, case.case_id, case.paths, case.group, case.origin, case.series)
-        for case in cases
-        if case.origin == "added"
-    ]
+    return [case_of(case) for case in cases if case.origin == "added"]
 
 
 def _declaration(

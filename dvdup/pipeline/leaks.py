@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any
 
 from dvdup import match, verdicts
-from dvdup.config import ReportConfig
+from dvdup.config import Config, ReportConfig
 from dvdup.match import MatchSettings
-from dvdup.pipeline import history, results
+from dvdup.pipeline import evidence, history, results
+from dvdup.pipeline.pairs import PairCache, pair_cache
 from dvdup.pipeline.refs import Ref, all_refs, find_ref
 from dvdup.pipeline.sync import as_unreadable
-from dvdup.pipeline.workspace import Workspace
+from dvdup.pipeline.workspace import Workspace, n_jobs
 from dvdup.records import (
     Finding,
     IndexedCase,
@@ -20,12 +23,15 @@ from dvdup.records import (
     Progress,
     Report,
     Unreadable,
+    Verified,
     no_progress,
 )
 from dvdup.store import Index, IndexMeta
 from dvdup.verdicts import Thresholds
+from dvdup.verify import Limits
 
 Say = Callable[[str], None]
+ShouldStop = Callable[[], bool]
 
 
 def diff(
@@ -59,14 +65,23 @@ def _warn_if_stale(workspace: Workspace, refs: Sequence[Ref], index: Index, say:
 
 
 def compare_all(
-    workspace: Workspace, index: Index, *, within: bool, progress: Progress = no_progress
+    workspace: Workspace,
+    index: Index,
+    *,
+    within: bool,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = lambda: False,
 ) -> Report:
-    """Compare every pair of splits; with `within` also every split with itself."""
+    """Compare every pair of splits; with `within` also every split with itself.
+
+    Raises:
+        Interrupted: `should_stop` said so; pairs whose voxels were compared are remembered.
+    """
     refs = all_refs(index)
     pairs = list(combinations(range(len(refs)), 2))
     if within or len(refs) == 1:
         pairs += [(i, i) for i in range(len(refs))]
-    return compare_refs(workspace, index, refs, pairs, progress)
+    return compare_refs(workspace, index, refs, pairs, progress, should_stop)
 
 
 def compare_refs(
@@ -75,19 +90,22 @@ def compare_refs(
     refs: Sequence[Ref],
     pairs: Sequence[tuple[int, int]],
     progress: Progress,
+    should_stop: ShouldStop = lambda: False,
 ) -> Report:
     """Compare some pairs of refs, or read the stored result; `fail_on` is filled in afterwards."""
-    limits = verdicts.thresholds_for(index.meta.embedder.name)
-    key = results.key_of(refs, pairs, index.meta, limits.describe())
+    rules = rules_of(workspace.config, index.meta)
+    key = results.key_of(refs, pairs, index.meta, rules.describe())
 
     def make() -> Report:
         found: dict[tuple[object, ...], Finding] = {}
-        for done, (i, j) in enumerate(pairs):
-            progress("comparing", done, len(pairs))
-            for finding in find_leaks(refs[i], refs[j], limits):
-                found.setdefault(_identity(finding), finding)
+        with pair_cache(workspace.folder, results.salt_of(index.meta, rules.describe())) as cache:
+            look = Look(workspace, rules, cache, progress, should_stop)
+            for done, (i, j) in enumerate(pairs):
+                progress("comparing", done, len(pairs))
+                for finding in find_leaks(refs[i], refs[j], look):
+                    found.setdefault(_identity(finding), finding)
         progress("comparing", len(pairs), len(pairs))
-        return assemble(refs, list(found.values()), index.meta, limits)
+        return assemble(refs, list(found.values()), index.meta, rules)
 
     report = results.stored_or_made(workspace.folder, key, make)
     return with_fail_on(report, workspace.config.report)
@@ -99,31 +117,98 @@ def _identity(finding: Finding) -> tuple[object, ...]:
     return (*sides, finding.verdict, finding.fingerprint)
 
 
-def find_leaks(a: Ref, b: Ref, limits: Thresholds) -> tuple[Finding, ...]:
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything a verdict depends on besides the scans."""
+
+    limits: Thresholds
+    """Of the scores."""
+    candidates: int
+    """Look-alikes of a case whose voxels are compared with it; 0: none."""
+    voxels: Limits = field(default_factory=Limits)
+    """Of the voxel evidence."""
+
+    def describe(self) -> dict[str, Any]:
+        """For the settings of a report."""
+        voxels = {"candidates": self.candidates, **self.voxels.describe()}
+        return {**self.limits.describe(), "voxels": voxels if self.candidates else None}
+
+    @property
+    def match(self) -> MatchSettings:
+        """How pairs are scored."""
+        return MatchSettings(
+            margin=self.limits.margin,
+            floor=self.limits.floor,
+            keep_nearest=max(5, self.candidates),
+        )
+
+
+def rules_of(config: Config, meta: IndexMeta) -> Rules:
+    """The rules for an index."""
+    return Rules(verdicts.thresholds_for(meta.embedder.name), config.verify.candidates)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How pairs of cases are looked at."""
+
+    workspace: Workspace
+    """Where the files are, and how many processes may compare them."""
+    rules: Rules
+    cache: PairCache
+    progress: Progress = no_progress
+    should_stop: ShouldStop = lambda: False
+
+
+def find_leaks(a: Ref, b: Ref, look: Look) -> tuple[Finding, ...]:
     """Every pair of cases of two refs that is a finding.
 
     Args:
         a: First ref.
         b: Second ref; the first one again looks for duplicates inside it.
-        limits: The constants of the embedder.
+        look: What makes a finding, and how to look.
     """
-    settings = MatchSettings(margin=limits.margin, floor=limits.floor)
     same = a.info.ref == b.info.ref
     b = a if same else b
     side = a.side()
-    scores = match.match(side, side if same else b.side(), settings)
-    return verdicts.find(a.cases, b.cases, _for_copies(scores, a, b, same), limits)
+    scores = match.match(side, side if same else b.side(), look.rules.match)
+    verified = evidence.verify_pairs(
+        evidence.candidates(scores, look.rules.candidates, (a.cases, b.cases)),
+        evidence.Sides(look.workspace.root, a, b, look.rules.voxels),
+        n_jobs(look.workspace.config),
+        cache=look.cache,
+        progress=look.progress,
+        should_stop=look.should_stop,
+    )
+    known = list(_for_copies(scores, verified, a, b, same))
+    return verdicts.find(
+        a.cases,
+        b.cases,
+        [score for score, _ in known],
+        look.rules.limits,
+        {(score.a, score.b): seen for score, seen in known if seen is not None},
+    )
 
 
-def _for_copies(scores: Sequence[PairScore], a: Ref, b: Ref, same: bool) -> Iterator[PairScore]:
-    """Give the scores of one scan to all its byte-equal contents, on both sides."""
+def _for_copies(
+    scores: Sequence[PairScore],
+    verified: Mapping[evidence.Pair, Verified],
+    a: Ref,
+    b: Ref,
+    same: bool,
+) -> Iterator[tuple[PairScore, Verified | None]]:
+    """Give what is known about one scan to all its byte-equal contents, on both sides."""
     for score in scores:
+        seen = verified.get((score.a, score.b))
         for one in a.copies[score.a]:
             for other in b.copies[score.b]:
                 if one == other:
                     continue
                 pair = dataclasses.replace(score, a=one, b=other)
-                yield _mirrored(pair) if same and one > other else pair
+                if same and one > other:
+                    yield _mirrored(pair), seen and evidence.flipped(seen)
+                else:
+                    yield pair, seen
 
 
 def _mirrored(score: PairScore) -> PairScore:
@@ -135,6 +220,7 @@ def _mirrored(score: PairScore) -> PairScore:
         shared_score=score.shared_score.flipped(),
         similarity=score.similarity.flipped(),
         background=score.background.flipped(),
+        lead=score.lead.flipped(),
         slices=score.slices[::-1],
         cohort=score.cohort[::-1],
         count_top3=top3.flipped() if top3 is not None else None,
@@ -142,7 +228,7 @@ def _mirrored(score: PairScore) -> PairScore:
 
 
 def assemble(
-    refs: Sequence[Ref], findings: Sequence[Finding], meta: IndexMeta, limits: Thresholds
+    refs: Sequence[Ref], findings: Sequence[Finding], meta: IndexMeta, rules: Rules
 ) -> Report:
     """Put the result object together; `fail_on` is left empty."""
     ordered = tuple(sorted(findings, key=verdicts.order))
@@ -150,7 +236,7 @@ def assemble(
         "embedder": meta.embedder.name,
         "weights": meta.embedder.weights_hash,
         "recipe": meta.recipe_hash,
-        "thresholds": limits.describe(),
+        "thresholds": rules.describe(),
         "fail_on": [],
     }
     return Report(

@@ -55,6 +55,11 @@ def row_of(case: Case, files: tuple[FileStat, ...]) -> IndexedCase:
     )
 
 
+def case_of(row: IndexedCase) -> Case:
+    """A case of the index as a declaration, to be read again."""
+    return Case(row.split, row.case_id, row.paths, row.group, row.origin, row.series)
+
+
 def unreadable(row: IndexedCase, reason: str) -> Prepared:
     """A case that cannot be read."""
     return Prepared(dataclasses.replace(row, status="unreadable", reason=reason), None)

@@ -11,7 +11,7 @@ import numpy as np
 from dvdup import store
 from dvdup.errors import InputError
 from dvdup.match import Block, Side
-from dvdup.records import IndexedCase, RefInfo
+from dvdup.records import Embedded, IndexedCase, RefInfo
 from dvdup.store import Index
 
 SPLIT_ORDER = ("train", "val", "test")
@@ -43,6 +43,22 @@ class Ref:
         for case in self.cases:
             keys.setdefault(case.content, []).append(case.key)
         return {case.key: keys[case.content] for case in self.voting}
+
+    @functools.cached_property
+    def _by_key(self) -> dict[tuple[str, str], IndexedCase]:
+        return {case.key: case for case in self.voting}
+
+    def case(self, key: tuple[str, str]) -> IndexedCase:
+        """A voting case."""
+        return self._by_key[key]
+
+    def proxied(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], IndexedCase]:
+        """Some voting cases with their proxies."""
+        return {case.key: case for case in self.index.with_proxies(keys)}
+
+    def rows(self, key: tuple[str, str]) -> Embedded:
+        """The slice rows of a voting case."""
+        return self.index.rows_of(*key, self._by_key[key].content)
 
     def side(self) -> Side:
         """Its voting cases, ready to be matched."""

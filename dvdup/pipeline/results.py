@@ -23,7 +23,7 @@ from dvdup.records import IndexedCase, Report
 from dvdup.report.json import from_json, to_json
 from dvdup.store import IndexMeta
 
-FORMAT = 1
+FORMAT = 2
 """Grows when findings are made otherwise from the same inputs."""
 _KEPT = 64  # results that stay in the folder, the newest
 
@@ -33,21 +33,25 @@ def key_of(
 ) -> str:
     """Name of the result of comparing some pairs (positions) of refs; blake2b-128 hex."""
     digest = hashlib.blake2b(digest_size=16)
-    head = {
-        "dvdup": __version__,
-        "format": FORMAT,
-        "embedder": [meta.embedder.name, meta.embedder.weights_hash],
-        "recipe": meta.recipe_hash,
-        "thresholds": limits,
-        "pairs": [list(pair) for pair in pairs],
-        "refs": [ref.info.ref for ref in refs],
-    }
-    digest.update(json.dumps(head, sort_keys=True).encode())
+    what = [[list(pair) for pair in pairs], [ref.info.ref for ref in refs]]
+    digest.update((salt_of(meta, limits) + json.dumps(what)).encode())
     for ref in refs:
         for case in ref.cases:
             digest.update(repr(_inputs(case)).encode("utf-8", "surrogatepass"))
         digest.update(b"\0")
     return digest.hexdigest()
+
+
+def salt_of(meta: IndexMeta, limits: dict[str, Any]) -> str:
+    """Everything that changes a result besides the cases, as text."""
+    what = {
+        "dvdup": __version__,
+        "format": FORMAT,
+        "embedder": [meta.embedder.name, meta.embedder.weights_hash],
+        "recipe": meta.recipe_hash,
+        "thresholds": limits,
+    }
+    return json.dumps(what, sort_keys=True)
 
 
 def _inputs(case: IndexedCase) -> tuple[Any, ...]:

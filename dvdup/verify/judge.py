@@ -51,16 +51,16 @@ def judge(a: Scan, b: Scan, full: Full | None = None, limits: Limits | None = No
     """Verify a candidate pair.
 
     Args:
-        a: Proxy of one scan, or the scan itself (`Scan.full`).
+        a: Proxy of one scan, or the scan itself (`Scan.full` and `Scan.exact`).
         b: Of the other.
         full: Reads both at full resolution; None if proxies must do.
         limits: The constants of the rules.
     """
     limits = limits or Limits()
     found = Found(evidence=compare(a, b))
-    if full is not None and not (a.full and b.full) and _worth_reading(found, limits):
-        a, b = full()
-    if a.full and b.full and _worth_reading(found, limits):
+    if _worth_reading(found, limits):
+        if full is not None and not (a.full and a.exact and b.full and b.exact):
+            a, b = full()
         found = _finer(a, b, found, limits)
     decision = decide(found, limits)
     done = None
@@ -76,9 +76,10 @@ def _worth_reading(found: Found, limits: Limits) -> bool:
 
 def _finer(a: Scan, b: Scan, found: Found, limits: Limits) -> Found:
     """Compare values, and structures on a finer grid if that is open."""
-    same = same_values(a.values, b.values)
+    same = same_values(a.values, b.values) if a.exact and b.exact else None
     evidence = found.evidence
-    if same is None and evidence is not None and is_open(evidence, limits):
+    finer = a.full and b.full
+    if same is None and finer and evidence is not None and is_open(evidence, limits):
         evidence = compare(a, b, FINE_SIDE, evidence.place)
     return Found(same, evidence)
 

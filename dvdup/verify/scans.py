@@ -44,6 +44,8 @@ class Scan:
     """mm along X, Y, Z, of these voxels."""
     full: bool = True
     """False for a proxy that left something out."""
+    exact: bool = True
+    """False where the values are 8-bit grey levels made of the scan's own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -140,6 +140,10 @@ def _is_whole(found: Found, limits: Limits) -> bool:
     return min(agreement.cover_a, agreement.cover_b) >= limits.whole
 
 
+def _is_nothing(found: Found, limits: Limits) -> bool:
+    return found.evidence is None or not _enough(found.evidence, limits)
+
+
 def _is_undecided(found: Found, limits: Limits) -> bool:
     return is_open(found.evidence, limits)
 
@@ -150,6 +154,7 @@ RULES: tuple[Rule, ...] = (
     Rule("same-structure", "near", "fine structures agree; each shows the other", _is_whole),
     Rule("shared-structure", "partial", "fine structures agree where they overlap", _is_copy),
     Rule("undecided", None, "only finer voxels could tell", _is_undecided),
+    Rule("nothing-to-compare", None, "too little in common to look at", _is_nothing),
     Rule("other-structure", None, "fine structures differ", lambda found, limits: True),
 )
 """Strongest first."""

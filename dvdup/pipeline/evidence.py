@@ -1,0 +1,324 @@
+"""Candidate pairs to what their voxels say: proxies out of the index, voxels out of the files.
+
+Pairs are independent of one another, so they are spread over processes. A pair takes two proxies
+along (at most 0.5 MB); full scans are read in the process that needs them, and only there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from dvdup import readers, slicing, verify, voxels
+from dvdup.errors import ReadError
+from dvdup.match import KEEP_LEAD
+from dvdup.pipeline.files import plausibly_unchanged, stat_files
+from dvdup.pipeline.pairs import PairCache
+from dvdup.pipeline.prepare import case_of
+from dvdup.pipeline.processes import spread, worker_processes
+from dvdup.pipeline.sync import Interrupted
+from dvdup.records import Embedded, IndexedCase, PairScore, Progress, Verified, no_progress
+from dvdup.verify import Judged, Limits, Line, Scan
+
+Key = tuple[str, str]
+Pair = tuple[Key, Key]
+
+_MOST_LEAD = 0.2  # enough for a candidate, whatever others have
+_BLOCK = 64  # pairs whose proxies are fetched at once
+_FEW = 8  # pairs that are not worth starting processes for
+_UNDECIDED = ("undecided", "nothing-to-compare")
+
+
+class Holder(Protocol):
+    """Where the cases of one side are kept."""
+
+    def case(self, key: Key) -> IndexedCase:
+        """One of its cases."""
+
+    def proxied(self, keys: Sequence[Key]) -> Mapping[Key, IndexedCase]:
+        """Some of its cases, with their proxies."""
+
+    def rows(self, key: Key) -> Embedded:
+        """The slice rows of one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The two sides of a comparison and where their files lie."""
+
+    root: Path
+    a: Holder
+    b: Holder
+    limits: Limits = field(default_factory=Limits)
+    """What makes a copy."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """One case of a pair and which of its channels is compared."""
+
+    root: Path
+    case: IndexedCase
+    """With its proxy."""
+    place: int
+    """Of the channel among those that vote."""
+
+    def proxy(self) -> Scan:
+        """The channel as the index has it."""
+        shape = self.case.proxy_shape
+        values = np.frombuffer(zlib.decompress(self.case.proxy), np.uint8).reshape(shape)
+        factors = [voxels.proxy_factor(n) for n in self.case.shape]
+        x, y, z = (size * k for size, k in zip(self.case.spacing, factors, strict=True))
+        return Scan(values[self.place], (x, y, z), full=max(factors) == 1, exact=False)
+
+    def full(self) -> Scan:
+        """The channel as the file has it.
+
+        Raises:
+            ReadError: It cannot be read any more.
+        """
+        volume = readers.read_volume(self.root, case_of(self.case))
+        number = slicing.voting_channels(len(volume.channels))[self.place]
+        return Scan(voxels.channel_values(volume, number), volume.spacing)
+
+    def is_there(self) -> bool:
+        """Whether the files are still those that the index knows."""
+        now = stat_files(self.root, self.case.paths)
+        return now is not None and plausibly_unchanged(self.case.files, now)
+
+
+def candidates(
+    scores: Sequence[PairScore], most: int, sides: tuple[Sequence[IndexedCase], ...]
+) -> list[Pair]:
+    """Which pairs are worth a look at their voxels; those of equal voxels need none.
+
+    Of each case of either side those with the highest lead, as far as that stands out from what
+    the cases of that side have usually; and of each case of the smaller side the most similar one.
+
+    Args:
+        scores: Of all pairs that `match` kept.
+        most: Candidates of each case by lead; 0: none at all.
+        sides: The cases of a and of b.
+
+    Returns:
+        Sorted pairs (case of a, case of b).
+    """
+    if most == 0:
+        return []
+    smaller = 0 if len(sides[0]) < len(sides[1]) else 1
+    chosen = _Ranking(scores, smaller, "similarity").best(1)
+    for side in (0, 1):
+        ranking = _Ranking(scores, side, "lead")
+        chosen |= ranking.best(most, ranking.unusual())
+    hashes = [{case.key: set(case.voxel_hashes) for case in side} for side in sides]
+    return sorted(pair for pair in chosen if not hashes[0][pair[0]] & hashes[1][pair[1]])
+
+
+class _Ranking:
+    """The pairs of each case of one side, the best first."""
+
+    def __init__(self, scores: Sequence[PairScore], side: int, what: str) -> None:
+        self._found: dict[Key, list[tuple[float, Pair]]] = {}
+        for score in scores:
+            pair = (score.a, score.b)
+            value = getattr(getattr(score, what), ("a_to_b", "b_to_a")[side])
+            self._found.setdefault(pair[side], []).append((-value, pair))
+        for found in self._found.values():
+            found.sort()
+
+    def best(self, most: int, least: float = -np.inf) -> set[Pair]:
+        """The first pairs of each case that have at least some value."""
+        return {
+            pair
+            for found in self._found.values()
+            for value, pair in found[:most]
+            if -value >= least
+        }
+
+    def unusual(self) -> float:
+        """A value that the best pair of a case without a copy seldom has.
+
+        How far the best of some strangers leads depends on how many there are, so that it is
+        taken from the cases themselves: most of them have no copy. Bounded, because in some
+        datasets most of them have one.
+        """
+        if not self._found:
+            return KEEP_LEAD
+        usual = float(np.quantile([-found[0][0] for found in self._found.values()], 0.25))
+        return min(max(KEEP_LEAD, 1.5 * usual), _MOST_LEAD)
+
+
+def verify_pairs(
+    pairs: Sequence[Pair],
+    sides: Sides,
+    jobs: int,
+    *,
+    cache: PairCache | None = None,
+    progress: Progress = no_progress,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict[Pair, Verified]:
+    """Compare the voxels of some pairs.
+
+    Args:
+        pairs: (case of a, case of b).
+        sides: Where they are.
+        jobs: Processes; few pairs are done in this one.
+        cache: What has been compared before.
+        progress: Called as pairs are done.
+        should_stop: Asked before a pair is begun.
+
+    Raises:
+        Interrupted: `should_stop` said so; what was compared is in the cache.
+    """
+    cache = cache or PairCache(None, "")
+    found: dict[Pair, Verified] = {}
+    known = [pair for pair in pairs if _recalled(pair, sides, cache, found)]
+    todo = [pair for pair in pairs if pair not in found]
+    for done, (order, judged) in enumerate(_judged(todo, sides, jobs, should_stop)):
+        progress("comparing voxels", done, len(todo))
+        found[order.pair] = _told(order.pair, judged, sides)
+        cache.put(order.a.case, order.b.case, found[order.pair])
+    if len(found) < len(known) + len(todo):
+        raise Interrupted(
+            f"stopped after {len(found) - len(known)} of {len(todo)} pairs, which are kept; "
+            "run it again to go on"
+        )
+    if todo:
+        progress("comparing voxels", len(todo), len(todo))
+    return {pair: found[pair] for pair in sorted(found)}
+
+
+def _recalled(pair: Pair, sides: Sides, cache: PairCache, found: dict[Pair, Verified]) -> bool:
+    """Whether a pair was compared before; then it goes into `found`."""
+    known = cache.get(sides.a.case(pair[0]), sides.b.case(pair[1]))
+    if known is not None:
+        found[pair] = known
+    return known is not None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Order:
+    """One pair for a worker."""
+
+    pair: Pair
+    a: Sight
+    b: Sight
+    limits: Limits
+
+
+def _orders(pairs: Sequence[Pair], sides: Sides) -> Iterator[_Order]:
+    """Pairs with all that is needed to judge them, fetched a block at a time."""
+    for start in range(0, len(pairs), _BLOCK):
+        block = pairs[start : start + _BLOCK]
+        ours = sides.a.proxied(sorted({a for a, _ in block}))
+        theirs = sides.b.proxied(sorted({b for _, b in block}))
+        for a, b in block:
+            one, other = ours[a], theirs[b]
+            places = _channels(one, other, sides)
+            yield _Order(
+                pair=(a, b),
+                a=Sight(sides.root, one, places[0]),
+                b=Sight(sides.root, other, places[1]),
+                limits=sides.limits,
+            )
+
+
+def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
+    """The two channels whose slices are most alike, as places among the voting ones."""
+    if a.proxy_shape[0] == b.proxy_shape[0] == 1:
+        return (0, 0)
+    ours, theirs = sides.a.rows(a.key), sides.b.rows(b.key)
+    best, found = -np.inf, (0, 0)
+    for i, one in enumerate(slicing.voting_channels(a.n_channels)):
+        for k, other in enumerate(slicing.voting_channels(b.n_channels)):
+            rows = ours.embedding[ours.channel == one]
+            columns = theirs.embedding[theirs.channel == other]
+            if not len(rows) or not len(columns):
+                continue
+            alike = float((rows @ columns.T).max(axis=1).mean())
+            if alike > best:
+                best, found = alike, (i, k)
+    return found
+
+
+def _judged(
+    pairs: Sequence[Pair], sides: Sides, jobs: int, should_stop: Callable[[], bool]
+) -> Iterator[tuple[_Order, Judged]]:
+    orders = _orders(pairs, sides)
+    if jobs < 2 or len(pairs) < _FEW:
+        for order in orders:
+            if should_stop():
+                return
+            yield order, _do(order)
+        return
+    with worker_processes(jobs) as pool:
+        yield from spread(pool, _do, orders, 2 * jobs, should_stop)
+
+
+def _do(order: _Order) -> Judged:
+    return judge_pair(order.a, order.b, order.limits)
+
+
+def judge_pair(a: Sight, b: Sight, limits: Limits | None = None) -> Judged:
+    """Verify one pair; where a file has changed or gone its proxy must do."""
+    small = a.proxy(), b.proxy()
+    if a.is_there() and b.is_there():
+        try:
+            return verify.judge(*small, partial(_both, a, b), limits)
+        except (ReadError, MemoryError):
+            pass
+    return verify.judge(*small, limits=limits)
+
+
+def _both(a: Sight, b: Sight) -> tuple[Scan, Scan]:
+    return a.full(), b.full()
+
+
+def _told(pair: Pair, judged: Judged, sides: Sides) -> Verified:
+    """As a record, with the order of the slices where it is a copy."""
+    decision = judged.decision
+    alignment, reason = judged.alignment(), judged.reason
+    if decision.verdict is not None:
+        line = _line(pair, sides)
+        if line is not None:
+            alignment = {**(alignment or {}), "slices": line.describe()}
+            reason = f"{reason}; {_in_words(line)}"
+    return Verified(
+        verdict=decision.verdict,
+        decided=decision.rule not in _UNDECIDED,
+        confidence=decision.confidence,
+        reason=reason,
+        alignment=alignment,
+        voxel=judged.voxel(),
+    )
+
+
+def _line(pair: Pair, sides: Sides) -> Line | None:
+    lines = verify.align(sides.a.rows(pair[0]), sides.b.rows(pair[1]))
+    return lines[0] if lines else None
+
+
+def _in_words(line: Line) -> str:
+    planes = [slicing.PLANES[line.plane_a]]
+    if line.plane_b != line.plane_a:
+        planes.append(slicing.PLANES[line.plane_b])
+    (first, last), (start, stop) = line.slices_a, line.slices_b
+    return (
+        f"{' / '.join(planes)} slices {first}-{last} match {start}-{stop}, "
+        f"offset {line.offset_mm:+.0f} mm, scale {line.slope:.2f}"
+    )
+
+
+def flipped(found: Verified) -> Verified:
+    """What is known about (a, b) for (b, a): words and numbers of a placement hold one way only."""
+    reason = found.reason
+    if found.alignment is not None:
+        reason = f"seen from the other side: {reason}"
+    return dataclasses.replace(found, alignment=None, reason=reason)
