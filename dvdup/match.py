@@ -62,6 +62,8 @@ class MatchSettings:
     """Cases kept for every case by similarity, whatever their scores."""
     keep_above: float = 0.2
     """Count or shared score from which a pair is kept."""
+    keep_lead: float = KEEP_LEAD
+    """Lead from which a pair is kept."""
     top3: bool = False
     """Whether to compute `count_top3`, which costs two sweeps of its own."""
     budget: int = 128_000_000
@@ -438,7 +440,7 @@ def _kept(
     turned: np.ndarray = keep.T  # a view: what is set in it is set in `keep`
     for scores, mask, offers, first in ((ahead, keep, ours, 0), (back, turned, theirs, tile.start)):
         mask |= (scores.count >= settings.keep_above) | (scores.shared >= settings.keep_above)
-        mask |= scores.lead >= KEEP_LEAD
+        mask |= scores.lead >= settings.keep_lead
         nearest = offers.nearest - first
         near = (offers.nearest >= 0) & (nearest >= 0) & (nearest < mask.shape[1])
         mask[np.nonzero(near)[0], nearest[near]] = True

@@ -133,7 +133,7 @@ def test_only_pairs_worth_a_look_are_kept(rows, side):
     """By similarity the nearest of each case, in both directions; more only by their scores."""
     train, test = rows(0, "train", [[12]] * 20), rows(1, "test", [[12]] * 3)
     everything = match(side(train), side(test), ALL)
-    few = match(side(train), side(test), MatchSettings(keep_nearest=1, keep_above=2.0))
+    few = match(side(train), side(test), MatchSettings(keep_nearest=1, keep_above=2.0, keep_lead=2.0))
     expected = set()
     for key in train:
         ours = [pair for pair in everything if pair.a == key]
@@ -145,7 +145,7 @@ def test_only_pairs_worth_a_look_are_kept(rows, side):
         expected.add((best.a, best.b))
     assert {(pair.a, pair.b) for pair in few} == expected
     assert len(few) < len(everything)
-    by_score = match(side(train), side(test), MatchSettings(keep_nearest=0, keep_above=0.3))
+    by_score = match(side(train), side(test), MatchSettings(keep_nearest=0, keep_above=0.3, keep_lead=2.0))
     assert {(pair.a, pair.b) for pair in by_score} == {
         (pair.a, pair.b)
         for pair in everything
