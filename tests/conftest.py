@@ -40,6 +40,8 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFac
     for name in ("DVDUP_CONFIG", "DVDUP_INDEX", "DVDUP_EMBEDDER", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
+    # comparing voxels takes a second a case; tests of what it does turn it on
+    monkeypatch.setenv("DVDUP_VERIFY_CANDIDATES", "0")
 
 
 def make_phantom(seed: int, shape: tuple[int, int, int] = (40, 44, 36)) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The only place that knows the order of the rooms; what the command line and scripts call.
 
 ```
-discover -> readers -> slicing -> embedders -> store -> match -> verdicts -> report
+discover -> readers -> slicing -> embedders -> store -> match -> verify -> verdicts -> report
 ```
 """
 
@@ -16,11 +16,13 @@ from dvdup.pipeline.adhoc import compare, demo, query
 from dvdup.pipeline.build import Hooks, add, check, init, sync
 from dvdup.pipeline.history import Status, log, remove, status, tag
 from dvdup.pipeline.leaks import diff, exit_code
+from dvdup.pipeline.sync import Interrupted
 from dvdup.pipeline.workspace import Workspace
 from dvdup.report import FORMATS, render
 
 __all__ = [
     "Hooks",
+    "Interrupted",
     "ModelRow",
     "Status",
     "Workspace",

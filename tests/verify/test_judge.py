@@ -174,9 +174,9 @@ def evidence(value: float, cover: float = 1.0, final: bool = True, voxels: int =
         (Found(evidence=evidence(0.95, cover=0.4)), "shared-structure"),
         (Found(evidence=evidence(0.95, final=False)), "undecided"),
         (Found(evidence=evidence(0.85)), "other-structure"),
-        (Found(evidence=evidence(0.95, voxels=50)), "other-structure"),
+        (Found(evidence=evidence(0.95, voxels=50)), "nothing-to-compare"),
         (Found(evidence=evidence(0.5)), "other-structure"),
-        (Found(), "other-structure"),
+        (Found(), "nothing-to-compare"),
     ],
 )
 def test_rules(found, rule):

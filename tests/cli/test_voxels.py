@@ -1,0 +1,125 @@
+"""Comparisons with voxels, as users run them: what slices alone miss, words, groups, the cache."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy import ndimage
+
+
+@pytest.fixture(autouse=True)
+def _with_voxels(monkeypatch):
+    monkeypatch.delenv("DVDUP_VERIFY_CANDIDATES")
+
+
+def rewrite(change, dataset, person, name):
+    """Put a changed copy of a person into test."""
+    image = nib.load(dataset.pool / f"p{person:02}.nii.gz")
+    values = change(np.asarray(image.dataobj, np.float32))
+    nib.save(nib.Nifti1Image(values, image.affine), dataset.root / "test" / f"{name}.nii.gz")
+
+
+def noisy(values):
+    return values + np.random.default_rng(0).normal(0, 90, values.shape).astype(np.float32)
+
+
+PLANTED = {
+    "flipped": (0, lambda values: values[::-1], "near", "flipped left-right"),
+    "turned": (1, lambda values: ndimage.rotate(values, 20, reshape=False, order=1), "near",
+               "rotated"),
+    "slab": (2, lambda values: values[:, :, 13:23], "partial", "slab of"),
+    "noisy": (3, noisy, "near", "local correlation"),
+}  # fmt: skip
+"""name -> person of train, what is done, verdict, words."""
+
+
+@pytest.fixture
+def planted(dataset):
+    """Copies in test whose slices look little like their source."""
+    text = (dataset.root / "dvdup.toml").read_text(encoding="utf-8")
+    (dataset.root / "dvdup.toml").write_text(text.replace("thumbnail", "builtin"), encoding="utf-8")
+    for name, (person, change, _, _) in PLANTED.items():
+        rewrite(change, dataset, person, name)
+    return dataset
+
+
+def test_processed_copies_are_found_and_said_what_was_done(planted, dvdup):
+    ran = dvdup(planted.root, "check", "-f", "json", "--jobs", "1")
+    assert ran.code == 1
+    found = {pair["b"]["case"]: pair for pair in ran.json["pairs"]}
+    assert set(found) == set(PLANTED)
+    for name, (person, _, verdict, words) in PLANTED.items():
+        pair = found[name]
+        assert pair["a"]["case"] == f"p{person:02}"
+        assert (pair["verdict"], pair["basis"]) == (verdict, "voxels")
+        assert words in pair["reason"]
+        assert pair["voxel"]["correlation"] > 0.5
+        assert pair["alignment"] is not None
+    assert found["slab"]["alignment"]["slices"]["planes"]
+    assert ran.json["settings"]["thresholds"]["voxels"]["candidates"] == 5
+
+
+def test_pairs_are_compared_once(planted, console):
+    first = console(planted.root, "check", "-f", "json", "--jobs", "2")
+    assert "comparing voxels" in first.stderr or first.code == 1
+    for result in (planted.root / ".dvdup/results").glob("*.json"):
+        result.unlink()
+    again = console(planted.root, "check", "-f", "json")
+    assert again.stdout == first.stdout
+    assert "comparing voxels" not in again.stderr
+    (planted.root / ".dvdup/cache/pairs.sqlite").unlink()
+    for result in (planted.root / ".dvdup/results").glob("*.json"):
+        result.unlink()
+    assert console(planted.root, "check", "-f", "json", "--jobs", "1").stdout == first.stdout
+
+
+def test_copies_of_one_scan_are_one_group(planted, dvdup):
+    rewrite(noisy, planted, 0, "flipped-too")
+    rewrite(lambda values: ndimage.rotate(values, -15, reshape=False, order=1), planted, 0, "third")
+    ran = dvdup(planted.root, "check", "--within", "-f", "json", "--jobs", "1")
+    groups = [group["members"] for group in ran.json["groups"]]
+    assert ["test/flipped", "test/flipped-too", "test/third", "train/p00"] in groups
+
+
+def test_a_changed_result_setting_is_seen(planted, dvdup):
+    with_voxels = dvdup(planted.root, "check", "-f", "json", "--jobs", "1").json
+    without = dvdup(planted.root, "check", "-f", "json", "--candidates", "0").json
+    assert without["settings"]["thresholds"]["voxels"] is None
+    assert len(without["pairs"]) < len(with_voxels["pairs"])
+    assert all(pair["basis"] != "voxels" for pair in without["pairs"])
+
+
+@pytest.mark.parametrize("name", ["flipped", "slab"])
+def test_compare_and_query_look_at_voxels_too(planted, dvdup, name):
+    person, _, verdict, words = PLANTED[name]
+    ran = dvdup(
+        planted.root, "compare", planted.pool / f"p{person:02}.nii.gz", f"test/{name}.nii.gz",
+        "-f", "json",
+    )  # fmt: skip
+    assert [pair["verdict"] for pair in ran.json["pairs"]] == [verdict]
+    assert words in ran.json["pairs"][0]["reason"]
+    copy = planted.root / "test" / f"{name}.nii.gz"
+    outside = planted.root / f"{name}.nii.gz"
+    copy.rename(outside)
+    assert dvdup(planted.root, "sync", "-q").code == 0
+    ran = dvdup(planted.root, "query", outside.name, "-f", "json", "--jobs", "1")
+    assert [pair["a"]["case"] for pair in ran.json["pairs"]] == [f"p{person:02}"]
+    assert ran.json["pairs"][0]["verdict"] == verdict
+
+
+def test_strangers_stay_silent(planted, dvdup):
+    ran = dvdup(
+        planted.root, "compare", planted.pool / "p20.nii.gz", planted.pool / "p21.nii.gz"
+    )  # fmt: skip
+    assert (ran.code, "0 pairs" in ran.stdout) == (0, True)
+
+
+def test_the_table_tells_what_was_done(planted, dvdup):
+    ran = dvdup(planted.root, "diff", "train", "test")  # nothing is indexed yet
+    assert ran.code == 2
+    assert dvdup(planted.root, "sync", "-q").code == 0
+    ran = dvdup(planted.root, "diff", "train", "test", "--jobs", "1")
+    assert ran.code == 1
+    assert "slab of" in ran.stdout
+    assert max(map(len, ran.stdout.splitlines())) <= 80

@@ -1,0 +1,282 @@
+"""Which pairs are looked at, what is fetched for them, and how work is spread over processes."""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+
+import numpy as np
+import pytest
+
+from dvdup import voxels
+from dvdup.errors import InputError
+from dvdup.pipeline import Interrupted, evidence, processes
+from dvdup.pipeline.evidence import Sides, Sight, candidates, verify_pairs
+from dvdup.pipeline.pairs import pair_cache
+from dvdup.records import Directed, Embedded, FileStat, IndexedCase, PairScore
+
+NOTHING = Directed(0.0, 0.0)
+
+
+def score(a, b, lead, similarity=(0.5, 0.5)):
+    return PairScore(
+        a=("train", a),
+        b=("test", b),
+        count_score=NOTHING,
+        shared_score=NOTHING,
+        similarity=Directed(*similarity),
+        background=NOTHING,
+        lead=Directed(*lead),
+        slices=(9, 9),
+        cohort=(9, 9),
+    )
+
+
+def sides(case, n_a, n_b, **hashes):
+    def named(split, name):
+        return dataclasses.replace(case(split, name), voxel_hashes=hashes.get(name, ()))
+
+    return (
+        [named("train", f"a{i}") for i in range(n_a)],
+        [named("test", f"b{i}") for i in range(n_b)],
+    )
+
+
+def found(pairs):
+    return {(a[1], b[1]) for a, b in pairs}
+
+
+def test_a_lead_in_either_direction_makes_a_candidate(case):
+    usual = [score(f"a{i}", f"b{k}", (0.01, 0.01)) for i in range(8) for k in range(8)]
+    special = [score("a8", "b1", (0.3, 0.0), (0.4, 0.4)), score("a2", "b8", (0.0, 0.3), (0.4, 0.4))]
+    pairs = candidates([*usual, *special], 5, sides(case, 9, 9))
+    assert {("a8", "b1"), ("a2", "b8")} <= found(pairs)
+    alone = {pair for pair in found(pairs) if pair not in {("a8", "b1"), ("a2", "b8")}}
+    assert len(alone) <= 8  # the most similar one of every case of b
+
+
+def test_each_case_of_the_smaller_side_has_its_most_similar_one(case):
+    scores = [
+        score(f"a{i}", f"b{k}", (0.0, 0.0), (0.5, 0.6 if i == k else 0.5))
+        for i in range(6)
+        for k in range(3)
+    ]
+    assert found(candidates(scores, 1, sides(case, 6, 3))) == {(f"a{i}", f"b{i}") for i in range(3)}
+
+
+def test_a_lead_that_everybody_has_is_no_lead(case):
+    """In a small cohort the best of some strangers is far ahead of the third."""
+    usual = [score(f"a{i}", f"b{k}", (0.08, 0.08)) for i in range(8) for k in range(8)]
+    special = score("a8", "b0", (0.16, 0.16), (0.4, 0.4))
+    pairs = found(candidates([*usual, special], 5, sides(case, 9, 9)))
+    assert ("a8", "b0") in pairs
+    assert len(pairs) <= 9 + 1
+
+
+def test_where_most_cases_have_a_copy_a_clear_lead_is_enough(case):
+    copies = [score(f"a{i}", f"b{i}", (0.9, 0.9), (0.9, 0.9)) for i in range(8)]
+    weaker = score("a0", "b7", (0.25, 0.25), (0.6, 0.6))
+    assert ("a0", "b7") in found(candidates([*copies, weaker], 5, sides(case, 8, 8)))
+
+
+def test_pairs_of_equal_voxels_and_pairs_nobody_wants_are_left_out(case):
+    scores = [score("a0", "b0", (0.9, 0.9)), score("a1", "b1", (0.9, 0.9))]
+    both = sides(case, 2, 2, a0=("h",), b0=("h",))
+    assert found(candidates(scores, 5, both)) == {("a1", "b1")}
+    assert candidates(scores, 0, both) == []
+
+
+def test_at_most_so_many_of_a_case(case):
+    scores = [score(f"a{i}", "b0", (0.0, 0.5 + i / 100)) for i in range(9)]
+    chosen = found(candidates(scores, 3, sides(case, 9, 1)))
+    assert {("a8", "b0"), ("a7", "b0"), ("a6", "b0")} <= chosen
+    assert len(chosen) <= 4
+
+
+class Memory:
+    """A holder of cases in memory, which counts what is fetched."""
+
+    def __init__(self, cases):
+        self.cases, self.fetched = {case.key: case for case in cases}, 0
+
+    def case(self, key):
+        return self.cases[key]
+
+    def proxied(self, keys):
+        self.fetched += len(keys)
+        return {key: self.cases[key] for key in keys}
+
+    def rows(self, key):
+        n = 12
+        embedding = np.eye(n, dtype=np.float32)
+        zero = np.zeros(n, np.uint8)
+        place = np.arange(n)
+        return Embedded(embedding, zero.astype(np.int16), zero, place, place.astype(np.float32))
+
+
+def scan_of(root, split, name, values, save):
+    """A file, and its row as the index has it."""
+    path = save(root / split / f"{name}.nii.gz", values)
+    stat = path.stat()
+    proxy = voxels.proxy(np.asfortranarray(values, np.float32))[None]
+    return IndexedCase(
+        split,
+        name,
+        (FileStat(f"{split}/{name}.nii.gz", stat.st_size, stat.st_mtime_ns),),
+        content=name,
+        n_channels=1,
+        shape=values.shape,
+        spacing=(3.0, 3.0, 3.0),
+        proxy=zlib.compress(proxy.tobytes()),
+        proxy_shape=proxy.shape,
+    )
+
+
+@pytest.fixture
+def pair(tmp_path, phantom, save):
+    """A scan and its mirror image, with a stranger."""
+    values = phantom(1)
+    return (
+        Memory([scan_of(tmp_path, "train", "one", values, save)]),
+        Memory(
+            [
+                scan_of(tmp_path, "test", "copy", values[::-1], save),
+                scan_of(tmp_path, "test", "other", phantom(2), save),
+            ]
+        ),
+    )
+
+
+PAIRS = [(("train", "one"), ("test", "copy")), (("train", "one"), ("test", "other"))]
+
+
+def test_values_of_the_files_decide_where_proxies_see_a_copy(pair, tmp_path):
+    said = verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1)
+    copy, other = said[PAIRS[0]], said[PAIRS[1]]
+    assert copy.verdict == "near"
+    assert "flipped left-right" in copy.reason
+    assert copy.alignment["slices"]["planes"] == [0, 0]
+    assert other.verdict is None
+    assert other.decided
+
+
+@pytest.mark.parametrize("how", ["gone", "changed", "unreadable"])
+def test_without_the_file_the_proxy_must_do(pair, tmp_path, how):
+    file = tmp_path / "test/copy.nii.gz"
+    if how == "gone":
+        file.unlink()
+    elif how == "changed":
+        file.write_bytes(file.read_bytes() + b"x")
+    else:
+        stat = file.stat()
+        file.write_bytes(b"x" * stat.st_size)
+        import os
+
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    said = verify_pairs(PAIRS[:1], Sides(tmp_path, *pair), jobs=1)[PAIRS[0]]
+    assert said.verdict == "near"
+    assert "flipped" not in said.reason  # that takes equal values, which a proxy does not have
+    assert "mirrored left-right" in said.reason
+
+
+def test_what_is_remembered_is_not_compared_again(pair, tmp_path, monkeypatch):
+    with pair_cache(tmp_path / "index", "salt") as cache:
+        first = verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)
+    monkeypatch.setattr(evidence, "judge_pair", None)
+    with pair_cache(tmp_path / "index", "salt") as cache:
+        assert verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache) == first
+    with pair_cache(tmp_path / "index", "other") as cache, pytest.raises(TypeError):
+        verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(pair, tmp_path):
+    (tmp_path / "index").write_text("a file where a folder should be")
+    with pair_cache(tmp_path / "index", "salt") as cache:
+        assert len(verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)) == 2
+
+
+def test_a_damaged_cache_costs_time_only(pair, tmp_path):
+    file = tmp_path / "index/cache/pairs.sqlite"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"no database" * 100)
+    with pair_cache(tmp_path / "index", "salt") as cache:
+        assert len(verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)) == 2
+
+
+def test_the_wish_to_stop_keeps_what_is_finished(pair, tmp_path):
+    answers = iter([False, True, True])
+    with pair_cache(tmp_path / "index", "salt") as cache:
+        with pytest.raises(Interrupted, match="1 of 2 pairs"):
+            verify_pairs(
+                PAIRS, Sides(tmp_path, *pair), 1, cache=cache, should_stop=lambda: next(answers)
+            )
+        ours, theirs = pair
+        assert cache.get(ours.case(PAIRS[0][0]), theirs.case(PAIRS[0][1])) is not None
+        assert cache.get(ours.case(PAIRS[1][0]), theirs.case(PAIRS[1][1])) is None
+
+
+def test_processes_say_the_same(pair, tmp_path, monkeypatch):
+    alone = verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1)
+    monkeypatch.setattr(evidence, "_FEW", 0)
+    assert verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=2) == alone
+
+
+def test_of_several_channels_the_most_similar_two_are_compared(pair, tmp_path):
+    """The copy is channel 2 of a case of which channel 0 is a stranger."""
+    ours, theirs = pair
+    copy, other = (theirs.cases["test", name] for name in ("copy", "other"))
+    stacked = b"".join(zlib.decompress(case.proxy) for case in (other, copy))
+    both = dataclasses.replace(
+        copy,
+        case_id="both",
+        n_channels=2,
+        proxy=zlib.compress(stacked),
+        proxy_shape=(2, *copy.proxy_shape[1:]),
+        files=(FileStat("test/gone.nii.gz", 1, 1),),
+    )
+    holder = Memory([both])
+
+    def rows(key):
+        shape = np.concatenate([np.zeros((12, 12)), np.eye(12)]).astype(np.float32)
+        channel = np.repeat([0, 1], 12).astype(np.int16)
+        place = np.tile(np.arange(12), 2)
+        return Embedded(shape, channel, np.zeros(24, np.uint8), place, place.astype(np.float32))
+
+    holder.rows = rows
+    key = (("train", "one"), ("test", "both"))
+    assert verify_pairs([key], Sides(tmp_path, ours, holder), jobs=1)[key].verdict == "near"
+
+
+def test_a_sight_is_the_scan_or_its_proxy(pair, tmp_path):
+    sight = Sight(tmp_path, pair[0].cases["train", "one"], 0)
+    assert sight.is_there()
+    assert sight.full().exact
+    assert sight.proxy().full  # no axis is longer than a proxy's
+    assert not sight.proxy().exact
+
+
+def _die(item):
+    import os
+
+    os._exit(1)
+
+
+def test_a_worker_that_dies_is_told():
+    with processes.worker_processes(1) as pool, pytest.raises(InputError, match="worker process"):
+        list(processes.spread(pool, _die, [1], 2))
+
+
+def test_work_is_handed_out_as_it_is_done():
+    taken = []
+
+    def items():
+        for i in range(9):
+            taken.append(i)
+            yield i
+
+    with processes.worker_processes(1) as pool:
+        done = []
+        for item, result in processes.spread(pool, abs, items(), 2):
+            done.append((item, result))
+            assert len(taken) <= len(done) + 2
+    assert sorted(done) == [(i, i) for i in range(9)]
