@@ -164,7 +164,7 @@ class _Both:
         best = np.maximum.reduceat(product, starts, axis=1)
         self.forward[rows, codes] = np.maximum(self.forward[rows, codes], best)
         starts, codes = _segments(left)
-        best = np.maximum.reduceat(product, starts, axis=0).T
+        best = _highest_rows(product, starts).T
         self.backward[columns, codes] = np.maximum(self.backward[columns, codes], best)
 
 
@@ -186,6 +186,16 @@ class _Forward(_Both):
         starts, codes = _segments(right)
         best = np.maximum.reduceat(product, starts, axis=1)
         self.forward[rows, codes] = np.maximum(self.forward[rows, codes], best)
+
+
+def _highest_rows(product: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The highest of each run of rows; (runs, columns)."""
+    # np.maximum.reduceat goes down the columns and is twenty times as slow
+    stops = np.append(starts[1:], len(product))
+    found = np.empty((len(starts), product.shape[1]), product.dtype)
+    for row, (start, stop) in enumerate(zip(starts.tolist(), stops.tolist(), strict=True)):
+        np.max(product[start:stop], axis=0, out=found[row])
+    return found
 
 
 def _segments(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | slice]:
