@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dvdup import embedders, readers, slicing, store
-from dvdup.config import Config
+from dvdup.config import DEFAULT_EMBEDDER, Config
 from dvdup.discover import Formats
 from dvdup.embedders import Embedder, LoadOptions
 from dvdup.embedders.names import split_name
@@ -121,7 +121,15 @@ class LazyEmbedder:
 
 def load_options(config: Config) -> LoadOptions:
     """How to run an embedder, from the configuration."""
-    return LoadOptions(device=config.device, batch=config.batch, folder=checkpoint_folder(config))
+    # threads that read need the cores: waiting for one another, two threads of so small a network
+    # take three times the processor time of one
+    small = split_name(config.embedder).head == DEFAULT_EMBEDDER
+    return LoadOptions(
+        device=config.device,
+        batch=config.batch,
+        folder=checkpoint_folder(config),
+        threads=1 if small and n_jobs(config) > 1 else None,
+    )
 
 
 def checkpoint_folder(config: Config) -> Path | None:
