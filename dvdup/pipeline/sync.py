@@ -164,9 +164,18 @@ class Run:
         )
 
     def _outcomes(self, pending: Sequence[Case]) -> Iterator[Outcome]:
-        """Look at the cases in worker threads, a few ahead, and hand them on in order."""
+        """Look at the cases in worker threads, a few ahead, and hand them on in order.
+
+        Linear algebra has one thread meanwhile: the workers are parallel already, and threads
+        that wait for one another's cores take three times the processor time.
+        """
+        from threadpoolctl import threadpool_limits
+
         ahead = self._jobs + 1
-        with ThreadPoolExecutor(self._jobs, thread_name_prefix="dvdup-read") as pool:
+        with (
+            threadpool_limits(1 if self._jobs > 1 else None, user_api="blas"),
+            ThreadPoolExecutor(self._jobs, thread_name_prefix="dvdup-read") as pool,
+        ):
             waiting: list[Future[Outcome]] = []
             try:
                 for case in pending:
