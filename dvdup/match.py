@@ -459,6 +459,35 @@ def _kept(
         yield int(i), int(k)
 
 
+def leads(
+    queries: Side, candidates: Side, settings: MatchSettings | None = None
+) -> Iterator[tuple[Key, Key, float, float]]:
+    """Lead and similarity of some queries in one direction only.
+
+    Args:
+        queries: Who asks; several may have one key, as looks of one case.
+        candidates: Whom they may find; a query never finds the case of its own key.
+        settings: Margins and limits.
+
+    Yields:
+        (query, candidate, lead, similarity) of the pairs with enough lead, and of the most
+        similar cases of each query.
+    """
+    settings = settings or MatchSettings()
+    for tile in _tiles(queries, candidates, settings.budget):
+        swept = _sweep(queries, candidates, tile, _Forward)
+        runs = _runs(swept.left)
+        offers = _survey(swept.forward, runs, len(tile), settings)
+        scores = _scores(swept.forward, runs, len(tile), offers, 0, settings)
+        keep = scores.lead >= settings.keep_lead
+        near = np.nonzero(offers.nearest >= 0)
+        keep[near[0], offers.nearest[near]] = True
+        keep &= scores.similarity > _NEVER
+        for i, k in np.argwhere(keep).tolist():
+            lead, similarity = float(scores.lead[i, k]), float(scores.similarity[i, k])
+            yield queries.keys[tile[i]], candidates.keys[k], lead, similarity
+
+
 def _with_top3(pairs: list[PairScore], a: Side, b: Side) -> list[PairScore]:
     ahead, back = top3_votes(a, b), top3_votes(b, a)
     return [

@@ -136,6 +136,9 @@ def find(
         verdict = _of_voxels_or_slices(score, verified.get(pair), limits)
         if verdict is not None:
             pairs.setdefault(pair, verdict)
+    for pair, seen in verified.items():
+        if pair not in scored and seen.decided and seen.verdict is not None:
+            pairs.setdefault(pair, seen.verdict)
     for pair in _sharing(a, b, _groups):
         if pair[0][0] != pair[1][0]:
             pairs.setdefault(pair, "same-subject")
@@ -228,7 +231,12 @@ def _of_voxels_or_slices(
     """Voxels decide where they can."""
     if verified is not None and verified.decided:
         return verified.verdict
-    return "near" if _best(score, limits).margin(limits) >= 0 else None
+    return "near" if near_by_slices(score, limits) else None
+
+
+def near_by_slices(score: PairScore, limits: Thresholds) -> bool:
+    """Whether the scores alone make a pair near."""
+    return _best(score, limits).margin(limits) >= 0
 
 
 def _best(score: PairScore, limits: Thresholds) -> _Evidence:

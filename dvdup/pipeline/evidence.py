@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from dvdup import readers, slicing, verify, voxels
 from dvdup.errors import ReadError
 from dvdup.match import KEEP_LEAD
 from dvdup.pipeline.files import plausibly_unchanged, stat_files
+from dvdup.pipeline.looks import Led
 from dvdup.pipeline.pairs import PairCache
 from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.processes import spread, worker_processes
@@ -95,63 +97,89 @@ class Sight:
 
 
 def candidates(
-    scores: Sequence[PairScore], most: int, sides: tuple[Sequence[IndexedCase], ...]
+    scores: Sequence[PairScore],
+    most: int,
+    sides: tuple[Sequence[IndexedCase], Sequence[IndexedCase]],
+    again: Mapping[Pair, Led] = MappingProxyType({}),
 ) -> list[Pair]:
     """Which pairs are worth a look at their voxels; those of equal voxels need none.
 
     Of each case of either side those with the highest lead, as far as that stands out from what
     the cases of that side have usually; and of each case of the smaller side the most similar one.
+    The same once more for cases that were looked at again.
 
     Args:
         scores: Of all pairs that `match` kept.
         most: Candidates of each case by lead; 0: none at all.
         sides: The cases of a and of b.
+        again: What looks of cases of the smaller side found; (a, b) as in scores.
 
     Returns:
         Sorted pairs (case of a, case of b).
     """
     if most == 0:
         return []
-    smaller = 0 if len(sides[0]) < len(sides[1]) else 1
-    chosen = _Ranking(scores, smaller, "similarity").best(1)
-    for side in (0, 1):
-        ranking = _Ranking(scores, side, "lead")
-        chosen |= ranking.best(most, ranking.unusual())
+    asking = smaller(sides)
+    rankings = [
+        _Ranking(
+            (pair, getattr(score.lead, way), getattr(score.similarity, way))
+            for score in scores
+            for pair in [(score.a, score.b)]
+        ).by(side)
+        for side, way in ((0, "a_to_b"), (1, "b_to_a"))
+    ]
+    looks = _Ranking((pair, led.lead, led.similarity) for pair, led in again.items()).by(asking)
+    chosen = rankings[asking].most_similar() | looks.most_similar()
+    for ranking in (*rankings, looks):
+        chosen |= ranking.leading(most)
     hashes = [{case.key: set(case.voxel_hashes) for case in side} for side in sides]
     return sorted(pair for pair in chosen if not hashes[0][pair[0]] & hashes[1][pair[1]])
 
 
+def smaller(sides: tuple[Sequence[IndexedCase], Sequence[IndexedCase]]) -> int:
+    """Which side has fewer cases; the second where both have as many."""
+    return 0 if len(sides[0]) < len(sides[1]) else 1
+
+
 class _Ranking:
-    """The pairs of each case of one side, the best first."""
+    """Pairs with lead and similarity, seen from the cases of one side."""
 
-    def __init__(self, scores: Sequence[PairScore], side: int, what: str) -> None:
-        self._found: dict[Key, list[tuple[float, Pair]]] = {}
-        for score in scores:
-            pair = (score.a, score.b)
-            value = getattr(getattr(score, what), ("a_to_b", "b_to_a")[side])
-            self._found.setdefault(pair[side], []).append((-value, pair))
-        for found in self._found.values():
+    def __init__(self, pairs: Iterable[tuple[Pair, float, float]]) -> None:
+        self._pairs = list(pairs)
+        self._leads: dict[Key, list[tuple[float, Pair]]] = {}
+        self._nearest: dict[Key, tuple[float, Pair]] = {}
+
+    def by(self, side: int) -> _Ranking:
+        """Rank the pairs of each case of a side."""
+        for pair, lead, similarity in self._pairs:
+            self._leads.setdefault(pair[side], []).append((-lead, pair))
+            best = self._nearest.setdefault(pair[side], (-similarity, pair))
+            self._nearest[pair[side]] = min(best, (-similarity, pair))
+        for found in self._leads.values():
             found.sort()
+        return self
 
-    def best(self, most: int, least: float = -np.inf) -> set[Pair]:
-        """The first pairs of each case that have at least some value."""
+    def most_similar(self) -> set[Pair]:
+        """The most similar pair of each case."""
+        return {pair for _, pair in self._nearest.values()}
+
+    def leading(self, most: int) -> set[Pair]:
+        """The first pairs of each case whose lead is unusual."""
+        least = self._unusual()
         return {
-            pair
-            for found in self._found.values()
-            for value, pair in found[:most]
-            if -value >= least
+            pair for found in self._leads.values() for lead, pair in found[:most] if -lead >= least
         }
 
-    def unusual(self) -> float:
-        """A value that the best pair of a case without a copy seldom has.
+    def _unusual(self) -> float:
+        """A lead that the best pair of a case without a copy seldom has.
 
         How far the best of some strangers leads depends on how many there are, so that it is
         taken from the cases themselves: most of them have no copy. Bounded, because in some
         datasets most of them have one.
         """
-        if not self._found:
+        if not self._leads:
             return KEEP_LEAD
-        usual = float(np.quantile([-found[0][0] for found in self._found.values()], 0.25))
+        usual = float(np.quantile([-found[0][0] for found in self._leads.values()], 0.25))
         return min(max(KEEP_LEAD, 1.5 * usual), _MOST_LEAD)
 
 

@@ -12,6 +12,7 @@ from dvdup import match, verdicts
 from dvdup.config import Config, ReportConfig
 from dvdup.match import MatchSettings
 from dvdup.pipeline import evidence, history, results
+from dvdup.pipeline.looks import Led, Looking
 from dvdup.pipeline.pairs import PairCache, pair_cache
 from dvdup.pipeline.refs import Ref, all_refs, find_ref
 from dvdup.pipeline.sync import as_unreadable
@@ -99,7 +100,8 @@ def compare_refs(
     def make() -> Report:
         found: dict[tuple[object, ...], Finding] = {}
         with pair_cache(workspace.folder, results.salt_of(index.meta, rules.describe())) as cache:
-            look = Look(workspace, rules, cache, progress, should_stop)
+            looking = Looking(workspace, index.meta, progress, should_stop)
+            look = Look(workspace, rules, cache, looking, progress, should_stop)
             for done, (i, j) in enumerate(pairs):
                 progress("comparing", done, len(pairs))
                 for finding in find_leaks(refs[i], refs[j], look):
@@ -156,6 +158,7 @@ class Look:
     """Where the files are, and how many processes may compare them."""
     rules: Rules
     cache: PairCache
+    looking: Looking
     progress: Progress = no_progress
     should_stop: ShouldStop = lambda: False
 
@@ -172,8 +175,9 @@ def find_leaks(a: Ref, b: Ref, look: Look) -> tuple[Finding, ...]:
     b = a if same else b
     side = a.side()
     scores = match.match(side, side if same else b.side(), look.rules.match)
+    again = _look_again(scores, (a, b), look)
     verified = evidence.verify_pairs(
-        evidence.candidates(scores, look.rules.candidates, (a.cases, b.cases)),
+        evidence.candidates(scores, look.rules.candidates, (a.cases, b.cases), again),
         evidence.Sides(look.workspace.root, a, b, look.rules.voxels),
         n_jobs(look.workspace.config),
         cache=look.cache,
@@ -184,10 +188,35 @@ def find_leaks(a: Ref, b: Ref, look: Look) -> tuple[Finding, ...]:
     return verdicts.find(
         a.cases,
         b.cases,
-        [score for score, _ in known],
+        [score for _, score, _ in known if score is not None],
         look.rules.limits,
-        {(score.a, score.b): seen for score, seen in known if seen is not None},
+        {pair: seen for pair, _, seen in known if seen is not None},
     )
+
+
+def _look_again(
+    scores: Sequence[PairScore], refs: tuple[Ref, Ref], look: Look
+) -> dict[evidence.Pair, Led]:
+    """Find candidates in other looks, for cases of the smaller side that have found nobody yet."""
+    if look.rules.candidates == 0:
+        return {}
+    asking = evidence.smaller((refs[0].cases, refs[1].cases))
+    mine, others = refs[asking], refs[1 - asking]
+    there = {digest for case in others.cases for digest in case.voxel_hashes}
+    settled = {
+        (score.a, score.b)[asking]
+        for score in scores
+        if verdicts.near_by_slices(score, look.rules.limits)
+    }
+    if mine.info.ref != others.info.ref:
+        settled |= {case.key for case in mine.voting if there & set(case.voxel_hashes)}
+    open_ = [case for case in mine.voting if case.key not in settled]
+    found = look.looking.leads(open_, others.side())
+    if asking == 1:
+        found = {(other, case): led for (case, other), led in found.items()}
+    if mine.info.ref == others.info.ref:
+        found = {(min(pair), max(pair)): led for pair, led in sorted(found.items())}
+    return found
 
 
 def _for_copies(
@@ -196,19 +225,21 @@ def _for_copies(
     a: Ref,
     b: Ref,
     same: bool,
-) -> Iterator[tuple[PairScore, Verified | None]]:
+) -> Iterator[tuple[evidence.Pair, PairScore | None, Verified | None]]:
     """Give what is known about one scan to all its byte-equal contents, on both sides."""
-    for score in scores:
-        seen = verified.get((score.a, score.b))
-        for one in a.copies[score.a]:
-            for other in b.copies[score.b]:
+    scored = {(score.a, score.b): score for score in scores}
+    for first, second in sorted({*scored, *verified}):
+        score, seen = scored.get((first, second)), verified.get((first, second))
+        for one in a.copies[first]:
+            for other in b.copies[second]:
                 if one == other:
                     continue
-                pair = dataclasses.replace(score, a=one, b=other)
+                pair = (one, other)
+                here = score and dataclasses.replace(score, a=one, b=other)
                 if same and one > other:
-                    yield _mirrored(pair), seen and evidence.flipped(seen)
+                    yield (other, one), here and _mirrored(here), seen and evidence.flipped(seen)
                 else:
-                    yield pair, seen
+                    yield pair, here, seen
 
 
 def _mirrored(score: PairScore) -> PairScore:
