@@ -47,7 +47,7 @@ class Shown:
     place: np.ndarray
     """float64 (4, 4), mm of a to mm of b."""
     matrix: Matrix | None
-    """None where one of them has no voting slice."""
+    """None where one of them has too few slices."""
 
     def picture(self) -> bytes:
         """A PNG."""
@@ -289,12 +289,13 @@ def _voxels(judged: Judged, limits: Limits) -> str:
     return (
         f"{text}; local correlation {found.agreement.correlation:.3f}, of fine structures "
         f"{found.agreement.fine:.3f}, {100 * shown:.0f} % of one lies in the other"
+        + (", laid on it mirrored" if np.linalg.det(found.place[:3, :3]) < 0 else "")
     )
 
 
 def _slices(matrix: Matrix | None) -> str:
     if matrix is None:
-        return "slices: none to compare"
+        return "slices: too few to tell their order"
     if matrix.line is None:
         return "slices: no order of them fits the placement of the voxels"
     line = matrix.line

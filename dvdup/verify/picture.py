@@ -15,7 +15,7 @@ import numpy as np
 
 from dvdup.records import Embedded
 from dvdup.verify.grid import Grid, make_grid, resampled, usable_spacing
-from dvdup.verify.order import Line, Track, align, fitting, tracks
+from dvdup.verify.order import MIN_POINTS, Line, Track, align, fitting, tracks
 from dvdup.verify.scans import Scan, usable_extent
 
 SIDE = 280
@@ -24,7 +24,7 @@ SIDE = 280
 _GAP, _ROW, _LETTER = 8, 18, 12  # pixels: between pictures, a line of text, its letters
 _GROUND, _LETTERS, _TITLES, _LINE = (32, 32, 32), (190, 190, 190), (255, 255, 255), (255, 140, 0)
 _THIN = 3  # voxels below which a plane makes no picture
-_TALLEST = 40  # lines of a view in characters
+_TALLEST, _NARROWEST = 40, 16  # lines and columns of a view in characters
 _PLANES = ("sagittal", "coronal", "axial")  # the plane across each axis
 _SHADES = " .:-=+*#%@"
 
@@ -49,10 +49,13 @@ def matrix_of(a: Embedded, b: Embedded, place: np.ndarray) -> Matrix | None:
         place: float64 (4, 4), mm of a to mm of b; lines that it contradicts do not count.
 
     Returns:
-        The matrix, or None if they have no plane in common.
+        The matrix, or None if no plane has enough slices in both.
     """
     lines = fitting(align(a, b), place)
-    ours, theirs = ({track.plane: (track, rows) for track, rows in tracks(c)} for c in (a, b))
+    ours, theirs = (
+        {track.plane: (track, rows) for track, rows in tracks(case) if len(rows) >= MIN_POINTS}
+        for case in (a, b)
+    )
     planes = [(line.plane_a, line.plane_b) for line in lines]
     planes += [(plane, plane) for plane in sorted(set(ours) & set(theirs))]
     if not planes:
@@ -114,16 +117,12 @@ def terminal(
     """
     cut = _cuts(a, b, place)[0]
     aspect = cut.size_mm[0] / cut.size_mm[1] / 2  # characters are twice as high as wide
-    columns = max(8, min((width - 3) // 2, int(_TALLEST / aspect)))
-    rows = max(1, round(columns * aspect))
+    columns = max(_NARROWEST, min((width - 3) // 2, int(_TALLEST / aspect)))
+    rows = min(_TALLEST, max(1, round(columns * aspect)))
     heads = [] if titles is None else [tuple(_ending(title, columns) for title in titles)]
-    pictures = zip(
-        _shaded(cut.ours, rows, columns), _shaded(cut.theirs, rows, columns), strict=True
-    )
-    return "\n".join(
-        f"{left:<{columns}} | {right}".rstrip()
-        for left, right in (*heads, *zip(*views, strict=True))
-    )
+    views = [_shaded(picture, rows, columns) for picture in (cut.ours, cut.theirs)]
+    lines = [*heads, *zip(*views, strict=True)]
+    return "\n".join(f"{left:<{columns}} | {right}".rstrip() for left, right in lines)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
