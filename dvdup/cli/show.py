@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dvdup.cli.console import progress_bar, say, screen
-from dvdup.cli.options import embed_options, open_workspace, place_options
+from dvdup.cli.options import BATCH, DEVICE, EMBEDDER, open_workspace, place_options
 
 if TYPE_CHECKING:
     from dvdup.pipeline import Shown
@@ -28,7 +28,9 @@ _WIDEST = 160  # columns; what is wider is too high for a screen
     "under the next free number if that is taken by another picture].",
 )
 @click.option("--no-picture", is_flag=True, help="Only words and the rough view.")
-@embed_options
+@EMBEDDER
+@DEVICE
+@BATCH
 @place_options
 def show(
     a: str,
