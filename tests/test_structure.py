@@ -101,6 +101,7 @@ def test_the_same_option_means_the_same_everywhere():
                 "group",
                 "jobs",
                 "format_",
+                "picture",
             }:
                 continue
             for flag in option.opts:

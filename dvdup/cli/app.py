@@ -75,9 +75,9 @@ def app() -> None:
 
 
 def _register() -> None:
-    from dvdup.cli import bench, inspect, report, train, write
+    from dvdup.cli import bench, inspect, report, show, train, write
 
-    for module in (write, report, inspect, bench, train):
+    for module in (write, report, show, inspect, bench, train):
         for command in module.COMMANDS:
             app.add_command(command)
 

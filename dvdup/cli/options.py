@@ -19,6 +19,7 @@ CONFIG = click.option(
     help="Configuration file [default: dvdup.toml or pyproject.toml here or above].",
 )
 QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on stderr.")
+EMBEDDER = click.option("--embedder", metavar="NAME", help="Embedder, see `dvdup models`.")
 DEVICE = click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
 BATCH = click.option("--batch", type=click.IntRange(1), help="Slices embedded at a time.")
 OUTPUT = click.option(
@@ -47,7 +48,7 @@ _PLACE = (
     QUIET,
 )
 _EMBED = (
-    click.option("--embedder", metavar="NAME", help="Embedder, see `dvdup models`."),
+    EMBEDDER,
     DEVICE,
     BATCH,
     JOBS,

@@ -16,6 +16,7 @@ from dvdup.pipeline.adhoc import compare, demo, query
 from dvdup.pipeline.build import Hooks, add, check, init, sync
 from dvdup.pipeline.history import Status, log, remove, status, tag
 from dvdup.pipeline.leaks import diff, exit_code
+from dvdup.pipeline.show import Shown, free_name, show
 from dvdup.pipeline.sync import Interrupted
 from dvdup.pipeline.workspace import Workspace
 from dvdup.report import FORMATS, render
@@ -24,6 +25,7 @@ __all__ = [
     "Hooks",
     "Interrupted",
     "ModelRow",
+    "Shown",
     "Status",
     "Workspace",
     "add",
@@ -34,15 +36,18 @@ __all__ = [
     "diff",
     "exit_code",
     "fetch",
+    "free_name",
     "init",
     "log",
     "models",
     "query",
     "remove",
     "render",
+    "show",
     "status",
     "sync",
     "tag",
+    "write_file",
     "write_report",
 ]
 
@@ -65,9 +70,18 @@ def write_report(path: Path, text: str) -> None:
     Raises:
         InputError: The file cannot be written.
     """
+    write_file(path, text.encode())
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        InputError: It cannot be written.
+    """
     part = path.with_name(path.name + ".part")
     try:
-        part.write_text(text, encoding="utf-8", newline="\n")
+        part.write_bytes(data)
         os.replace(part, path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error

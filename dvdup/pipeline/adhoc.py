@@ -78,7 +78,7 @@ def query(
     scans = []
     for done, case in enumerate(declared):
         progress("reading", done, len(declared))
-        scans.append(_read(workspace, case, recipe, embedder))
+        scans.append(read_scan(workspace, case, recipe, embedder))
     target = _without_itself(target, declared, say)
     rules = rules_of(workspace.config, index.meta)
     findings = _find(workspace, (target, target.side(), target.cases), scans, rules, progress)
@@ -103,24 +103,27 @@ def _find(
     asked = [scan.case for scan in scans]
     scores = match.match(side, _side(scans), rules.match)
     pairs = evidence.candidates(scores, rules.candidates, (cases, asked))
-    sides = evidence.Sides(workspace.root, holder, _Given(scans))
+    sides = evidence.Sides(workspace.root, holder, Given(scans))
     verified = evidence.verify_pairs(pairs, sides, n_jobs(workspace.config), progress=progress)
     return verdicts.find(cases, asked, scores, rules.limits, verified)
 
 
-class _Given:
+class Given:
     """Scans in memory, as a holder of cases."""
 
     def __init__(self, scans: Sequence[Scan]) -> None:
         self._scans = {scan.case.key: scan for scan in scans}
 
     def case(self, key: tuple[str, str]) -> IndexedCase:
+        """One of them."""
         return self._scans[key].case
 
     def proxied(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], IndexedCase]:
+        """Some of them, with their proxies."""
         return {key: self._scans[key].case for key in keys}
 
     def rows(self, key: tuple[str, str]) -> Embedded:
+        """The slice rows of one that has a vote."""
         rows = self._scans[key].rows
         assert rows is not None
         return rows
@@ -156,11 +159,11 @@ def compare(
     scans = []
     for done, file in enumerate((file_a, file_b)):
         progress("reading", done, 2)
-        scans.append(_read(workspace, _one(workspace, file), recipe, embedder))
+        scans.append(read_scan(workspace, one_scan(workspace, file), recipe, embedder))
     one, other = scans
     meta = IndexMeta(embedder.spec, recipe.describe(), recipe.hash())
     rules = rules_of(workspace.config, meta)
-    known = (_Given([one]), _side([one]), [one.case])
+    known = (Given([one]), _side([one]), [one.case])
     findings = _find(workspace, known, [other], rules, progress)
     report = dataclasses.replace(
         assemble([], findings, meta, rules),
@@ -170,11 +173,15 @@ def compare(
     return with_fail_on(report, workspace.config.report)
 
 
-def _one(workspace: Workspace, file: str) -> Case:
-    """The only scan of a path, under the path as its name: both sides may be called alike."""
+def one_scan(workspace: Workspace, file: str) -> Case:
+    """The only scan of a path, under the path as its name: both sides may be called alike.
+
+    Raises:
+        InputError: The path is missing or stands for more than one scan.
+    """
     declared = _declared(workspace, file)
     if len(declared) != 1:
-        raise InputError(f"{file} holds {len(declared)} scans; compare takes one on each side")
+        raise InputError(f"{file} holds {len(declared)} scans; name one of them")
     return dataclasses.replace(declared[0], case_id=file)
 
 
@@ -191,7 +198,8 @@ def _declared(workspace: Workspace, file: str) -> tuple[Case, ...]:
     ).cases
 
 
-def _read(workspace: Workspace, case: Case, recipe: Recipe, embedder: LazyEmbedder) -> Scan:
+def read_scan(workspace: Workspace, case: Case, recipe: Recipe, embedder: LazyEmbedder) -> Scan:
+    """Read and embed a scan; what goes wrong with it becomes its status."""
     stats = stat_files(workspace.root, case.files) or ()
     prepared = prepare(workspace.root, case, stats, recipe)
     if prepared.stack is None:

@@ -72,6 +72,11 @@ class Sight:
     place: int
     """Of the channel among those that vote."""
 
+    @property
+    def channel(self) -> int:
+        """Its number in the file."""
+        return slicing.voting_channels(self.case.n_channels)[self.place]
+
     def proxy(self) -> Scan:
         """The channel as the index has it."""
         shape = self.case.proxy_shape
@@ -80,6 +85,17 @@ class Sight:
         x, y, z = (size * k for size, k in zip(self.case.spacing, factors, strict=True))
         return Scan(values[self.place], (x, y, z), full=max(factors) == 1, exact=False)
 
+    def proxy_centre(self) -> np.ndarray:
+        """float64 (3,): mm from the centre of the scan to that of its proxy.
+
+        The last block of a proxy may reach beyond the scan.
+        """
+        shape = np.array(self.case.shape)
+        factors = np.array([voxels.proxy_factor(n) for n in self.case.shape])
+        beyond = -(-shape // factors) * factors - shape
+        centre: np.ndarray = beyond / 2 * np.array(self.case.spacing)
+        return centre
+
     def full(self) -> Scan:
         """The channel as the file has it.
 
@@ -87,8 +103,7 @@ class Sight:
             ReadError: It cannot be read any more.
         """
         volume = readers.read_volume(self.root, case_of(self.case))
-        number = slicing.voting_channels(len(volume.channels))[self.place]
-        return Scan(voxels.channel_values(volume, number), volume.spacing)
+        return Scan(voxels.channel_values(volume, self.channel), volume.spacing)
 
     def is_there(self) -> bool:
         """Whether the files are still those that the index knows."""
@@ -248,14 +263,14 @@ def _orders(pairs: Sequence[Pair], sides: Sides) -> Iterator[_Order]:
         ours = sides.a.proxied(sorted({a for a, _ in block}))
         theirs = sides.b.proxied(sorted({b for _, b in block}))
         for a, b in block:
-            one, other = ours[a], theirs[b]
-            places = _channels(one, other, sides)
-            yield _Order(
-                pair=(a, b),
-                a=Sight(sides.root, one, places[0]),
-                b=Sight(sides.root, other, places[1]),
-                limits=sides.limits,
-            )
+            one, other = sights(ours[a], theirs[b], sides)
+            yield _Order(pair=(a, b), a=one, b=other, limits=sides.limits)
+
+
+def sights(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[Sight, Sight]:
+    """Two cases with their proxies, each with the channel that is compared."""
+    places = _channels(a, b, sides)
+    return Sight(sides.root, a, places[0]), Sight(sides.root, b, places[1])
 
 
 def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
@@ -314,10 +329,10 @@ def _told(pair: Pair, judged: Judged, sides: Sides) -> Verified:
     decision = judged.decision
     alignment, reason = judged.alignment(), judged.reason
     if decision.verdict is not None:
-        line = _line(pair, sides)
+        line = _line(pair, judged, sides)
         if line is not None:
             alignment = {**(alignment or {}), "slices": line.describe()}
-            reason = f"{reason}; {_in_words(line)}"
+            reason = f"{reason}; {line_in_words(line)}"
     return Verified(
         verdict=decision.verdict,
         decided=decision.rule not in _UNDECIDED,
@@ -328,12 +343,15 @@ def _told(pair: Pair, judged: Judged, sides: Sides) -> Verified:
     )
 
 
-def _line(pair: Pair, sides: Sides) -> Line | None:
+def _line(pair: Pair, judged: Judged, sides: Sides) -> Line | None:
     lines = verify.align(sides.a.rows(pair[0]), sides.b.rows(pair[1]))
+    if judged.evidence is not None:
+        lines = verify.fitting(lines, judged.evidence.place)
     return lines[0] if lines else None
 
 
-def _in_words(line: Line) -> str:
+def line_in_words(line: Line) -> str:
+    """Which slices match which."""
     planes = [slicing.PLANES[line.plane_a]]
     if line.plane_b != line.plane_a:
         planes.append(slicing.PLANES[line.plane_b])

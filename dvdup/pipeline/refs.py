@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -85,6 +86,26 @@ def find_ref(index: Index, text: str) -> Ref:
         raise InputError(f"{text!r} names no version; write {split}@TAG, see `dvdup log`")
     looked_at = index.at(store.resolve(index, version)) if version else index
     return _of_split(looked_at, split, text)
+
+
+def find_case(index: Index, text: str) -> tuple[Index, IndexedCase]:
+    """Resolve `split/case` or `split@version-or-tag/case`.
+
+    Returns:
+        The index at that version, and the case without its proxy.
+
+    Raises:
+        InputError: There is no such split, tag, version or case; the message names near ones.
+    """
+    split, _, case_id = text.partition("/")
+    ref = find_ref(index, split)
+    found = next((case for case in ref.cases if case.case_id == case_id), None)
+    if found is None:
+        near = difflib.get_close_matches(case_id, [case.case_id for case in ref.cases], 3)
+        said = f"did you mean {' or '.join(f'{split}/{name}' for name in near)}?"
+        few = f"it has {len(ref.cases)}, such as {split}/{ref.cases[0].case_id}"
+        raise InputError(f"no case {case_id!r} in {split}; {said if near else few}")
+    return ref.index, found
 
 
 def all_refs(index: Index) -> list[Ref]:

@@ -6,8 +6,8 @@ of slices; `draw` and `terminal` show a pair.
 
 from dvdup.verify.exact import Same, same_values
 from dvdup.verify.judge import Judged, judge
-from dvdup.verify.order import Line, align
-from dvdup.verify.picture import Matrix, draw, terminal
+from dvdup.verify.order import Line, align, fitting
+from dvdup.verify.picture import Matrix, draw, matrix_of, terminal
 from dvdup.verify.scans import Evidence, Scan, compare
 from dvdup.verify.verdict import RULES, Decision, Found, Limits, decide, strength
 
@@ -26,7 +26,9 @@ __all__ = [
     "compare",
     "decide",
     "draw",
+    "fitting",
     "judge",
+    "matrix_of",
     "same_values",
     "strength",
     "terminal",

@@ -15,6 +15,7 @@ neighbours, finished by least squares; temporal alignment of copied videos does 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,13 +101,31 @@ def align(a: Embedded, b: Embedded) -> tuple[Line, ...]:
         The lines found, best score first; empty if neither has enough slices in any plane.
     """
     lines = []
-    for ours in _tracks(a):
-        for theirs in _tracks(b):
+    for ours in tracks(a):
+        for theirs in tracks(b):
             similarity = a.embedding[ours[1]] @ b.embedding[theirs[1]].T
             line = fit(similarity, ours[0], theirs[0])
             if line is not None:
                 lines.append(line)
     return tuple(sorted(lines, key=lambda line: (-line.score, line.plane_a, line.plane_b)))
+
+
+def fitting(lines: Sequence[Line], place: np.ndarray) -> tuple[Line, ...]:
+    """The lines that a placement of the voxels does not contradict.
+
+    Between planes that lie across each other a line is chance; so is one that runs the other way.
+
+    Args:
+        lines: Of two cases.
+        place: float64 (4, 4), mm of a to mm of b.
+    """
+    kept = []
+    for line in lines:
+        run = place[:3, 2 - line.plane_a]  # plane p lies across axis 2 - p
+        along = int(np.abs(run).argmax())
+        if line.plane_b == 2 - along and line.mirrored == bool(run[along] < 0):
+            kept.append(line)
+    return tuple(kept)
 
 
 def fit(similarity: np.ndarray, a: Track, b: Track) -> Line | None:
@@ -148,7 +167,7 @@ def fit(similarity: np.ndarray, a: Track, b: Track) -> Line | None:
     )
 
 
-def _tracks(case: Embedded) -> list[tuple[Track, np.ndarray]]:
+def tracks(case: Embedded) -> list[tuple[Track, np.ndarray]]:
     """Each plane of each channel, and its rows in the order of the slices."""
     found = []
     for channel in np.unique(case.channel).tolist():

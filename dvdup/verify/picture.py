@@ -7,20 +7,24 @@ no font but its own is needed.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from dvdup.records import Embedded
 from dvdup.verify.grid import Grid, make_grid, resampled, usable_spacing
-from dvdup.verify.order import Line, Track
+from dvdup.verify.order import MIN_POINTS, Line, Track, align, fitting, tracks
 from dvdup.verify.scans import Scan, usable_extent
 
-SIDE = 220
+SIDE = 280
 """Pixels of the longest side of a picture."""
 
-_GAP, _HEAD = 8, 18
+_GAP, _ROW, _LETTER = 8, 18, 12  # pixels: between pictures, a line of text, its letters
+_GROUND, _LETTERS, _TITLES, _LINE = (32, 32, 32), (190, 190, 190), (255, 255, 255), (255, 140, 0)
+_THIN = 3  # voxels below which a plane makes no picture
+_TALLEST, _NARROWEST = 40, 16  # lines and columns of a view in characters
 _PLANES = ("sagittal", "coronal", "axial")  # the plane across each axis
 _SHADES = " .:-=+*#%@"
 
@@ -36,12 +40,38 @@ class Matrix:
     line: Line | None
 
 
+def matrix_of(a: Embedded, b: Embedded, place: np.ndarray) -> Matrix | None:
+    """The similarities of the planes with the best line; of the first plane where there is none.
+
+    Args:
+        a: Slices of one channel.
+        b: Slices of one channel of the other case.
+        place: float64 (4, 4), mm of a to mm of b; lines that it contradicts do not count.
+
+    Returns:
+        The matrix, or None if no plane has enough slices in both.
+    """
+    lines = fitting(align(a, b), place)
+    ours, theirs = (
+        {track.plane: (track, rows) for track, rows in tracks(case) if len(rows) >= MIN_POINTS}
+        for case in (a, b)
+    )
+    planes = [(line.plane_a, line.plane_b) for line in lines]
+    planes += [(plane, plane) for plane in sorted(set(ours) & set(theirs))]
+    if not planes:
+        return None
+    (one, i), (other, k) = ours[planes[0][0]], theirs[planes[0][1]]
+    line = lines[0] if lines else None
+    return Matrix(a.embedding[i] @ b.embedding[k].T, one, other, line)
+
+
 def draw(
     a: Scan,
     b: Scan,
     place: np.ndarray,
     titles: tuple[str, str],
     matrix: Matrix | None = None,
+    words: Sequence[str] = (),
 ) -> bytes:
     """Draw the middle slices of what two scans have in common, side by side.
 
@@ -51,33 +81,28 @@ def draw(
         place: float64 (4, 4), mm of a to mm of b; the identity lays centre on centre.
         titles: Names of a and b.
         matrix: The similarity matrix to put beside them.
+        words: Sentences to write above.
 
     Returns:
-        A PNG: a row each for the axial, coronal and sagittal slice, with a, b and the difference
-        (blue where b is darker, red where it is brighter).
+        A PNG: a row each for the axial, coronal and sagittal slice, all in one scale, with a, b
+        and the difference (blue where b is darker, red where it is brighter). Planes across
+        which a is only a few voxels wide are left out.
     """
-    from PIL import Image, ImageDraw
-
-    rows = [
-        [_grey(ours), _grey(theirs), _difference(ours, theirs)]
-        for ours, theirs in _slices(a, b, place)
-    ]
-    pictures = [[Image.fromarray(_enlarged(picture)) for picture in row] for row in rows]
-    names = [titles[0], titles[1], "difference"]
+    cuts = _cuts(a, b, place)
+    scale = SIDE / max(max(cut.size_mm) for cut in cuts)
+    rows = [_panels(cut, scale) for cut in cuts]
+    names = [*titles, "difference"]
     if matrix is not None:
-        pictures[0].append(Image.fromarray(_drawn(matrix)))
-        names.append("slice similarity")
-    sheet = _sheet(pictures)
-    canvas = ImageDraw.Draw(sheet)
-    for column, name in enumerate(names):
-        place_x = _GAP + column * (SIDE + _GAP)
-        canvas.text((place_x, 4), _fitting(canvas, name), fill=(230, 230, 230))
+        rows[0].append(_Panel(_drawn(matrix), _axes_in_words(matrix)))
+        names.append("similarity of slices")
     file = io.BytesIO()
-    sheet.save(file, "PNG", optimize=False)
+    _sheet(rows, names, words).save(file, "PNG", optimize=False)
     return file.getvalue()
 
 
-def terminal(a: Scan, b: Scan, place: np.ndarray, width: int = 78) -> str:
+def terminal(
+    a: Scan, b: Scan, place: np.ndarray, width: int = 78, titles: tuple[str, str] | None = None
+) -> str:
     """Draw the axial slices of a and of b, brought onto it, in characters.
 
     Args:
@@ -85,36 +110,72 @@ def terminal(a: Scan, b: Scan, place: np.ndarray, width: int = 78) -> str:
         b: The other.
         place: float64 (4, 4), mm of a to mm of b.
         width: Columns to use.
+        titles: Names of a and b, to write above.
 
     Returns:
-        Lines of plain ASCII, a on the left; brighter is denser.
+        Lines of plain ASCII (titles apart), a on the left; brighter is denser.
     """
-    ours, theirs = _slices(a, b, place)[0]
-    columns = max(8, (width - 3) // 2)
-    lines = []
-    for left, right in zip(_shaded(ours, columns), _shaded(theirs, columns), strict=True):
-        lines.append(f"{left} | {right}".rstrip())
-    return "\n".join(lines)
+    cut = _cuts(a, b, place)[0]
+    aspect = cut.size_mm[0] / cut.size_mm[1] / 2  # characters are twice as high as wide
+    columns = max(_NARROWEST, min((width - 3) // 2, int(_TALLEST / aspect)))
+    rows = min(_TALLEST, max(1, round(columns * aspect)))
+    heads = [] if titles is None else [tuple(_ending(title, columns) for title in titles)]
+    views = [_shaded(picture, rows, columns) for picture in (cut.ours, cut.theirs)]
+    lines = [*heads, *zip(*views, strict=True)]
+    return "\n".join(f"{left:<{columns}} | {right}".rstrip() for left, right in lines)
 
 
-def _slices(a: Scan, b: Scan, place: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The axial, coronal and sagittal slice in the middle of the overlap, (H, W) 0 to 1.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cut:
+    """A slice of a and what b shows there."""
 
-    Non-square voxels become square; row 0 is anterior or superior.
-    """
+    ours: np.ndarray
+    """float (H, W), 0 to 1; row 0 is anterior or superior."""
+    theirs: np.ndarray
+    """The same of b; NaN where it shows nothing."""
+    size_mm: tuple[float, float]
+    """Height and width."""
+    captions: tuple[str, str]
+
+
+def _cuts(a: Scan, b: Scan, place: np.ndarray) -> list[_Cut]:
+    """The axial, coronal and sagittal slice in the middle of the overlap."""
     step = float(max(usable_extent(a))) / SIDE
     one, other = _fine(a, step), _fine(b, step)
     seen, inside = resampled(other.values, other, place, one)
     seen = np.where(inside, seen, np.nan)
+    axes = [i for i in (2, 1, 0) if min(np.delete(a.values.shape, i)) >= _THIN] or [2]
+    middles = [_middle(inside, axis) for axis in range(3)]
     found = []
-    for axis in (2, 1, 0):
-        others = tuple(i for i in range(3) if i != axis)
-        common = np.flatnonzero(inside.any(axis=others))
-        middle = int(common[len(common) // 2]) if common.size else one.values.shape[axis] // 2
-        size = one.spacing[list(others)]
-        ours, theirs = one.values.take(middle, axis), seen.take(middle, axis)
-        found.append((_squared(ours, size).T[::-1], _squared(theirs, size).T[::-1]))
+    for axis in axes:
+        ours, theirs = (values.take(middles[axis], axis).T[::-1] for values in (one.values, seen))
+        width, height = np.delete(one.extent, axis).tolist()
+        captions = _captions(a, b, place, one.origin + np.array(middles) * one.spacing, axis)
+        found.append(_Cut(ours, theirs, (height, width), captions))
     return found
+
+
+def _middle(inside: np.ndarray, axis: int) -> int:
+    """The middle slice across an axis of those that b shows; of all if it shows none."""
+    shown = np.flatnonzero(inside.any(axis=tuple(i for i in range(3) if i != axis)))
+    return int(shown[len(shown) // 2]) if shown.size else inside.shape[axis] // 2
+
+
+def _captions(
+    a: Scan, b: Scan, place: np.ndarray, centre: np.ndarray, axis: int
+) -> tuple[str, str]:
+    """The slices of a and of b that meet at `centre`, float64 (3,) mm of a."""
+    along = int(np.abs(place[:3, axis]).argmax())
+    there = place[:3, :3] @ centre + place[:3, 3]
+    return _caption(a, axis, centre), _caption(b, along, there)
+
+
+def _caption(scan: Scan, axis: int, point: np.ndarray) -> str:
+    """Plane and number of a slice; of a proxy, whose slices are numbered otherwise, the plane."""
+    n = scan.values.shape[axis]
+    number = round(point[axis] / usable_spacing(scan.spacing)[axis] + (n - 1) / 2)
+    inside = scan.full and 0 <= number < n
+    return f"{_PLANES[axis]}, slice {number} of 0-{n - 1}" if inside else _PLANES[axis]
 
 
 def _fine(scan: Scan, step: float) -> Grid:
@@ -124,12 +185,6 @@ def _fine(scan: Scan, step: float) -> Grid:
     size = usable_spacing(scan.spacing)
     middle = -(np.array(scan.values.shape) - 1) / 2 * size
     return Grid(np.zeros(scan.values.shape, np.float32), size, middle)
-
-
-def _squared(picture: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Repeat rows or columns until pixels are about square."""
-    factors = np.maximum(1, np.round(size / size.min())).astype(int)
-    return picture.repeat(factors[0], axis=0).repeat(factors[1], axis=1)
 
 
 def _grey(picture: np.ndarray) -> np.ndarray:
@@ -165,64 +220,125 @@ def _matched(values: np.ndarray, like: np.ndarray) -> np.ndarray:
 
 
 def _drawn(matrix: Matrix) -> np.ndarray:
-    """uint8 (T, S, 3): the matrix, b upwards, with the fitted line."""
+    """uint8 (SIDE, SIDE, 3) at most: the matrix, b upwards, with the fitted line."""
     values = matrix.similarity.T[::-1]
     low, high = np.percentile(values, (5, 100))
-    colour = _grey((values - low) / max(1e-6, high - low))
-    colour = _enlarged(colour)
-    if matrix.line is None:
-        return colour
-    height, width = colour.shape[:2]
-    x = np.linspace(matrix.a.position_mm[0], matrix.a.position_mm[-1], 4 * width)
-    y = matrix.line.signed_slope * x + matrix.line.offset_mm
-    across = np.interp(x, matrix.a.position_mm, np.linspace(0, width - 1, len(matrix.a.index)))
-    inside = (y >= matrix.b.position_mm[0]) & (y <= matrix.b.position_mm[-1])
-    up = np.interp(y, matrix.b.position_mm, np.linspace(0, height - 1, len(matrix.b.index)))
-    dashes = inside & ((np.arange(len(x)) // 16) % 2 == 0)
-    rows = (height - 1 - np.round(up[dashes])).astype(int)
-    colour[rows, np.round(across[dashes]).astype(int)] = (255, 140, 0)
+    factor = SIDE / max(values.shape)
+    shape = tuple(max(1, round(n * factor)) for n in values.shape)
+    colour = _scaled(_grey((values - low) / max(1e-6, high - low)), shape)
+    if matrix.line is not None:
+        rows, columns = _dashes(matrix, matrix.line, shape)
+        for beside in (0, 1):
+            colour[np.minimum(rows + beside, shape[0] - 1), columns] = _LINE
     return colour
 
 
-def _enlarged(picture: np.ndarray) -> np.ndarray:
-    """Scaled to `SIDE` without smoothing."""
-    height, width = picture.shape[:2]
-    factor = SIDE / max(height, width)
-    rows = np.minimum(height - 1, (np.arange(max(1, round(height * factor))) / factor).astype(int))
-    columns = np.minimum(width - 1, (np.arange(max(1, round(width * factor))) / factor).astype(int))
+def _dashes(matrix: Matrix, line: Line, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the pixels of a dashed line, over a matrix drawn in `shape`."""
+    ours, theirs = matrix.a.position_mm, matrix.b.position_mm
+    x = np.linspace(ours[0], ours[-1], 4 * max(shape))
+    y = line.signed_slope * x + line.offset_mm
+    # slice i lies in the middle of its own square
+    across = (np.interp(x, ours, np.arange(len(ours))) + 0.5) * shape[1] / len(ours)
+    up = (np.interp(y, theirs, np.arange(len(theirs))) + 0.5) * shape[0] / len(theirs)
+    shown = (y >= theirs[0]) & (y <= theirs[-1]) & ((np.arange(len(x)) // 16) % 3 < 2)
+    return (shape[0] - up[shown]).astype(int), across[shown].astype(int)
+
+
+def _axes_in_words(matrix: Matrix) -> str:
+    ours, theirs = (
+        f"{_PLANES[2 - track.plane]} {track.index[0]}-{track.index[-1]}"
+        for track in (matrix.a, matrix.b)
+    )
+    return f"right: {ours}, up: {theirs}"
+
+
+def _scaled(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Scaled to (H, W) without smoothing."""
+    rows, columns = (
+        ((np.arange(wanted) + 0.5) * n / wanted).astype(int)
+        for wanted, n in zip(shape, picture.shape[:2], strict=True)
+    )
     return np.ascontiguousarray(picture[np.ix_(rows, columns)])
 
 
-def _sheet(pictures: Sequence[Sequence[Any]]) -> Any:
-    """All pictures on one dark sheet, rows as high as their highest picture."""
-    from PIL import Image
+@dataclass(frozen=True, slots=True, eq=False)
+class _Panel:
+    """One picture of the sheet."""
 
-    heights = [max(picture.height for picture in row) for row in pictures]
-    columns = max(len(row) for row in pictures)
-    size = (_GAP + columns * (SIDE + _GAP), _HEAD + _GAP + sum(h + _GAP for h in heights))
-    sheet = Image.new("RGB", size, (32, 32, 32))
-    top = _HEAD + _GAP
-    for row, height in zip(pictures, heights, strict=True):
-        for column, picture in enumerate(row):
-            sheet.paste(picture, (_GAP + column * (SIDE + _GAP), top))
-        top += height + _GAP
+    pixels: np.ndarray
+    """uint8 (H, W, 3)."""
+    caption: str
+
+
+def _panels(cut: _Cut, scale: float) -> list[_Panel]:
+    """A slice of a, the same of b, and their difference, at `scale` pixels a mm."""
+    shape = tuple(max(1, round(size * scale)) for size in cut.size_mm)
+    pictures = _grey(cut.ours), _grey(cut.theirs), _difference(cut.ours, cut.theirs)
+    captions = (*cut.captions, "red: the right one is brighter, blue: darker")
+    return [
+        _Panel(_scaled(picture, shape), caption)
+        for picture, caption in zip(pictures, captions, strict=True)
+    ]
+
+
+def _sheet(rows: Sequence[Sequence[_Panel]], names: Sequence[str], words: Sequence[str]) -> Any:
+    """All panels on one dark sheet, sentences and names above them."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(_LETTER)
+    width = _GAP + len(names) * (SIDE + _GAP)
+    ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+
+    def fits(text: str, room: int) -> bool:
+        return bool(ruler.textlength(text, font=font) <= room)
+
+    head = [line for text in words for line in _wrapped(text, lambda t: fits(t, width - 2 * _GAP))]
+    heights = [_ROW + max(len(panel.pixels) for panel in row) + _GAP for row in rows]
+    sheet = Image.new("RGB", (width, 2 * _GAP + _ROW * (len(head) + 1) + sum(heights)), _GROUND)
+    canvas = ImageDraw.Draw(sheet)
+    for number, line in enumerate(head):
+        canvas.text((_GAP, _GAP + number * _ROW), line, fill=_LETTERS, font=font)
+    top = 2 * _GAP + len(head) * _ROW
+    for column, name in enumerate(names):
+        title = _shortened(name, lambda t: fits(t, SIDE))
+        canvas.text((_GAP + column * (SIDE + _GAP), top), title, fill=_TITLES, font=font)
+    top += _ROW
+    for row, height in zip(rows, heights, strict=True):
+        for column, panel in enumerate(row):
+            left = _GAP + column * (SIDE + _GAP)
+            caption = _shortened(panel.caption, lambda t: fits(t, SIDE))
+            canvas.text((left, top), caption, fill=_LETTERS, font=font)
+            sheet.paste(Image.fromarray(panel.pixels), (left, top + _ROW))
+        top += height
     return sheet
 
 
-def _fitting(canvas: Any, text: str) -> str:
-    """The end of a text that fits above a picture, which is what tells cases apart."""
-    plain = text.encode("ascii", "replace").decode()
-    while len(plain) > 4 and canvas.textlength(plain) > SIDE:
-        plain = "..." + plain.lstrip(".")[1:]
-    return plain
+def _wrapped(text: str, fits: Callable[[str], bool]) -> list[str]:
+    """A sentence as lines that fit."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and fits(f"{lines[-1]} {word}"):
+            lines[-1] += f" {word}"
+        else:
+            lines.append(_shortened(word, fits))
+    return lines
 
 
-def _shaded(picture: np.ndarray, columns: int) -> list[str]:
-    """A picture as lines of characters, which are twice as high as wide."""
-    height, width = picture.shape
-    rows = max(1, round(height / width * columns / 2))
-    y = np.minimum(height - 1, ((np.arange(rows) + 0.5) * height / rows).astype(int))
-    x = np.minimum(width - 1, ((np.arange(columns) + 0.5) * width / columns).astype(int))
-    values = np.nan_to_num(picture[np.ix_(y, x)])
+def _shortened(text: str, fits: Callable[[str], bool]) -> str:
+    """The end of a text that fits, which is what tells cases apart."""
+    for start in range(len(text)):
+        if fits(shorter := text if not start else f"...{text[start:]}"):
+            return shorter
+    return ""
+
+
+def _ending(text: str, columns: int) -> str:
+    return _shortened(text, lambda shorter: len(shorter) <= columns)
+
+
+def _shaded(picture: np.ndarray, rows: int, columns: int) -> list[str]:
+    """A picture as lines of characters."""
+    values = np.nan_to_num(_scaled(picture, (rows, columns)))
     levels = np.clip(values * len(_SHADES), 0, len(_SHADES) - 1).astype(int)
     return ["".join(_SHADES[level] for level in line) for line in levels]

@@ -9,7 +9,7 @@ import pytest
 
 from dvdup import store
 from dvdup.errors import InputError
-from dvdup.pipeline.refs import all_refs, find_ref, split_order, whole
+from dvdup.pipeline.refs import all_refs, find_case, find_ref, split_order, whole
 from dvdup.records import RefInfo
 
 
@@ -47,6 +47,37 @@ def test_a_ref_is_a_split_at_a_version(index, text, names):
 def test_a_ref_that_is_not_there_says_what_is(index, text, said):
     with pytest.raises(InputError, match=re.escape(said)):
         find_ref(index, text)
+
+
+@pytest.mark.parametrize("text", ["train/c", "train@4/c", "test/q"])
+def test_a_case_is_found(index, text):
+    at, found = find_case(index, text)
+    assert f"{found.split}/{found.case_id}" == text.replace("@4", "")
+    assert found in at.cases
+
+
+def test_a_case_id_may_hold_a_slash(write, case):
+    assert find_case(write(case("train", "s1/t1")), "train/s1/t1")[1].case_id == "s1/t1"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("train@v1/c", "no case 'c' in train@v1; it has 2, such as train@v1/a"),
+        ("trian/a", "no split 'trian' in the index; there are train, test"),
+        ("train", "no case '' in train; it has 3, such as train/a"),
+        ("train@v7/a", "the index has no tag 'v7' (tags: v1)"),
+    ],
+)
+def test_a_case_that_is_not_there_says_what_is(index, text, said):
+    with pytest.raises(InputError, match=re.escape(said)):
+        find_case(index, text)
+
+
+def test_near_names_are_offered(write, case):
+    index = write(case("train", "sub-011"), case("train", "sub-012"), case("train", "other"))
+    with pytest.raises(InputError, match=r"did you mean train/sub-01[12] or train/sub-01[12]"):
+        find_case(index, "train/sub-01")
 
 
 def test_train_comes_before_val_before_test_before_others(write, case):

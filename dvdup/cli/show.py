@@ -1,0 +1,81 @@
+"""The command that draws a pair: show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dvdup.cli.console import progress_bar, say, screen
+from dvdup.cli.options import BATCH, DEVICE, EMBEDDER, open_workspace, place_options
+
+if TYPE_CHECKING:
+    from dvdup.pipeline import Shown
+
+_WIDEST = 160  # columns; what is wider is too high for a screen
+
+
+@click.command()
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.option(
+    "-o",
+    "--output",
+    "picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The PNG file; overwritten if it is there [default: A-B.png here, "
+    "under the next free number if that is taken by another picture].",
+)
+@click.option("--no-picture", is_flag=True, help="Only words and the rough view.")
+@EMBEDDER
+@DEVICE
+@BATCH
+@place_options
+def show(
+    a: str,
+    b: str,
+    picture: Path | None,
+    no_picture: bool,
+    config: Path | None,
+    quiet: bool,
+    **flags: Any,
+) -> None:
+    """Draw two scans side by side, copies or not.
+
+    A and B are cases of the index (train/p03, train@v1/p03), files or DICOM folders. Prints
+    the verdict and why, which slices match, and a rough view of both; a PNG shows the matching
+    slices, their difference, and the similarities of all slices with the line of the matching
+    ones. B is brought onto A first. A case whose files have gone is shown from its small copy
+    in the index.
+    """
+    from dvdup import pipeline
+
+    _demand_png(picture, no_picture)
+    workspace = open_workspace(config, **flags)
+    with progress_bar(quiet=quiet) as progress:
+        shown = pipeline.show(workspace, a, b, progress=progress)
+    for line in shown.words:
+        click.echo(line)
+    click.echo("\n" + shown.terminal(min(_WIDEST, screen()["width"])))
+    if not no_picture:
+        say(f"wrote {_write(shown, picture)}", quiet=quiet)
+
+
+def _demand_png(picture: Path | None, no_picture: bool) -> None:
+    if picture is not None and no_picture:
+        raise click.UsageError("--output and --no-picture exclude each other")
+    if picture is not None and picture.suffix.lower() != ".png":
+        raise click.UsageError(f"{picture}: the picture is a PNG; give it a name that ends in .png")
+
+
+def _write(shown: Shown, picture: Path | None) -> Path:
+    from dvdup import pipeline
+
+    png = shown.picture()
+    file = picture or pipeline.free_name(Path(), shown.titles, png)
+    pipeline.write_file(file, png)
+    return file
+
+
+COMMANDS = (show,)
