@@ -19,6 +19,7 @@ from dvdup.match import Block, Side
 from dvdup.pipeline import build, evidence
 from dvdup.pipeline.files import stat_files
 from dvdup.pipeline.leaks import Rules, Say, assemble, rules_of, with_fail_on
+from dvdup.pipeline.looks import Looking
 from dvdup.pipeline.prepare import prepare
 from dvdup.pipeline.refs import Ref, find_ref, split_order, whole
 from dvdup.pipeline.sync import as_unreadable
@@ -81,7 +82,9 @@ def query(
         scans.append(read_scan(workspace, case, recipe, embedder))
     target = _without_itself(target, declared, say)
     rules = rules_of(workspace.config, index.meta)
-    findings = _find(workspace, (target, target.side(), target.cases), scans, rules, progress)
+    looking = Looking(workspace, index.meta, progress, lambda: False)
+    known = (target, target.side(), target.cases)
+    findings = _find(looking, known, scans, rules)
     report = assemble([target], findings, index.meta, rules)
     report = dataclasses.replace(
         report,
@@ -92,19 +95,26 @@ def query(
 
 
 def _find(
-    workspace: Workspace,
+    looking: Looking,
     known: tuple[evidence.Holder, Side, Sequence[IndexedCase]],
     scans: Sequence[Scan],
     rules: Rules,
-    progress: Progress,
 ) -> tuple[Finding, ...]:
     """Findings between cases that are held somewhere and some scans."""
     holder, side, cases = known
     asked = [scan.case for scan in scans]
     scores = match.match(side, _side(scans), rules.match)
-    pairs = evidence.candidates(scores, rules.candidates, (cases, asked))
+    again = {}
+    if rules.candidates and len(cases) > 1 and evidence.smaller((cases, asked)) == 1:
+        voting = [scan.case for scan in scans if scan.rows is not None]
+        found = looking.leads(voting, side)
+        again = {(other, case): led for (case, other), led in found.items()}
+    pairs = evidence.candidates(scores, rules.candidates, (cases, asked), again)
+    workspace = looking.workspace
     sides = evidence.Sides(workspace.root, holder, Given(scans))
-    verified = evidence.verify_pairs(pairs, sides, n_jobs(workspace.config), progress=progress)
+    verified = evidence.verify_pairs(
+        pairs, sides, n_jobs(workspace.config), progress=looking.progress
+    )
     return verdicts.find(cases, asked, scores, rules.limits, verified)
 
 
@@ -164,7 +174,8 @@ def compare(
     meta = IndexMeta(embedder.spec, recipe.describe(), recipe.hash())
     rules = rules_of(workspace.config, meta)
     known = (Given([one]), _side([one]), [one.case])
-    findings = _find(workspace, known, [other], rules, progress)
+    looking = Looking(workspace, meta, progress, lambda: False)
+    findings = _find(looking, known, [other], rules)
     report = dataclasses.replace(
         assemble([], findings, meta, rules),
         refs=(RefInfo(file_a, "", 1), RefInfo(file_b, "", 1)),

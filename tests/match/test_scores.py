@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dvdup.match import MatchSettings, match
+from dvdup.match import MatchSettings, leads, match
 from dvdup.records import MIN_COHORT
 
 ALL = MatchSettings(keep_above=-1.0, top3=True)
@@ -201,3 +201,21 @@ def test_more_slices_than_one_product_takes(rows, side):
     for key in b:
         pair = pairs[("train", "c0"), key]
         assert pair.similarity.a_to_b == pytest.approx(np.mean(s[key]), abs=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_leads_of_one_direction_are_those_of_both(rows, side, data):
+    a, b = cases(data.draw, rows, "train"), cases(data.draw, rows, "test")
+    both = {(pair.a, pair.b): pair for pair in match(side(a), side(b), ALL)}
+    limits = MatchSettings(keep_nearest=1, keep_lead=0.1)
+    found = {(i, k): (lead, alike) for i, k, lead, alike in leads(side(a), side(b), limits)}
+    for pair, (lead, alike) in found.items():
+        assert lead == pytest.approx(both[pair].lead.a_to_b, abs=1e-5)
+        assert alike == pytest.approx(both[pair].similarity.a_to_b, abs=1e-5)
+    for pair, score in both.items():
+        nearest = max(s.similarity.a_to_b for key, s in both.items() if key[0] == pair[0])
+        if score.lead.a_to_b > 0.1 + 1e-5:
+            assert pair in found
+        elif pair in found:
+            assert score.lead.a_to_b > 0.1 - 1e-5 or score.similarity.a_to_b > nearest - 1e-5

@@ -1,0 +1,118 @@
+"""Looking again: what other looks of a scan find, what is kept of them, and what is left out."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from dvdup import pipeline, variants
+from dvdup.config import load_config
+from dvdup.pipeline import Interrupted, looks
+from dvdup.pipeline.looks import Looking
+from dvdup.pipeline.refs import find_ref
+from dvdup.pipeline.workspace import LazyEmbedder
+
+
+@pytest.fixture
+def mirrored(dataset):
+    """A copy of p03 of train in test, mirrored."""
+    image = nib.load(dataset.pool / "p03.nii.gz")
+    values = np.asarray(image.dataobj)[::-1]
+    nib.save(nib.Nifti1Image(values, image.affine), dataset.root / "test/mirrored.nii.gz")
+    config = load_config(config=None, cwd=dataset.root, environ={}, overrides={})
+    workspace = pipeline.Workspace(config)
+    pipeline.sync(workspace)
+    return workspace
+
+
+def looking(workspace, should_stop=lambda: False, told=None):
+    def progress(what, done, total):
+        if told is not None:
+            told.append((what, done, total))
+
+    return Looking(workspace, workspace.open_index().meta, progress, should_stop)
+
+
+def sides(workspace):
+    index = workspace.open_index()
+    return find_ref(index, "train"), find_ref(index, "test")
+
+
+COPY = (("test", "mirrored"), ("train", "p03"))
+
+
+def test_a_mirrored_copy_leads_once_it_is_mirrored_back(mirrored):
+    from dvdup import match
+
+    train, test = sides(mirrored)
+    plain = {(s.b, s.a): s.lead.b_to_a for s in match.match(train.side(), test.side())}
+    again = looking(mirrored).leads(test.voting, train.side())
+    assert again[COPY].lead > 2 * plain.get(COPY, 0.0)
+    assert again[COPY].lead == max(led.lead for pair, led in again.items() if pair[0] == COPY[0])
+
+
+def test_a_scan_is_embedded_once(mirrored, monkeypatch):
+    train, test = sides(mirrored)
+    told: list[tuple[str, int, int]] = []
+    first = looking(mirrored, told=told).leads(test.voting, train.side())
+    assert told[-1] == ("looking again", 7, 7)
+    monkeypatch.setattr(LazyEmbedder, "embed", None)
+    assert looking(mirrored).leads(test.voting, train.side()) == first
+
+
+def test_other_rows_are_not_taken_for_those_of_a_look(mirrored, monkeypatch):
+    """What lies in the cache is named by everything that changes it."""
+    case = sides(mirrored)[1].voting[0]
+    mine = looking(mirrored)
+    name = mine._name(case)
+    monkeypatch.setattr(looks, "_VERSION", 99)
+    assert mine._name(case) != name
+
+
+@pytest.mark.parametrize("how", ["gone", "changed"])
+def test_a_scan_whose_file_is_another_is_left_out(mirrored, how):
+    file = mirrored.root / "test/mirrored.nii.gz"
+    if how == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes() + b"x")
+    train, test = sides(mirrored)
+    again = looking(mirrored).leads(test.voting, train.side())
+    assert again
+    assert not [pair for pair in again if pair[0] == COPY[0]]
+
+
+def test_an_index_that_cannot_be_written_costs_time_only(mirrored):
+    train, test = sides(mirrored)
+    expected = looking(mirrored).leads(test.voting, train.side())
+    for file in (mirrored.folder / "cache/looks").iterdir():
+        file.unlink()
+    (mirrored.folder / "cache/looks").rmdir()
+    (mirrored.folder / "cache/looks").write_text("a file where a folder should be")
+    assert looking(mirrored).leads(test.voting, train.side()) == expected
+
+
+def test_the_wish_to_stop_is_heard(mirrored):
+    train, test = sides(mirrored)
+    with pytest.raises(Interrupted):
+        looking(mirrored, lambda: True).leads(test.voting, train.side())
+
+
+def test_a_slow_embedder_is_not_asked(mirrored, monkeypatch):
+    train, test = sides(mirrored)
+    monkeypatch.setattr(looks, "CHEAP", ())
+    assert looking(mirrored).leads(test.voting, train.side()) == {}
+
+
+def test_every_look_of_a_case_is_a_query_of_its_key(mirrored):
+    train, test = sides(mirrored)
+    looking(mirrored).leads(test.voting, train.side())
+    files = {
+        case.key: mirrored.folder / "cache/looks" / f"{looking(mirrored)._name(case)}.npz"
+        for case in test.voting
+    }
+    side = looks._side(files)
+    assert side.keys == tuple(case.key for case in test.voting for _ in variants.LOOKS)
+    assert sum(len(rows) for rows, _, _ in side.blocks(range(len(side.keys)))) == sum(side.n_slices)
+    assert side.n_slices[0] == test.voting[0].n_slices
