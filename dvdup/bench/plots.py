@@ -37,23 +37,24 @@ def draw(document: Document, curves: Sequence[Curve], folder: Path) -> tuple[Pat
     return tuple(files)
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
-    """A figure with one pair of axes; no window, no global state."""
+def figure(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
+    """A figure and its axes, one below the other; no window, no global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots()
+    made = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(made)
+    return made, made.subplots(rows)
 
 
-def _save(figure: Any, file: Path) -> Path:
-    figure.savefig(file, dpi=_DPI, metadata={"Software": None})
+def save(canvas: Any, file: Path) -> Path:
+    """Write a figure; the same figure gives the same bytes."""
+    canvas.savefig(file, dpi=_DPI, metadata={"Software": None})
     return file
 
 
 def _roc(curves: Sequence[Curve], file: Path) -> Path:
-    figure, axes = _figure(8, 5)
+    canvas, axes = figure(8, 5)
     styles = ("-", "--", ":", "-.")
     for i, curve in enumerate(curves):
         axes.step(
@@ -70,8 +71,8 @@ def _roc(curves: Sequence[Curve], file: Path) -> Path:
     axes.set_xlabel("share of queries without a copy that raise an alarm (worse pool)")
     axes.set_ylabel("share of copies found, right case")
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", fontsize="small", frameon=False)
-    return _save(figure, file)
+    canvas.legend(loc="outside right upper", fontsize="small", frameon=False)
+    return save(canvas, file)
 
 
 def _edits(row: dict[str, Any], folder: Path) -> Path:
@@ -82,7 +83,7 @@ def _edits(row: dict[str, Any], folder: Path) -> Path:
             for levels in by_edit.values()
         ]
     ).reshape(len(by_edit), len(LEVELS))
-    figure, axes = _figure(5, 1.4 + 0.32 * len(by_edit))
+    canvas, axes = figure(5, 1.4 + 0.32 * len(by_edit))
     image = axes.imshow(values, vmin=0, vmax=1, cmap="viridis", aspect="auto")
     axes.set_xticks(range(len(LEVELS)), LEVELS)
     axes.set_yticks(range(len(by_edit)), list(by_edit))
@@ -90,7 +91,7 @@ def _edits(row: dict[str, Any], folder: Path) -> Path:
         if np.isfinite(value):
             color = "black" if value > 0.6 else "white"
             axes.text(x, y, f"{value:.2f}", ha="center", va="center", color=color, fontsize=9)
-    figure.colorbar(image, label="copies found at specificity 0.99")
+    canvas.colorbar(image, label="copies found at specificity 0.99")
     name = f"{row['embedder']} {score_name(row)}"
     axes.set_title(name, fontsize=9, wrap=True)
-    return _save(figure, folder / f"edits-{re.sub(r'[^A-Za-z0-9.]+', '-', name)}.png")
+    return save(canvas, folder / f"edits-{re.sub(r'[^A-Za-z0-9.]+', '-', name)}.png")

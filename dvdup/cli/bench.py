@@ -13,6 +13,7 @@ from dvdup.cli.options import (
     BATCH,
     CONFIG,
     DEVICE,
+    GROUPS,
     OUTPUT,
     QUIET,
     open_workspace,
@@ -26,13 +27,7 @@ _WHAT = (
         multiple=True,
         help="Embedder, see `dvdup models`.",
     ),
-    click.option(
-        "--groups",
-        metavar="RULE",
-        help="Which scans are of one person: a CSV with the columns case,group; a sum over the "
-        "last number of the case id, '(id + 1) // 2'; or a regular expression whose first group "
-        "names the person, 'sub-[0-9]+' [default: as declared, else every scan is a person].",
-    ),
+    GROUPS,
     click.option(
         "--search",
         "indexes",

@@ -31,6 +31,13 @@ OUTPUT = click.option(
 JOBS = click.option(
     "--jobs", type=click.IntRange(0), help="Scans read or compared at a time; 0: one a core."
 )
+GROUPS = click.option(
+    "--groups",
+    metavar="RULE",
+    help="Which scans are of one person: a CSV with the columns case,group; a sum over the "
+    "last number of the case id, '(id + 1) // 2'; or a regular expression whose first group "
+    "names the person, 'sub-[0-9]+' [default: as declared, else every scan is a person].",
+)
 ALLOW_UNREADABLE = click.option(
     "--allow-unreadable",
     is_flag=True,

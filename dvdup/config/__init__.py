@@ -5,11 +5,13 @@ table of settings: parsing, names of variables, `dvdup init` and the documentati
 Standard library only; importing it costs a few milliseconds.
 """
 
+from dvdup.config.edit import put_table
 from dvdup.config.kinds import FAIL_ON, group_of, split_name_fault
 from dvdup.config.load import CONFIG_NAME, load_config
 from dvdup.config.settings import (
     DEFAULT_EMBEDDER,
     LAYOUTS,
+    CalibrationConfig,
     Config,
     DatasetConfig,
     ReportConfig,
@@ -26,6 +28,7 @@ __all__ = [
     "DEFAULT_EMBEDDER",
     "FAIL_ON",
     "LAYOUTS",
+    "CalibrationConfig",
     "Config",
     "DatasetConfig",
     "ReportConfig",
@@ -35,6 +38,7 @@ __all__ = [
     "VerifyConfig",
     "group_of",
     "load_config",
+    "put_table",
     "settings_table",
     "split_name_fault",
     "to_toml",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 FAIL_ON = ("identical", "near", "partial", "same-subject:declared", "same-subject")
 """What `report.fail_on` can name, strongest first; a name stands for the stronger ones too."""
@@ -149,6 +149,11 @@ def _positive(value: object) -> float:
     if isinstance(value, bool) or not 0 < number < float("inf"):
         raise Unfit
     return number
+
+
+def in_file(kind: Kind) -> Kind:
+    """The same, settable in a file only."""
+    return replace(kind, from_text=None)
 
 
 TEXT = Kind("a text", _text, _text)

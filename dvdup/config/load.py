@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 
 from dvdup.config.kinds import Unfit, did_you_mean
-from dvdup.config.settings import Config, DatasetConfig, build, settings_table
+from dvdup.config.settings import CalibrationConfig, Config, DatasetConfig, build, settings_table
 from dvdup.errors import ConfigError
 
 CONFIG_NAME = "dvdup.toml"
@@ -53,8 +53,10 @@ def load_config(
     for source, base in ((values, root), (nearer, cwd)):
         if "index" in source:
             source["index"] = _index(str(source["index"]), base, root)
-    loaded: Config = build(Config, values | nearer, root=root, file=file)
+    declares = file is not None and not (values and all(map(_calibrates, values)))
+    loaded: Config = build(Config, values | nearer, root=root, file=file, declares=declares)
     _check_dataset(loaded.dataset)
+    _check_calibration(loaded.calibration, file, cwd)
     return loaded
 
 
@@ -208,4 +210,18 @@ def _check_dataset(dataset: DatasetConfig) -> None:
         raise ConfigError(
             f"dataset.splits is set, but the layout is {layout}, which names the splits itself; "
             "set dataset.layout to folders, or take dataset.splits away"
+        )
+
+
+def _calibrates(key: str) -> bool:
+    return key.startswith("calibration.")
+
+
+def _check_calibration(calibration: CalibrationConfig, file: Path | None, cwd: Path) -> None:
+    """A calibration holds only together with what it was fitted on."""
+    missing = calibration.missing
+    if file is not None and missing and calibration != CalibrationConfig():
+        raise ConfigError(
+            f"{_shown(file, cwd)}: [calibration] has no {missing[0]}; run `dvdup calibrate` "
+            "again, or remove the table"
         )

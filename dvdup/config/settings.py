@@ -19,6 +19,7 @@ from dvdup.config.kinds import (
     VERDICTS,
     Kind,
     choice,
+    in_file,
     whole,
 )
 
@@ -104,6 +105,36 @@ class VerifyConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationConfig:
+    """What `dvdup calibrate` found out; whole or not there at all."""
+
+    threshold: float | None = _setting(
+        None,
+        in_file(POSITIVE),
+        "strength from which a pair is a copy; all by `dvdup calibrate`",
+    )
+    budget: float | None = _setting(
+        None, in_file(POSITIVE), "false alarms a query case that it allows; none: Youden"
+    )
+    embedder: str | None = _setting(None, in_file(TEXT), "embedder of the index it was fitted on")
+    weights: str | None = _setting(None, in_file(TEXT), "hash of the weights of that embedder")
+    recipe: str | None = _setting(None, in_file(TEXT), "hash of the slicing recipe of that index")
+    strength: int | None = _setting(None, in_file(whole(1)), "version of the scale of strengths")
+    candidates: int | None = _setting(
+        None, in_file(whole(1)), "`verify.candidates` when it was fitted"
+    )
+    cases: int | None = _setting(None, in_file(whole(1)), "cases of that index")
+    null_cases: int | None = _setting(None, in_file(whole(1)), "cases it was fitted on")
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Keys that a calibration must have and this one has not; all of them if there is none."""
+        optional = ("budget", "weights")
+        names = (item.name for item in dataclasses.fields(self) if item.name not in optional)
+        return tuple(name for name in names if getattr(self, name) is None)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings of one command."""
 
@@ -111,6 +142,8 @@ class Config:
     """Absolute: the folder of the configuration file, else the working folder."""
     file: Path | None
     """The configuration file, None if there is none."""
+    declares: bool = False
+    """Whether that file sets more than a calibration, which alone declares no dataset."""
     index: str = _setting(".dvdup", TEXT, "index folder")
     """Relative to `root`; absolute if it lies outside; or a URI."""
     embedder: str = _setting(DEFAULT_EMBEDDER, TEXT, "name of the embedder, see `dvdup models`")
@@ -123,6 +156,7 @@ class Config:
     verify: VerifyConfig = field(default_factory=VerifyConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
+    calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ def to_toml(dataset: DatasetConfig, notes: Sequence[str] = ()) -> str:
     lines = [*map(_comment, (*_HEAD, *notes)), ""]
     section = ""
     for setting in settings_table():
+        if setting.key.startswith("calibration."):
+            continue  # no one writes it by hand
         table, _, name = setting.key.rpartition(".")
         if table != section:
             section = table

@@ -18,7 +18,7 @@ from dvdup.errors import InputError
 from dvdup.match import Block, Side
 from dvdup.pipeline import build, evidence
 from dvdup.pipeline.files import stat_files
-from dvdup.pipeline.leaks import Rules, Say, assemble, rules_of, with_fail_on
+from dvdup.pipeline.leaks import Rules, Say, assemble, rules_of, warn_if_outgrown, with_fail_on
 from dvdup.pipeline.looks import Looking
 from dvdup.pipeline.prepare import prepare
 from dvdup.pipeline.refs import Ref, find_ref, split_order, whole
@@ -82,6 +82,7 @@ def query(
         scans.append(read_scan(workspace, case, recipe, embedder))
     target = _without_itself(target, declared, say)
     rules = rules_of(workspace.config, index.meta)
+    warn_if_outgrown(workspace.config, index, say)
     looking = Looking(workspace, index.meta, progress, lambda: False)
     known = (target, target.side(), target.cases)
     findings = _find(looking, known, scans, rules)
@@ -111,7 +112,7 @@ def _find(
         again = {(other, case): led for (case, other), led in found.items()}
     pairs = evidence.candidates(scores, rules.candidates, (cases, asked), again)
     workspace = looking.workspace
-    sides = evidence.Sides(workspace.root, holder, Given(scans))
+    sides = evidence.Sides(workspace.root, holder, Given(scans), rules.voxels)
     verified = evidence.verify_pairs(
         pairs, sides, n_jobs(workspace.config), progress=looking.progress
     )

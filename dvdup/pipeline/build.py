@@ -11,7 +11,7 @@ from dvdup import discover, store
 from dvdup.config import CONFIG_NAME, to_toml
 from dvdup.errors import DvdupError, InputError, StoreError
 from dvdup.pipeline import sync as syncing
-from dvdup.pipeline.leaks import Say, compare_all
+from dvdup.pipeline.leaks import Say, compare_all, warn_if_outgrown
 from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.workspace import LazyEmbedder, Workspace, n_jobs, readers_as_formats, recipe_of
 from dvdup.records import (
@@ -159,6 +159,7 @@ def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
     for note in summary.notes:
         hooks.say(f"note: {note}")
     index = workspace.open_index() if summary.changed or summary.unreadable else index
+    warn_if_outgrown(workspace.config, index, hooks.say)
     return compare_all(
         workspace,
         index,
@@ -198,7 +199,7 @@ def _declaration(
 ) -> Declaration:
     """What the configuration declares, and what was added by hand and is still there."""
     config = workspace.config
-    only_by_hand = config.file is None and added and len(added) == len(old)
+    only_by_hand = not config.declares and added and len(added) == len(old)
     declared = (
         Declaration(())
         if only_by_hand

@@ -247,7 +247,7 @@ def _recalled(pair: Pair, sides: Sides, cache: PairCache, found: dict[Pair, Veri
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Order:
+class Order:
     """One pair for a worker."""
 
     pair: Pair
@@ -256,7 +256,7 @@ class _Order:
     limits: Limits
 
 
-def _orders(pairs: Sequence[Pair], sides: Sides) -> Iterator[_Order]:
+def orders(pairs: Sequence[Pair], sides: Sides) -> Iterator[Order]:
     """Pairs with all that is needed to judge them, fetched a block at a time."""
     for start in range(0, len(pairs), _BLOCK):
         block = pairs[start : start + _BLOCK]
@@ -264,7 +264,7 @@ def _orders(pairs: Sequence[Pair], sides: Sides) -> Iterator[_Order]:
         theirs = sides.b.proxied(sorted({b for _, b in block}))
         for a, b in block:
             one, other = sights(ours[a], theirs[b], sides)
-            yield _Order(pair=(a, b), a=one, b=other, limits=sides.limits)
+            yield Order(pair=(a, b), a=one, b=other, limits=sides.limits)
 
 
 def sights(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[Sight, Sight]:
@@ -293,19 +293,19 @@ def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
 
 def _judged(
     pairs: Sequence[Pair], sides: Sides, jobs: int, should_stop: Callable[[], bool]
-) -> Iterator[tuple[_Order, Judged]]:
-    orders = _orders(pairs, sides)
+) -> Iterator[tuple[Order, Judged]]:
+    todo = orders(pairs, sides)
     if jobs < 2 or len(pairs) < _FEW:
-        for order in orders:
+        for order in todo:
             if should_stop():
                 return
             yield order, _do(order)
         return
     with worker_processes(jobs) as pool:
-        yield from spread(pool, _do, orders, 2 * jobs, should_stop)
+        yield from spread(pool, _do, todo, 2 * jobs, should_stop)
 
 
-def _do(order: _Order) -> Judged:
+def _do(order: Order) -> Judged:
     return judge_pair(order.a, order.b, order.limits)
 
 
@@ -318,6 +318,17 @@ def judge_pair(a: Sight, b: Sight, limits: Limits | None = None) -> Judged:
         except (ReadError, MemoryError):
             pass
     return verify.judge(*small, limits=limits)
+
+
+def measure_pair(order: Order) -> float:
+    """How strongly the voxels of a pair speak for a copy, see `verify.measure`."""
+    small = order.a.proxy(), order.b.proxy()
+    if order.a.is_there() and order.b.is_there():
+        try:
+            return verify.measure(*small, partial(_both, order.a, order.b), order.limits)
+        except (ReadError, MemoryError):
+            pass
+    return verify.measure(*small, limits=order.limits)
 
 
 def _both(a: Sight, b: Sight) -> tuple[Scan, Scan]:

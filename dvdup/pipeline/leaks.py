@@ -11,7 +11,7 @@ from typing import Any
 from dvdup import match, verdicts
 from dvdup.config import Config, ReportConfig
 from dvdup.match import MatchSettings
-from dvdup.pipeline import evidence, history, results
+from dvdup.pipeline import calibrated, evidence, history, results
 from dvdup.pipeline.looks import Led, Looking
 from dvdup.pipeline.pairs import PairCache, pair_cache
 from dvdup.pipeline.refs import Ref, all_refs, find_ref
@@ -52,6 +52,7 @@ def diff(
     index = workspace.open_index()
     refs = [find_ref(index, ref_a), find_ref(index, ref_b)]
     _warn_if_stale(workspace, refs, index, say)
+    warn_if_outgrown(workspace.config, index, say)
     return compare_refs(workspace, index, refs, [(0, 1)], progress)
 
 
@@ -63,6 +64,13 @@ def _warn_if_stale(workspace: Workspace, refs: Sequence[Ref], index: Index, say:
             f"note: since they were indexed, {changed} cases have changed and {missing} are gone; "
             "`dvdup sync` brings the index up to date"
         )
+
+
+def warn_if_outgrown(config: Config, index: Index, say: Say) -> None:
+    """Say that a calibration was made for a smaller index."""
+    remark = calibrated.remark(config, index)
+    if remark is not None:
+        say(remark)
 
 
 def compare_all(
@@ -146,8 +154,16 @@ class Rules:
 
 
 def rules_of(config: Config, meta: IndexMeta) -> Rules:
-    """The rules for an index."""
-    return Rules(verdicts.thresholds_for(meta.embedder.name), config.verify.candidates)
+    """The rules for an index.
+
+    Raises:
+        ConfigError: A calibration is configured that was made with other settings.
+    """
+    return Rules(
+        verdicts.thresholds_for(meta.embedder.name),
+        config.verify.candidates,
+        calibrated.limits_of(config, meta),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,26 +26,39 @@ class PairCache:
 
     def get(self, a: IndexedCase, b: IndexedCase) -> Verified | None:
         """What was said about (a, b), or None."""
-        if self._connection is None:
-            return None
-        with suppress(sqlite3.Error, ValueError, TypeError):
-            query = "SELECT found FROM pairs WHERE pair = ?"
-            row = self._connection.execute(query, (self._key(a, b),)).fetchone()
-            return None if row is None else Verified(**json.loads(row[0]))
+        with suppress(ValueError, TypeError):
+            text = self.recall(a.content, b.content)
+            return None if text is None else Verified(**json.loads(text))
         return None
 
     def put(self, a: IndexedCase, b: IndexedCase, found: Verified) -> None:
         """Remember it, unless other voxels could still decide."""
-        if self._connection is None or not found.decided:
-            return
-        text = json.dumps(dataclasses.asdict(found), sort_keys=True)
-        with suppress(sqlite3.Error):
-            self._connection.execute(
-                "INSERT OR REPLACE INTO pairs VALUES (?, ?)", (self._key(a, b), text)
+        if found.decided:
+            self.remember(
+                json.dumps(dataclasses.asdict(found), sort_keys=True), a.content, b.content
             )
 
-    def _key(self, a: IndexedCase, b: IndexedCase) -> str:
-        text = "\0".join((self._salt, a.content, b.content))
+    def recall(self, *what: str) -> str | None:
+        """The text that was remembered under a name, or None."""
+        if self._connection is None:
+            return None
+        with suppress(sqlite3.Error):
+            query = "SELECT found FROM pairs WHERE pair = ?"
+            row = self._connection.execute(query, (self._key(what),)).fetchone()
+            return None if row is None else str(row[0])
+        return None
+
+    def remember(self, text: str, *what: str) -> None:
+        """Remember a text under a name of some parts."""
+        if self._connection is None:
+            return
+        with suppress(sqlite3.Error):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO pairs VALUES (?, ?)", (self._key(what), text)
+            )
+
+    def _key(self, what: tuple[str, ...]) -> str:
+        text = "\0".join((self._salt, *what))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -5,14 +5,15 @@ of slices; `draw` and `terminal` show a pair.
 """
 
 from dvdup.verify.exact import Same, same_values
-from dvdup.verify.judge import Judged, judge
+from dvdup.verify.judge import Judged, judge, measure
 from dvdup.verify.order import Line, align, fitting
 from dvdup.verify.picture import Matrix, draw, matrix_of, terminal
 from dvdup.verify.scans import Evidence, Scan, compare
-from dvdup.verify.verdict import RULES, Decision, Found, Limits, decide, strength
+from dvdup.verify.verdict import RULES, STRENGTH, Decision, Found, Limits, decide, reach, strength
 
 __all__ = [
     "RULES",
+    "STRENGTH",
     "Decision",
     "Evidence",
     "Found",
@@ -29,6 +30,8 @@ __all__ = [
     "fitting",
     "judge",
     "matrix_of",
+    "measure",
+    "reach",
     "same_values",
     "strength",
     "terminal",

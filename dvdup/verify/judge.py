@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from dvdup.verify.done import Done, what_was_done
 from dvdup.verify.exact import same_values
 from dvdup.verify.grid import make_grid
 from dvdup.verify.scans import FINE_SIDE, Evidence, Scan, compare, usable_extent
-from dvdup.verify.verdict import Decision, Found, Limits, decide, is_open
+from dvdup.verify.verdict import Decision, Found, Limits, decide, is_open, reach
 
 Full = Callable[[], tuple[Scan, Scan]]
 """Reads both scans at full resolution; called at most once, and only where it matters."""
@@ -67,6 +69,27 @@ def judge(a: Scan, b: Scan, full: Full | None = None, limits: Limits | None = No
     if decision.verdict is not None and found.evidence is not None:
         done = _done(a, b, found.evidence)
     return Judged(decision, found.evidence, done)
+
+
+def measure(a: Scan, b: Scan, full: Full | None = None, limits: Limits | None = None) -> float:
+    """The highest threshold at which `judge` would call a pair a copy by its structures.
+
+    Args:
+        a: As for `judge`.
+        b: As for `judge`.
+        full: As for `judge`.
+        limits: The constants as shipped.
+
+    Returns:
+        A strength; -inf for pairs that no threshold would make copies.
+    """
+    coarse = compare(a, b)
+    if coarse is None or coarse.final or reach(coarse, None, limits) == -np.inf:
+        return reach(coarse, None, limits)
+    if full is not None and not (a.full and a.exact and b.full and b.exact):
+        a, b = full()
+    fine = compare(a, b, FINE_SIDE, coarse.place) if a.full and b.full else None
+    return reach(coarse, fine, limits)
 
 
 def _worth_reading(found: Found, limits: Limits) -> bool:

@@ -13,7 +13,7 @@ agree there almost as well as copies do.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,9 @@ import numpy as np
 from dvdup.records import Verdict
 from dvdup.verify.exact import Same
 from dvdup.verify.scans import Evidence
+
+STRENGTH = 1
+"""Grows when the same pair gets another strength: thresholds fitted before mean nothing then."""
 
 _MOST = 0.995  # correlations above are equal to it: what is left is interpolation
 
@@ -52,6 +55,16 @@ class Limits:
     def describe(self) -> dict[str, Any]:
         """For the settings of a report."""
         return asdict(self)
+
+    def with_copy(self, copy: float) -> Limits:
+        """Another threshold; what a coarse grid decides keeps its distance to it."""
+        moved = copy - self.copy
+        return replace(
+            self,
+            copy=copy,
+            clear_copy=self.clear_copy + moved,
+            stranger=min(self.stranger, self.stranger + moved),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +114,34 @@ def decide(found: Found, limits: Limits | None = None) -> Decision:
     limits = limits or Limits()
     rule = next(rule for rule in RULES if rule.applies(found, limits))
     return Decision(rule.verdict, rule.name, _confidence(rule, found, limits), _reason(rule, found))
+
+
+def reach(coarse: Evidence | None, fine: Evidence | None, limits: Limits | None = None) -> float:
+    """The highest `Limits.copy`, set by `with_copy`, at which a pair is still called a copy.
+
+    Args:
+        coarse: What the first comparison found.
+        fine: What the finer one found; None where the first was final or no other is to be had.
+        limits: The constants as shipped.
+
+    Returns:
+        A strength; -inf where too little was compared.
+    """
+    limits = limits or Limits()
+    alone = _reach(coarse, limits)
+    if coarse is None or coarse.final or fine is None or alone == -np.inf:
+        return alone
+    most, rough = _reach(fine, limits), strength(coarse)
+    if rough < limits.stranger:  # a finer look is taken only where this is not clearly a stranger
+        most = min(most, rough + limits.copy - limits.stranger)
+    return max(alone, most)
+
+
+def _reach(evidence: Evidence | None, limits: Limits) -> float:
+    """The same for one comparison."""
+    if evidence is None or not _enough(evidence, limits):
+        return -np.inf
+    return strength(evidence) - (0.0 if evidence.final else limits.clear_copy - limits.copy)
 
 
 def is_open(evidence: Evidence | None, limits: Limits | None = None) -> bool:
