@@ -59,7 +59,18 @@ SAMPLES = {
     "report.within": ("true", "1", True),
     "store.commit_rows": ("9", "9", 9),
     "store.commit_seconds": ("1.5", "1.5", 1.5),
+    "calibration.threshold": ("4.5", None, 4.5),
+    "calibration.budget": ("0.001", None, 0.001),
+    "calibration.embedder": ('"builtin"', None, "builtin"),
+    "calibration.weights": ('"abc"', None, "abc"),
+    "calibration.recipe": ('"def"', None, "def"),
+    "calibration.strength": ("1", None, 1),
+    "calibration.candidates": ("5", None, 5),
+    "calibration.cases": ("50", None, 50),
+    "calibration.null_cases": ("40", None, 40),
 }  # fmt: skip
+
+CALIBRATION = {key: text for key, (text, *_) in SAMPLES.items() if key.startswith("calibration.")}
 
 
 def in_file(key: str, text: str) -> str:
@@ -81,7 +92,11 @@ def test_default_without_any_source(tmp_path, key):
 @pytest.mark.parametrize("key", SAMPLES)
 def test_from_the_file(tmp_path, write, key):
     text, _, expected = SAMPLES[key]
-    write(in_file(key, text))
+    others = CALIBRATION.items() if key in CALIBRATION else ()  # holds as a whole only
+    write(
+        in_file(key, text)
+        + "".join(f"{k.rpartition('.')[2]} = {v}\n" for k, v in others if k != key)
+    )
     assert value_of(load(tmp_path), key) == expected
 
 
@@ -328,3 +343,24 @@ def test_the_default_fails_on_partial_and_declared_subjects(tmp_path):
     assert found.fails("partial", "slices")
     assert found.fails("same-subject", "declared")
     assert not found.fails("same-subject", "inferred")
+
+
+def test_a_calibration_holds_as_a_whole_only(tmp_path, write):
+    write("[calibration]\nthreshold = 4.5\n")
+    with pytest.raises(ConfigError, match="has no embedder; run `dvdup calibrate` again"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "declares"),
+    [(None, False), ("", True), ('embedder = "thumbnail"\n', True), ("calibration", False),
+     ("both", True)],
+)  # fmt: skip
+def test_a_calibration_alone_declares_no_dataset(tmp_path, write, text, declares):
+    table = "[calibration]\n" + "".join(
+        f"{key.rpartition('.')[2]} = {value}\n" for key, value in CALIBRATION.items()
+    )
+    known = {"calibration": table, "both": "jobs = 1\n" + table}
+    if text is not None:
+        write(known.get(text, text))
+    assert load(tmp_path).declares is declares

@@ -69,6 +69,8 @@ def test_every_setting_stands_in_the_file_and_its_comment_can_be_taken_away():
     ]
     table = tomllib.loads("\n".join(opened))
     for setting in settings_table():
+        if setting.key.startswith("calibration."):
+            continue  # written by `dvdup calibrate`
         value = table
         for name in setting.key.split("."):
             value = value[name]
