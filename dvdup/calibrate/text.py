@@ -35,14 +35,14 @@ def _rows(result: Result) -> Iterator[tuple[str, str, str]]:
     spread = f" ({fitted.threshold.low:.2f} to {fitted.threshold.high:.2f})"
     yield "threshold", f"{result.before:.2f}", f"{result.threshold:.2f}{spread}"
     yield (
-        "false alarms in 1,000 cases, expected",
+        "false alarms in 1,000",
         f"{1000 * fitted.before.expected:.2g}",
         f"{1000 * fitted.after.expected:.2g}",
     )
-    yield "  counted, per cent", _percent(fitted.before.alarms), _percent(fitted.after.alarms)
+    yield "  counted, %", _percent(fitted.before.alarms), _percent(fitted.after.alarms)
     for number, level in enumerate(LEVELS):
         before, after = (each.found[number] for each in (fitted.before, fitted.after))
-        yield f"{level} copies found, per cent", _percent(before), _percent(after)
+        yield f"{level} copies found, %", _percent(before), _percent(after)
 
 
 def _percent(rate: Rate | None) -> str:
