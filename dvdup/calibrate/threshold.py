@@ -22,6 +22,7 @@ _TAIL = 0.2  # share of the strangers that the tail is fitted to ...
 _LEAST = 10  # ... and how many at least
 _PARETO = 30  # points from which the shape of the tail can be told
 _REGULAR = 0.5  # shapes up to here either way, where maximum likelihood can be trusted
+_STEP = 1e-3  # strengths closer than this are equal; a stored threshold has three places
 _BOOTSTRAP = 1000
 _REFITS = 200  # bootstrap samples in which the threshold is fitted anew
 
@@ -129,16 +130,21 @@ def is_extrapolated(budget: float, n: int) -> bool:
 def for_budget(budget: float) -> Callable[[Sample], float]:
     """A rule that gives the lowest threshold whose false-alarm rate is within a budget.
 
-    Of what was seen as far as that can tell, else from the tail, but never below what all
-    strangers but one stay under: so a smaller budget never gives a lower threshold.
+    Of the strangers that were seen as far as they can tell; else from their tail, but above all of
+    them. So a smaller budget never gives a lower threshold, and copies have no say.
     """
 
     def fit(sample: Sample) -> float:
-        stranger = sample.stranger[~sample.edited]
-        if not is_extrapolated(budget, len(stranger)):
-            return statistics.at_specificity(sample, 1 - budget)
-        least = statistics.at_specificity(sample, 1 - 1 / len(stranger))
-        return max(least, fit_tail(stranger).threshold(budget))
+        stranger = np.sort(sample.stranger[~sample.edited])[::-1]
+        above_all = float(stranger[0]) + _STEP
+        if is_extrapolated(budget, len(stranger)):
+            return max(above_all, fit_tail(stranger).threshold(budget))
+        highest_silent = stranger[int(budget * len(stranger) + 1e-9)]
+        alarming = stranger[stranger > highest_silent]
+        if alarming.size == 0:  # several share the first place
+            return above_all
+        low = highest_silent if np.isfinite(highest_silent) else alarming[-1]
+        return float((low + alarming[-1]) / 2)
 
     return fit
 

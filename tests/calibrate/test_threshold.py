@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dvdup.bench import statistics
@@ -19,6 +19,7 @@ STRANGERS = st.lists(
 ).filter(lambda values: np.isfinite(values).sum() >= 10)
 
 
+@settings(deadline=None)
 @given(STRANGERS, st.lists(st.floats(1e-6, 0.9), min_size=2, max_size=5))
 def test_a_smaller_budget_never_gives_a_lower_threshold(values, budgets):
     found = sample_of(values)
@@ -26,10 +27,22 @@ def test_a_smaller_budget_never_gives_a_lower_threshold(values, budgets):
     assert all(a >= b - 1e-9 for a, b in pairwise(fitted))
 
 
+@settings(deadline=None)
 @given(STRANGERS, st.floats(1e-6, 0.9))
 def test_the_budget_is_kept_by_what_was_seen(values, budget):
     chosen = for_budget(budget)(sample_of(values))
     assert (np.array(values) >= chosen).mean() <= max(budget, 1 / len(values)) + 1e-9
+
+
+def test_copies_have_no_say(strengths):
+    found = strengths(50)
+    better = dataclasses.replace(found, copy=found.copy + 1)
+    for budget in (0.001, 0.1):
+        one, two = (fit(each, budget, 5.0, 0).threshold for each in (found, better))
+        assert one == two
+    shared = [*np.linspace(1, 3, 40), 4.0, 4.0]  # the best stranger of two cases is each other
+    assert 4 < for_budget(1 / 40)(sample_of(shared)) < 4.01
+    assert 2.9 < for_budget(2 / 40)(sample_of(shared)) < 4
 
 
 def sample_of(values):
@@ -38,6 +51,7 @@ def sample_of(values):
     ).sample()
 
 
+@settings(deadline=None)
 @given(st.integers(30, 5000), st.floats(1e-5, 0.5))
 def test_extrapolated_only_where_the_cases_cannot_show_it(n, budget):
     assert is_extrapolated(budget, n) == (budget < (1 - 1e-9) / n)

@@ -6,7 +6,7 @@ import os
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dvdup.config.edit import put_table, with_table
@@ -55,6 +55,7 @@ def test_again_changes_nothing():
     assert with_table(once, ("calibration",), VALUES, REMARK) == once
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(

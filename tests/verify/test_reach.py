@@ -6,7 +6,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dvdup import verify
@@ -35,6 +35,7 @@ def says_copy(coarse: Evidence, fine: Evidence | None, limits: Limits) -> bool:
 MIDDLE = st.floats(0.0, 0.99)
 
 
+@settings(deadline=None)
 @given(MIDDLE, MIDDLE, st.booleans(), st.booleans(), st.floats(1.0, 8.0))
 def test_reach_is_the_highest_threshold_at_which_the_rules_say_copy(
     rough, sharp, coarse_final, fine_final, threshold
