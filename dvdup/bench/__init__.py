@@ -14,6 +14,7 @@ statistics    thresholds, rates, intervals
 
 from dvdup.bench.baselines import BASELINES
 from dvdup.bench.document import Document, from_json, schema, to_document, to_json
+from dvdup.bench.plan import Voxels
 from dvdup.bench.plots import draw
 from dvdup.bench.run import Hooks, Options, measure
 from dvdup.bench.tables import FORMATS, demand_format, markdown, render
@@ -24,6 +25,7 @@ __all__ = [
     "Document",
     "Hooks",
     "Options",
+    "Voxels",
     "demand_format",
     "draw",
     "from_json",

@@ -8,10 +8,12 @@ from dvdup.verify.exact import Same, same_values
 from dvdup.verify.judge import Judged, judge
 from dvdup.verify.order import Line, align, fitting
 from dvdup.verify.picture import Matrix, draw, matrix_of, terminal
-from dvdup.verify.scans import Evidence, Scan, compare
-from dvdup.verify.verdict import RULES, Decision, Found, Limits, decide, strength
+from dvdup.verify.scans import Evidence, Scan, compare, of_proxy
+from dvdup.verify.steps import ALL, Steps
+from dvdup.verify.verdict import RULES, Decision, Found, Limits, decide, score, strength
 
 __all__ = [
+    "ALL",
     "RULES",
     "Decision",
     "Evidence",
@@ -22,6 +24,7 @@ __all__ = [
     "Matrix",
     "Same",
     "Scan",
+    "Steps",
     "align",
     "compare",
     "decide",
@@ -29,7 +32,9 @@ __all__ = [
     "fitting",
     "judge",
     "matrix_of",
+    "of_proxy",
     "same_values",
+    "score",
     "strength",
     "terminal",
 ]

@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from dvdup.verify.grid import Grid, covered, resampled, smoothed
+from dvdup.verify.steps import ALL, Steps
 
 FINE, MIDDLE = 0.6, 1.2
 """Widths of the bands: sigma of the narrower gaussian, in voxels of the comparison."""
@@ -53,7 +54,9 @@ NOTHING = Agreement(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0)
 """Where the scans do not overlap, or hold nothing in common to look at."""
 
 
-def agreement(a: Grid, b: Grid, place: np.ndarray, width_mm: float) -> Agreement:
+def agreement(
+    a: Grid, b: Grid, place: np.ndarray, width_mm: float, steps: Steps = ALL
+) -> Agreement:
     """Compare b, brought onto a, with a.
 
     Args:
@@ -61,6 +64,7 @@ def agreement(a: Grid, b: Grid, place: np.ndarray, width_mm: float) -> Agreement
         b: The other.
         place: float64 (4, 4), mm of a to mm of b.
         width_mm: Both are smoothed to voxels of this width.
+        steps: Which steps are taken.
     """
     ours = smoothed(a, width_mm)
     whole_b = smoothed(b, width_mm)
@@ -69,7 +73,7 @@ def agreement(a: Grid, b: Grid, place: np.ndarray, width_mm: float) -> Agreement
     if usable.sum() < min(_FEWEST, usable.size // 4):
         return NOTHING
     voxel = np.minimum(width_mm / a.spacing, 8.0)
-    curves = grey_curves(ours[usable], theirs[usable])
+    curves = grey_curves(ours[usable], theirs[usable]) if steps.greys else SAME_GREYS
     mapped = curves.of_a(ours), curves.of_b(theirs)
     gap = sharpness_gap(*mapped, usable)
     mapped = blurred(mapped[0], gap), blurred(mapped[1], -gap)
@@ -106,6 +110,10 @@ class Curves:
     def _mapped(self, values: np.ndarray) -> np.ndarray:
         mapped: np.ndarray = np.interp(values, self.levels, self.means).astype(np.float32)
         return mapped
+
+
+SAME_GREYS = Curves(np.array([0.0, 1.0]), np.array([0.0, 1.0]), maps_a=True)
+"""Grey values stay what they are."""
 
 
 def grey_curves(ours: np.ndarray, theirs: np.ndarray) -> Curves:
