@@ -10,6 +10,7 @@ or covered with noise still agrees in the coarser of the two bands.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -151,8 +152,12 @@ def _means_by_level(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return middles, means, explained
 
 
+@lru_cache(maxsize=4)  # the grids of one pair
 def structured(grid: Grid) -> np.ndarray:
-    """Bool (X, Y, Z): False in padding, which is even and at the bottom of the range."""
+    """Bool (X, Y, Z): False in padding, which is even and at the bottom of the range.
+
+    Not to be written to.
+    """
     from scipy import ndimage
 
     flat: np.ndarray = ndimage.maximum_filter(grid.values, 3) < _EVEN
