@@ -88,8 +88,8 @@ def search(a: Grid, b: Grid, linears: Sequence[np.ndarray], side: int = SIDE) ->
     fixed = _turned(_cubic(a, step), np.eye(3))
     cubic = _cubic(b, step)
     movings = [_turned(cubic, linear) for linear in linears]
-    longest = [max(cube.values.shape[i] for cube in movings) for i in range(3)]
-    shape = _fast([n + m for n, m in zip(fixed.values.shape, longest, strict=True)])
+    sizes = [_period(fixed.values.shape, cube.values.shape) for cube in movings]
+    shape = _fast(np.max(sizes, axis=0).tolist())
     spectra = _spectra(fixed, shape)
     overlaps = _Overlaps(spectra, shape)
     starts = [
@@ -133,6 +133,10 @@ def _turned(cubic: Grid, linear: np.ndarray) -> _Cubes:
     back = np.linalg.inv(linear)
     step = cubic.spacing[0]
     middle = cubic.origin + (cubic.extent - step) / 2
+    if np.isin(linear, (-1, 0, 1)).all():
+        values = _rearranged(cubic.values, linear)
+        first = back @ middle - (np.array(values.shape) - 1) / 2 * step
+        return _Cubes(values - values.mean(), np.ones_like(values), first, True)
     half = np.abs(back) @ (cubic.extent / 2)
     n = np.maximum(1, np.ceil(2 * half / step - 1e-6)).astype(int)
     empty = np.broadcast_to(np.float32(0), tuple(n))
@@ -144,6 +148,26 @@ def _turned(cubic: Grid, linear: np.ndarray) -> _Cubes:
         inside = ~inside
     values = (values - values[inside].mean()) * inside
     return _Cubes(values, inside.astype(np.float32), on.origin, bool(inside.all()))
+
+
+def _rearranged(values: np.ndarray, linear: np.ndarray) -> np.ndarray:
+    """Axes exchanged and flipped; `linear` holds one 1 or -1 in each row and column."""
+    axes = np.abs(linear).argmax(axis=0)
+    signs = linear[axes, range(3)].astype(int).tolist()
+    turned = values.transpose(axes)[tuple(slice(None, None, sign) for sign in signs)]
+    return np.ascontiguousarray(turned)
+
+
+def _period(fixed: Sequence[int], moving: Sequence[int]) -> list[int]:
+    """Voxels along each axis after which shifts may repeat.
+
+    Where two shifts fall together both overlap by less than `_LEAST_OVERLAP`, even added up, so
+    that neither is looked at.
+    """
+    return [
+        n + m - max(0, int(_LEAST_OVERLAP * min(n, m)) - 1)
+        for n, m in zip(fixed, moving, strict=True)
+    ]
 
 
 def _fast(shape: Sequence[int]) -> tuple[int, ...]:
