@@ -51,9 +51,9 @@ def by_information(
     Returns:
         float64 (4, 4), refined; as given if nothing overlaps.
     """
-    method = _method(a, b, samples=4000)
+    method = _method(a, b, samples=2000)
     method.SetMetricAsMattesMutualInformation(_BINS)
-    method.SetOptimizerAsRegularStepGradientDescent(step_mm, step_mm / 100, 40, 0.6, 1e-8)
+    method.SetOptimizerAsRegularStepGradientDescent(step_mm, step_mm / 100, 40, 0.5, 1e-8)
     return _run(method, a, b, values, place)
 
 
