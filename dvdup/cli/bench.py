@@ -44,7 +44,7 @@ _WHAT = (
     ),
     click.option(
         "--variants/--no-variants",
-        help="Measure dvdup's own score with query variants too (mirrors, turns, zooms).",
+        help="Measure the lead with query variants too (mirrors, turns, zooms).",
     ),
     click.option(
         "--verified",
