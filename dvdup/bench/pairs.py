@@ -7,7 +7,7 @@ import numpy as np
 from dvdup import verify
 from dvdup.bench.database import Database
 from dvdup.bench.scans import Scan
-from dvdup.bench.shelf import Shelf, proxies
+from dvdup.bench.shelf import Proxies, Shelf, proxies
 from dvdup.records import Embedded
 from dvdup.verify import Judged, Steps
 
@@ -25,7 +25,7 @@ class Pairs:
             shelf: Their voxels.
         """
         self._scan, self._rows, self._database, self._shelf = scan, rows, database, shelf
-        self._proxies: tuple[verify.Scan, ...] | None = None
+        self._proxies: Proxies | None = None
         self._scores: dict[tuple[int, Steps], float] = {}
 
     def score(self, case: int, steps: Steps) -> float:
@@ -35,30 +35,32 @@ class Pairs:
         return self._scores[case, steps]
 
     def _judged(self, case: int, steps: Steps) -> Judged:
-        i, k = self._channels(case)
         if self._proxies is None:
             self._proxies = proxies(self._scan)
+        ours, theirs = self._proxies, self._shelf.proxies(case)
+        one, other = self._channels(case)
+        i, k = ours.numbers.index(one), theirs.numbers.index(other)
 
         def full() -> tuple[verify.Scan, verify.Scan]:
-            other = self._shelf.scan(case)
-            return (
-                verify.Scan(self._scan.channels[i], self._scan.spacing),
-                verify.Scan(other.channels[k], other.spacing),
+            scans = self._scan, self._shelf.scan(case)
+            a, b = (
+                verify.Scan(scan.channels[place], scan.spacing)
+                for scan, place in zip(scans, (i, k), strict=True)
             )
+            return a, b
 
-        return verify.judge(self._proxies[i], self._shelf.proxies(case)[k], full, steps=steps)
+        return verify.judge(ours.channels[i], theirs.channels[k], full, steps=steps)
 
     def _channels(self, case: int) -> tuple[int, int]:
-        """The two channels whose slices are most alike, as places among the voting ones."""
+        """The numbers of the two channels whose slices are most alike."""
         rows = slice(*self._database.starts[case : case + 2])
         channel = self._database.channel[rows]
-        best, found = -np.inf, (0, 0)
+        best, found = -np.inf, (int(self._rows.channel[0]), int(channel[0]))
         for one in np.unique(self._rows.channel).tolist():
             ours = self._rows.embedding[self._rows.channel == one]
             for other in np.unique(channel).tolist():
                 theirs = self._database.embedding[rows][channel == other]
                 alike = float((ours @ theirs.T).max(axis=1).mean())
                 if alike > best:
-                    places = self._scan.numbers, self._shelf.scan(case).numbers
-                    best, found = alike, (places[0].index(one), places[1].index(other))
+                    best, found = alike, (one, other)
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from dvdup import verify, voxels
@@ -13,6 +14,16 @@ T = TypeVar("T")
 
 _FULL = 512 << 20  # bytes of scans
 _SMALL = 128 << 20  # bytes of proxies: more than 500 of them
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proxies:
+    """What the index holds of the voxels of a scan."""
+
+    channels: tuple[verify.Scan, ...]
+    """The voting ones."""
+    numbers: tuple[int, ...]
+    """The number of each in the file."""
 
 
 class Shelf:
@@ -31,7 +42,7 @@ class Shelf:
         self._scans = _Recent(read, lambda scan: sum(each.nbytes for each in scan.channels), most)
         self._proxies = _Recent(
             lambda code: proxies(self.scan(code)),
-            lambda small: sum(each.values.nbytes for each in small),
+            lambda small: sum(each.values.nbytes for each in small.channels),
             most_small,
         )
 
@@ -39,16 +50,19 @@ class Shelf:
         """A scan at full resolution."""
         return self._scans.get(code)
 
-    def proxies(self, code: int) -> tuple[verify.Scan, ...]:
-        """A scan as the index has it, a channel each."""
+    def proxies(self, code: int) -> Proxies:
+        """A scan as the index has it."""
         return self._proxies.get(code)
 
 
-def proxies(scan: Scan) -> tuple[verify.Scan, ...]:
+def proxies(scan: Scan) -> Proxies:
     """The proxy of each voting channel."""
-    return tuple(
-        verify.of_proxy(voxels.proxy(values), values.shape, scan.spacing)
-        for values in scan.channels
+    return Proxies(
+        tuple(
+            verify.of_proxy(voxels.proxy(values), values.shape, scan.spacing)
+            for values in scan.channels
+        ),
+        scan.numbers,
     )
 
 

@@ -89,6 +89,22 @@ def test_the_channels_that_are_most_alike_are_compared(judged):
     assert theirs.values is other.channels[0]
 
 
+def test_a_proxy_at_hand_spares_reading_the_scan(judged):
+    read = []
+
+    def bring(code: int) -> Scan:
+        read.append(code)
+        return scan(1)
+
+    shelf = Shelf(bring, most=1)
+    database = join([np.eye(2, dtype=np.float32)] * 2)
+    for seed in range(3):
+        query = Pairs(scan(seed), rows([ONE], [0]), database, shelf)
+        query.score(0, ALL)
+        query.score(1, ALL)
+    assert read == [0, 1]
+
+
 def test_the_shelf_keeps_what_was_used_last():
     read = []
 
@@ -106,4 +122,4 @@ def test_the_shelf_keeps_what_was_used_last():
 def test_a_scan_bigger_than_the_shelf_is_still_given():
     shelf = Shelf(scan, most=1, most_small=1)
     assert np.array_equal(shelf.scan(3).channels[0], scan(3).channels[0])
-    assert np.array_equal(shelf.proxies(3)[0].values, voxels.proxy(scan(3).channels[0]))
+    assert np.array_equal(shelf.proxies(3).channels[0].values, voxels.proxy(scan(3).channels[0]))
