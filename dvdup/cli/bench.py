@@ -49,8 +49,8 @@ _WHAT = (
     click.option(
         "--verified",
         is_flag=True,
-        help="Measure what `dvdup diff` decides too, with the first embedder: about a second a "
-        "query.",
+        help="Measure what `dvdup diff` decides too, with the first embedder: a second or "
+        "two a query.",
     ),
     click.option(
         "--ablate",

@@ -52,8 +52,11 @@ ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
 def score(query: Query) -> np.ndarray:
     """The evidence of the voxels of every candidate, float64 (N,); others follow by their lead.
 
-    Candidates are the cases with the highest leads and the most similar one, as in a comparison of
-    two splits. dvdup calls those at `SHIPPED` or above copies.
+    Candidates are the cases with the highest leads and the most similar one. A comparison of two
+    splits looks for the candidates of the other side too, asks for a higher lead where high ones
+    are usual, and looks again, mirrored, turned and resized, at cases that found nobody; none of
+    this is done here. dvdup calls those at `SHIPPED` or above copies. Where there is nothing to
+    compare it falls back on the slices; here that is no copy.
     """
     ablation = ABLATIONS[query.without]
     lead = own.score(query)
