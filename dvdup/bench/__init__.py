@@ -8,22 +8,27 @@ edited (its source must be found, and nobody else). Thresholds for a person are 
 run           find scans, read, describe, ask, judge
 workers       what runs in parallel: edit, slice, embed, score
 aggregations  from slices to one score a case; a file each
+pairs         what the voxels of two scans say, for the aggregation `verified`
 statistics    thresholds, rates, intervals
 ```
 """
 
+from dvdup.bench.aggregations import ABLATIONS
 from dvdup.bench.baselines import BASELINES
 from dvdup.bench.document import Document, from_json, schema, to_document, to_json
+from dvdup.bench.plan import Voxels
 from dvdup.bench.plots import draw
 from dvdup.bench.run import Hooks, Options, measure
 from dvdup.bench.tables import FORMATS, demand_format, markdown, render
 
 __all__ = [
+    "ABLATIONS",
     "BASELINES",
     "FORMATS",
     "Document",
     "Hooks",
     "Options",
+    "Voxels",
     "demand_format",
     "draw",
     "from_json",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from dvdup.bench.scans import Scan
+from dvdup.verify import Steps
 
 NEVER = np.float32(-2.0)
 """Below every cosine: not compared."""
@@ -24,6 +25,8 @@ class Database:
     """float32 (M, D), rounded to float16."""
     starts: np.ndarray
     """int64 (N + 1,): the rows of case k are those from starts[k] to starts[k + 1]."""
+    channel: np.ndarray
+    """int16 (M,): the channel that a row is of."""
 
     @property
     def n_cases(self) -> int:
@@ -39,22 +42,41 @@ class Database:
         """Write it, whole or not at all."""
         part = file.with_name(file.name + ".part")
         with part.open("wb") as stream:
-            np.savez(stream, embedding=self.embedding.astype(np.float16), starts=self.starts)
+            np.savez(
+                stream,
+                embedding=self.embedding.astype(np.float16),
+                starts=self.starts,
+                channel=self.channel,
+            )
         part.replace(file)
 
     @staticmethod
     def load(file: Path) -> Database:
-        """Read it back."""
+        """Read it back.
+
+        Raises:
+            KeyError: It was written by a dvdup that kept less.
+        """
         with np.load(file) as found:
-            return Database(found["embedding"].astype(np.float32), found["starts"])
+            return Database(
+                found["embedding"].astype(np.float32), found["starts"], found["channel"]
+            )
 
 
-def join(parts: list[np.ndarray]) -> Database:
-    """A database from the rows (S, D) of each case."""
+def join(parts: Sequence[np.ndarray], channels: Sequence[np.ndarray] | None = None) -> Database:
+    """A database from the rows (S, D) of each case, and their channels (S,) if not all are 0."""
     starts = np.cumsum([0, *map(len, parts)])
     filled = [part for part in parts if len(part)]
     embedding = np.concatenate(filled) if filled else np.zeros((0, 1), np.float32)
-    return Database(embedding, starts)
+    channel = np.zeros(len(embedding), np.int16)
+    if channels:
+        channel = np.concatenate(channels).astype(np.int16)
+    return Database(embedding, starts, channel)
+
+
+def no_voxels(case: int, steps: Steps) -> float:
+    """Stands in where nobody looks at voxels."""
+    raise AssertionError("this query has no voxels")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +98,10 @@ class Query:
     database: Database
     scan: Callable[[], Scan]
     """The edited scan itself, for aggregations that look at voxels."""
+    verify: Callable[[int, Steps], float] = no_voxels
+    """`verify.score` of the query and a case, when some steps are taken."""
+    without: str = ""
+    """What is left out to see what it is worth: a name in `ABLATIONS`."""
 
     def by_channel(self, score: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Score each channel on its own and take the maximum.

@@ -12,8 +12,8 @@ from importlib.resources import files
 from typing import Any
 
 from dvdup import __version__
-from dvdup.bench.results import Rates, Result, Row
-from dvdup.bench.statistics import Rate
+from dvdup.bench.results import Counts, Rates, Result, Row, Shipped
+from dvdup.bench.statistics import Count, Rate
 from dvdup.errors import InputError
 
 SCHEMA = "dvdup/bench@1"
@@ -87,7 +87,29 @@ def _row(row: Row) -> dict[str, Any]:
         "positives": row.n_positives,
         "slices_per_second": None if speed is None else round(speed),
         "bytes_per_case": row.bytes_per_case,
+        **({"without": row.line.without} if row.line.without else {}),
+        **({"at_shipped_threshold": _shipped(row.shipped)} if row.shipped else {}),
     }
+
+
+def _shipped(found: Shipped) -> dict[str, Any]:
+    return {
+        "threshold": _rounded(found.threshold),
+        "sensitivity": _counts(found.sensitivity),
+        "specificity": _counts(found.specificity),
+        "wrong_case": _count(found.wrong_case),
+    }
+
+
+def _counts(counts: Counts) -> dict[str, Any]:
+    return {name: _count(count) for name, count in counts.items()}
+
+
+def _count(count: Count | None) -> dict[str, Any] | None:
+    """`count` queries out of `of`."""
+    if count is None:
+        return None
+    return {**(_rate(count.rate) or {}), "count": count.count, "of": count.of}
 
 
 def _rates(rates: Rates) -> dict[str, Any]:

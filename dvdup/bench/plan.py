@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dvdup import __version__, edits
-from dvdup.bench.aggregations import AGGREGATIONS
+from dvdup.bench.aggregations import ABLATIONS, AGGREGATIONS
 from dvdup.bench.describers import Method
 from dvdup.bench.scans import UNEDITED, Content
 from dvdup.edits import LEVELS
@@ -26,18 +26,22 @@ _VERSION = 1  # of the protocol: grows whenever the same scans get other queries
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the result: an aggregation over an index, with query variants or without."""
+    """One line of the result: an aggregation over an index, with or without this and that."""
 
     aggregation: str
     index: str = "exact"
     variants: bool = False
+    """Whether query variants are on."""
+    without: str = ""
+    """What is left out, a name in `ABLATIONS`."""
 
     @property
     def key(self) -> str:
         """Name in the records; changes with the version of the aggregation."""
         version = AGGREGATIONS[self.aggregation].version
         looks = "+variants" if self.variants else ""
-        return f"{self.aggregation}.{version}/{self.index}{looks}"
+        less = f"-{self.without}" if self.without else ""
+        return f"{self.aggregation}.{version}/{self.index}{looks}{less}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +129,35 @@ def _evenly(n: int) -> list[int]:
     return order
 
 
-def lines_for(method: Method, indexes: Sequence[str], variants: bool) -> tuple[Line, ...]:
+@dataclass(frozen=True, slots=True)
+class Voxels:
+    """Which comparisons of voxels are measured."""
+
+    verified: bool = False
+    """All steps."""
+    ablate: bool = False
+    """And with each left out."""
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """What is left out of one line each."""
+        return tuple(ABLATIONS) if self.ablate else ("",) if self.verified else ()
+
+
+NO_VOXELS = Voxels()
+"""None."""
+
+
+def lines_for(
+    method: Method, indexes: Sequence[str], variants: bool, voxels: Voxels
+) -> tuple[Line, ...]:
     """The lines that a method is measured in, in the order of the output."""
     found = []
     for row in AGGREGATIONS.values():
         if row.whole == method.sliced:
+            continue
+        if row.costly:
+            found += [Line(row.name, without=name) for name in voxels.without]
             continue
         found += [Line(row.name, index) for index in (indexes if row.approximate else ("exact",))]
         if variants and row.variants:

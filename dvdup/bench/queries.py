@@ -11,8 +11,10 @@ from dvdup.bench.aggregations import AGGREGATIONS
 from dvdup.bench.database import Database, Query
 from dvdup.bench.describers import Rows
 from dvdup.bench.nearest import Answers, Exact, ExactAnswers, NearestIndex
+from dvdup.bench.pairs import Pairs
 from dvdup.bench.plan import Line, Outcome
 from dvdup.bench.scans import Scan
+from dvdup.bench.shelf import Shelf
 
 
 class Asked:
@@ -24,6 +26,7 @@ class Asked:
         scan: Scan,
         database: Database,
         index: Callable[[str], NearestIndex],
+        shelf: Shelf,
     ) -> None:
         """Compare it with the database.
 
@@ -32,10 +35,12 @@ class Asked:
             scan: The edited scan it was made from.
             database: What it is asked against.
             index: Gives the index of a name over that database.
+            shelf: The voxels of that database.
         """
         exact = index("exact")
         assert isinstance(exact, Exact)
         self._rows, self._scan, self._database, self._index = rows, scan, database, index
+        self._pairs = Pairs(scan, rows.rows, database, shelf)
         self._answers: dict[str, Answers] = {}
         self._exact = exact.ask(rows.rows.embedding)
         self._looks = self._all_looks(exact)
@@ -74,6 +79,8 @@ class Asked:
             nearest=lambda k: answers.nearest(allowed, k),
             database=self._database,
             scan=lambda: self._scan,
+            verify=self._pairs.score,
+            without=line.without,
         )
 
     def _answered(self, index: str) -> Answers:

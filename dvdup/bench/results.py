@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from dvdup.bench import statistics
+from dvdup.bench.aggregations import AGGREGATIONS
 from dvdup.bench.plan import Line, Record
 from dvdup.bench.scans import UNEDITED
-from dvdup.bench.statistics import Rate, Sample
+from dvdup.bench.statistics import Count, Rate, Sample
 from dvdup.edits import COMPOSE, EDITS, LEVELS
 from dvdup.records import Unreadable
 
@@ -20,6 +21,7 @@ EVERYDAY = ("mild", "medium")
 _THRESHOLD_DRAWS = 200  # bootstrap samples in which a threshold is fitted anew
 
 Rates = Mapping[str, Rate | None]
+Counts = Mapping[str, Count | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,19 @@ class Youden:
     threshold: Rate
     sensitivity: Rate | None
     specificity: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """At the threshold that dvdup comes with, which was fitted on none of these scans."""
+
+    threshold: float
+    sensitivity: Counts
+    """By strength, as in `Row`."""
+    specificity: Counts
+    """`unedited` and `edited` queries without their person that raise no alarm."""
+    wrong_case: Count | None
+    """Alarms for a wrong case, of all positive queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,8 @@ class Row:
     n_positives: int
     slices_per_second: float | None
     bytes_per_case: int
+    shipped: Shipped | None = None
+    """Of a score by which dvdup itself decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +192,30 @@ def make_row(
         n_positives=int(edited.sum()),
         slices_per_second=slices_per_second,
         bytes_per_case=bytes_per_case,
+        shipped=_shipped(line, sample, answers.level, draws),
+    )
+
+
+def _shipped(line: Line, sample: Sample, level: np.ndarray, draws: np.ndarray) -> Shipped | None:
+    limit = AGGREGATIONS[line.aggregation].shipped
+    if limit is None:
+        return None
+    alarm, silent = sample.best >= limit, sample.stranger < limit
+
+    def over(found: np.ndarray, mask: np.ndarray) -> Count | None:
+        return statistics.count(found, mask, sample.person, draws)
+
+    return Shipped(
+        threshold=limit,
+        sensitivity={
+            name: over(alarm & sample.right, mask & sample.edited)
+            for name, mask in _strengths(level).items()
+        },
+        specificity={
+            "unedited": over(silent, ~sample.edited),
+            "edited": over(silent, sample.edited),
+        },
+        wrong_case=over(alarm & ~sample.right, sample.edited),
     )
 
 
@@ -215,4 +256,5 @@ def label(row: Row) -> str:
     parts = [row.embedder, row.line.aggregation]
     parts += [row.line.index] if row.line.index != "exact" else []
     parts += ["variants"] if row.line.variants else []
+    parts += [f"without {row.line.without}"] if row.line.without else []
     return " ".join(parts)

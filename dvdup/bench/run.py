@@ -17,10 +17,12 @@ from dvdup.bench.describers import find_method
 from dvdup.bench.groups import persons as find_persons
 from dvdup.bench.nearest import INDEXES, demand_index
 from dvdup.bench.plan import (
+    NO_VOXELS,
     QUICK_SCANS,
     Plan,
     Subjects,
     Task,
+    Voxels,
     choose_scans,
     key_of,
     lines_for,
@@ -54,6 +56,8 @@ class Options:
     quick: bool = False
     indexes: tuple[str, ...] = ("exact",)
     variants: bool = False
+    voxels: Voxels = NO_VOXELS
+    """Of the first embedder that works on slices."""
     seed: int = 0
     bootstrap: int = 1000
     timing: bool = True
@@ -112,6 +116,7 @@ def _jobs(workspace: Workspace, options: Options) -> tuple[Job, ...]:
         return recipe_of(workspace.config, EmbedderSpec("", "", 0, size))
 
     jobs = []
+    voxels = options.voxels
     for name in dict.fromkeys(options.embedders):
         loading = load_options(dataclasses.replace(workspace.config, embedder=name))
         method = find_method(name, recipe_for, loading)
@@ -119,11 +124,12 @@ def _jobs(workspace: Workspace, options: Options) -> tuple[Job, ...]:
             Job(
                 name,
                 method,
-                lines_for(method, options.indexes, options.variants),
+                lines_for(method, options.indexes, options.variants, voxels),
                 dataclasses.replace(loading, threads=1),
                 variants=options.variants and method.sliced,
             )
         )
+        voxels = NO_VOXELS if method.sliced else voxels
     return tuple(jobs)
 
 
@@ -200,7 +206,8 @@ class _Run:
             codes = range(len(setup.cases))
             found = dict(self._all(short, workers.describe, codes, "embedding"))
             for i, job in enumerate(missing):
-                join([found[code][i] for code in codes]).save(works[job.name].database_file)
+                parts, channels = zip(*(found[code][i] for code in codes), strict=True)
+                join(parts, channels).save(works[job.name].database_file)
         jobs = tuple(
             dataclasses.replace(job, database_file=works[job.name].database_file)
             for job in setup.jobs

@@ -45,6 +45,15 @@ class Sample:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A share, and what it was counted from."""
+
+    rate: Rate
+    count: int
+    of: int
+
+
 Fit = Callable[[Sample], float]
 
 
@@ -148,6 +157,12 @@ def rate(hit: np.ndarray, mask: np.ndarray, person: np.ndarray, draws: np.ndarra
         draws: (B, P), from `resampled`.
     """
     return worst([(hit, mask)], person, draws)
+
+
+def count(hit: np.ndarray, mask: np.ndarray, person: np.ndarray, draws: np.ndarray) -> Count | None:
+    """As `rate`, with the numbers of queries."""
+    found = rate(hit, mask, person, draws)
+    return None if found is None else Count(found, int((hit & mask).sum()), int(mask.sum()))
 
 
 def worst(

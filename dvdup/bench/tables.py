@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import StringIO
 from types import MappingProxyType
 from typing import Any
@@ -42,7 +42,12 @@ def table(document: Document, width: int, color: bool) -> str:
     for embedder, rows in _by_embedder(document):
         console.print()
         console.print(_title(embedder, rows), style="bold", markup=False)
-        console.print(_grid(rows))
+        console.print(_grid(_HEAD, [_cells(row) for row in rows]))
+        for row in _shipped(rows):
+            if not row.get("without"):
+                console.print()
+                console.print(_at_shipped(row), markup=False)
+                console.print(_grid(("", "per cent", "95 %", "queries"), _shipped_lines(row)))
         for sentence in _weakest(rows):
             console.print(sentence, style="dim", markup=False)
     console.print()
@@ -55,7 +60,9 @@ LEGEND = (
     "sum, over mild and medium edits. Then sensitivity at the threshold for specificity 99, by "
     "strength and over all edits (95 % interval over persons), and the specificity it reached. "
     "Thresholds are fitted on other persons; specificity is the worse of unedited and edited "
-    "negatives. wrong: alarms for a wrong case. first: the source ranks first, whatever its score."
+    "negatives. wrong: alarms for a wrong case. first: the source ranks first, whatever its score. "
+    "dvdup is the lead that ranks candidates, verified what dvdup diff decides about them, -x the "
+    "same without step x."
 )
 
 
@@ -91,37 +98,73 @@ def _title(embedder: str, rows: list[Row]) -> str:
     return embedder if speed is None else f"{embedder}, {speed:,} slices/s"
 
 
-def _grid(rows: list[Row]) -> Any:
+_HEAD = ("score", "Youden", "spec", *LEVELS, "all", "spec", "wrong", "first")
+
+
+def _grid(head: Sequence[str], lines: list[list[str]]) -> Any:
     from rich.table import Table
 
     grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="")
-    for i, title in enumerate(
-        ("score", "Youden", "spec", *LEVELS, "all", "spec", "wrong", "first")
-    ):
+    for i, title in enumerate(head):
         grid.add_column(title, justify="left" if i == 0 else "right", no_wrap=True)
-    for row in rows:
-        grid.add_row(*_cells(row))
+    for line in lines:
+        grid.add_row(*line)
     return grid
 
 
 def _cells(row: Row) -> list[str]:
     at = row["sensitivity_at_specificity_99"]
     youden = row["youden"]
-    interval = at["all"]
-    whole = _share(interval)
-    if interval is not None:
-        low, high = (100 * bound for bound in interval["ci"])
-        whole += f" ({low:.0f}-{high:.0f})"
     return [
-        score_name(row),
+        f"-{row['without']}" if row.get("without") else score_name(row),
         _share(youden["sensitivity"]),
         _share(youden["specificity"]),
         *(_share(at[level]) for level in LEVELS),
-        whole,
+        _with_interval(at["all"]),
         _share(at["specificity"]),
         _share(row["wrong_case_rate"]),
         _share(row["first"]),
     ]
+
+
+def _shipped(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if "at_shipped_threshold" in row]
+
+
+def _at_shipped(row: Row) -> str:
+    threshold = row["at_shipped_threshold"]["threshold"]
+    return f"{score_name(row)} at {threshold:g}, the threshold that dvdup comes with:"
+
+
+def _shipped_rates(row: Row) -> dict[str, dict[str, Any] | None]:
+    """What there is to tell, in words."""
+    at = row["at_shipped_threshold"]
+    return {
+        **{f"{level} edits found": at["sensitivity"][level] for level in LEVELS},
+        "silent on unedited": at["specificity"]["unedited"],
+        "silent on edited": at["specificity"]["edited"],
+        "wrong case": at["wrong_case"],
+    }
+
+
+def _shipped_lines(row: Row) -> list[list[str]]:
+    return [
+        [what, _share(rate), _interval(rate), f"{rate['count']} of {rate['of']}"]
+        for what, rate in _shipped_rates(row).items()
+        if rate is not None
+    ]
+
+
+def _with_interval(rate: dict[str, Any] | None) -> str:
+    """In per cent, with the interval of 95 %."""
+    if rate is None:
+        return "-"
+    return f"{_share(rate)} ({_interval(rate)})"
+
+
+def _interval(rate: dict[str, Any]) -> str:
+    low, high = (100 * bound for bound in rate["ci"])
+    return f"{low:.0f}-{high:.0f}"
 
 
 def score_name(row: Row) -> str:
@@ -129,6 +172,7 @@ def score_name(row: Row) -> str:
     parts = [row["aggregation"]]
     parts += [row["index"]] if row["index"] != "exact" else []
     parts += ["variants"] if row["variants"] else []
+    parts += [f"-{row['without']}"] if row.get("without") else []
     return " ".join(parts)
 
 
@@ -152,14 +196,45 @@ def _weakest(rows: list[Row]) -> Iterator[str]:
 
 
 def markdown(document: Document) -> str:
-    """A table for a README."""
+    """Tables for a README."""
     head = ("embedder", "score", "Youden: sens. / spec.", *LEVELS, "all (95 %)", "spec.", "wrong")
-    lines = [*headline(document), "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    lines = []
     for row in document["rows"]:
         cells = _cells(row)
-        cells = [f"`{row['embedder']}`", cells[0], f"{cells[1]} / {cells[2]}", *cells[3:-1]]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        youden = f"{cells[1]} / {cells[2]}"
+        lines.append([f"`{row['embedder']}`", score_name(row), youden, *cells[3:-1]])
+    parts = [*headline(document), "", *_pipes(head, lines), *_shipped_markdown(document)]
+    return "\n".join(parts) + "\n"
+
+
+def _shipped_markdown(document: Document) -> Iterator[str]:
+    rows = _shipped(document["rows"])
+    if not rows:
+        return
+    head = ["embedder", "score"]
+    for what, rate in _shipped_rates(rows[0]).items():
+        head.append(what if rate is None else f"{what}, of {rate['of']}")
+    yield ""
+    yield "At the threshold that dvdup comes with (95 %):"
+    yield ""
+    lines = []
+    for row in rows:
+        *shares, wrong = _shipped_rates(row).values()
+        cells = [*map(_with_interval, shares), _number(wrong)]
+        lines.append([f"`{row['embedder']}`", score_name(row), *cells])
+    yield from _pipes(head, lines)
+
+
+def _number(rate: dict[str, Any] | None) -> str:
+    return "-" if rate is None else f"{rate['count']} ({_interval(rate)} %)"
+
+
+def _pipes(head: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A table in Markdown, line by line."""
+    yield f"| {' | '.join(head)} |"
+    yield "|---" * len(head) + "|"
+    for line in lines:
+        yield f"| {' | '.join(line)} |"
 
 
 FORMATS: Mapping[str, Callable[[Document, int, bool], str]] = MappingProxyType(

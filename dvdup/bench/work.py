@@ -49,8 +49,13 @@ class Work:
         return self.folder / "database.npz"
 
     def database(self) -> Database | None:
-        """The database, if an earlier run has finished it."""
-        return Database.load(self.database_file) if self.database_file.is_file() else None
+        """The database, if an earlier run has finished it and kept all that is needed."""
+        if not self.database_file.is_file():
+            return None
+        try:
+            return Database.load(self.database_file)
+        except KeyError:
+            return None
 
     def missing(self, task: Task, lines: Sequence[Line]) -> Task | None:
         """What of a task is still to be done, or None."""

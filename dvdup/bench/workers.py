@@ -25,6 +25,7 @@ from dvdup.bench.nearest import INDEXES, NearestIndex
 from dvdup.bench.plan import Line, Record, Task
 from dvdup.bench.queries import Asked, judge
 from dvdup.bench.scans import Content, Scan, content_of, read_scan
+from dvdup.bench.shelf import Shelf
 from dvdup.embedders import LoadOptions
 from dvdup.errors import ReadError
 from dvdup.pipeline.processes import spread, worker_processes
@@ -70,18 +71,24 @@ class Worker:
         self._describers: dict[str, Describer] = {}
         self._databases: dict[str, Database] = {}
         self._indexes: dict[tuple[str, str], NearestIndex] = {}
+        self.shelf = Shelf(self._read)
+        """Scans of the setup that queries are compared with."""
 
     def adopt(self, setup: Setup) -> None:
         """Take another setup of the same bench; what is loaded stays as far as it fits."""
         self.setup = setup
         self._databases.clear()
         self._indexes.clear()
+        self.shelf = Shelf(self._read)
+
+    def _read(self, code: int) -> Scan:
+        return read_scan(self.setup.root, self.setup.cases[code])
 
     def scan(self, code: int) -> Scan:
         """A scan of the setup, unedited."""
         case = self.setup.cases[code]
         if self._scan is None or self._scan[0] != case:
-            self._scan = (case, read_scan(self.setup.root, case))
+            self._scan = (case, self._read(code))
         return self._scan[1]
 
     def describer(self, job: Job) -> Describer:
@@ -123,10 +130,11 @@ def survey(worker: Worker, code: int) -> Surveyed:
         return Surveyed(None, f"{path}: too big for the memory of this machine")
 
 
-def describe(worker: Worker, code: int) -> list[np.ndarray]:
-    """The rows (S, D) of an unedited scan, one array a job."""
+def describe(worker: Worker, code: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The rows (S, D) of an unedited scan and their channels (S,), a pair a job."""
     scan = worker.scan(code)
-    return [worker.describer(job).describe(scan).rows.embedding for job in worker.setup.jobs]
+    found = [worker.describer(job).describe(scan).rows for job in worker.setup.jobs]
+    return [(rows.embedding, rows.channel) for rows in found]
 
 
 def ask(worker: Worker, order: tuple[Task, tuple[str, ...]]) -> list[tuple[str, Record]]:
@@ -145,7 +153,7 @@ def ask(worker: Worker, order: tuple[Task, tuple[str, ...]]) -> list[tuple[str, 
 
 def _record(worker: Worker, job: Job, task: Task, edit: str, edited: Scan) -> Record:
     rows = worker.describer(job).describe(edited, job.variants)
-    asked = Asked(rows, edited, worker.database(job), partial(worker.index, job))
+    asked = Asked(rows, edited, worker.database(job), partial(worker.index, job), worker.shelf)
     persons = np.array(worker.setup.persons)
     right = worker.setup.copies[task.scan]
     strangers = (persons != persons[task.scan]) & ~right

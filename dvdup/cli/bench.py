@@ -39,7 +39,18 @@ _WHAT = (
     ),
     click.option(
         "--variants/--no-variants",
-        help="Measure dvdup's own score with query variants too (mirrors, turns, zooms).",
+        help="Measure the lead with query variants too (mirrors, turns, zooms).",
+    ),
+    click.option(
+        "--verified",
+        is_flag=True,
+        help="Measure what `dvdup diff` decides too, with the first embedder: a second or "
+        "two a query.",
+    ),
+    click.option(
+        "--ablate",
+        is_flag=True,
+        help="The same again with each step of the verification left out.",
     ),
     click.option("--edits", metavar="NAMES", help="Only these edits, separated by commas."),
     click.option("--scans", type=click.IntRange(2), help="At most so many scans, whole persons."),
@@ -136,12 +147,13 @@ def bench(
 
 
 def _asked(workspace: Any, flags: dict[str, Any]) -> Any:
-    from dvdup.bench import BASELINES, Options
+    from dvdup.bench import BASELINES, Options, Voxels
 
     usual = (workspace.config.embedder, "thumbnail", *BASELINES)
     names = ("groups", "scans", "quick", "indexes", "variants", "seed", "timing", "work")
     return Options(
         embedders=tuple(flags["embedders"] or dict.fromkeys(usual)),
+        voxels=Voxels(flags["verified"], flags["ablate"]),
         edits=tuple(filter(None, (flags["edits"] or "").replace(" ", "").split(","))),
         **{name: flags[name] for name in names},
     )

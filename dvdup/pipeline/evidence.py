@@ -81,9 +81,7 @@ class Sight:
         """The channel as the index has it."""
         shape = self.case.proxy_shape
         values = np.frombuffer(zlib.decompress(self.case.proxy), np.uint8).reshape(shape)
-        factors = [voxels.proxy_factor(n) for n in self.case.shape]
-        x, y, z = (size * k for size, k in zip(self.case.spacing, factors, strict=True))
-        return Scan(values[self.place], (x, y, z), full=max(factors) == 1, exact=False)
+        return verify.of_proxy(values[self.place], self.case.shape, self.case.spacing)
 
     def proxy_centre(self) -> np.ndarray:
         """float64 (3,): mm from the centre of the scan to that of its proxy.

@@ -8,10 +8,22 @@ from dvdup.verify.exact import Same, same_values
 from dvdup.verify.judge import Judged, judge, measure
 from dvdup.verify.order import Line, align, fitting
 from dvdup.verify.picture import Matrix, draw, matrix_of, terminal
-from dvdup.verify.scans import Evidence, Scan, compare
-from dvdup.verify.verdict import RULES, STRENGTH, Decision, Found, Limits, decide, reach, strength
+from dvdup.verify.scans import Evidence, Scan, compare, of_proxy
+from dvdup.verify.steps import ALL, Steps
+from dvdup.verify.verdict import (
+    RULES,
+    STRENGTH,
+    Decision,
+    Found,
+    Limits,
+    decide,
+    reach,
+    score,
+    strength,
+)
 
 __all__ = [
+    "ALL",
     "RULES",
     "STRENGTH",
     "Decision",
@@ -23,6 +35,7 @@ __all__ = [
     "Matrix",
     "Same",
     "Scan",
+    "Steps",
     "align",
     "compare",
     "decide",
@@ -31,8 +44,10 @@ __all__ = [
     "judge",
     "matrix_of",
     "measure",
+    "of_proxy",
     "reach",
     "same_values",
+    "score",
     "strength",
     "terminal",
 ]

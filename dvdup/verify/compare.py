@@ -10,11 +10,13 @@ or covered with noise still agrees in the coarser of the two bands.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 
 from dvdup.verify.grid import Grid, covered, resampled, smoothed
+from dvdup.verify.steps import ALL, Steps
 
 FINE, MIDDLE = 0.6, 1.2
 """Widths of the bands: sigma of the narrower gaussian, in voxels of the comparison."""
@@ -53,7 +55,9 @@ NOTHING = Agreement(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0)
 """Where the scans do not overlap, or hold nothing in common to look at."""
 
 
-def agreement(a: Grid, b: Grid, place: np.ndarray, width_mm: float) -> Agreement:
+def agreement(
+    a: Grid, b: Grid, place: np.ndarray, width_mm: float, steps: Steps = ALL
+) -> Agreement:
     """Compare b, brought onto a, with a.
 
     Args:
@@ -61,6 +65,7 @@ def agreement(a: Grid, b: Grid, place: np.ndarray, width_mm: float) -> Agreement
         b: The other.
         place: float64 (4, 4), mm of a to mm of b.
         width_mm: Both are smoothed to voxels of this width.
+        steps: Which steps are taken.
     """
     ours = smoothed(a, width_mm)
     whole_b = smoothed(b, width_mm)
@@ -69,14 +74,15 @@ def agreement(a: Grid, b: Grid, place: np.ndarray, width_mm: float) -> Agreement
     if usable.sum() < min(_FEWEST, usable.size // 4):
         return NOTHING
     voxel = np.minimum(width_mm / a.spacing, 8.0)
-    curves = grey_curves(ours[usable], theirs[usable])
+    curves = grey_curves(ours[usable], theirs[usable]) if steps.greys else SAME_GREYS
     mapped = curves.of_a(ours), curves.of_b(theirs)
     gap = sharpness_gap(*mapped, usable)
     mapped = blurred(mapped[0], gap), blurred(mapped[1], -gap)
+    bands = _bands(mapped, usable, voxel)
     return Agreement(
         correlation=_local(*mapped, usable, voxel),
-        middle=banded(*mapped, usable, voxel, MIDDLE),
-        fine=banded(*mapped, usable, voxel, FINE),
+        middle=_banded(*bands[MIDDLE], voxel, MIDDLE),
+        fine=_banded(*bands[FINE], voxel, FINE),
         residual=float(np.median(np.abs(mapped[0] - mapped[1])[usable])),
         cover_a=_share(ours > _CONTENT, seen),
         cover_b=_share(whole_b > _CONTENT, _covered_of(b, a, place)),
@@ -106,6 +112,10 @@ class Curves:
     def _mapped(self, values: np.ndarray) -> np.ndarray:
         mapped: np.ndarray = np.interp(values, self.levels, self.means).astype(np.float32)
         return mapped
+
+
+SAME_GREYS = Curves(np.array([0.0, 1.0]), np.array([0.0, 1.0]), maps_a=True)
+"""Grey values stay what they are."""
 
 
 def grey_curves(ours: np.ndarray, theirs: np.ndarray) -> Curves:
@@ -143,8 +153,12 @@ def _means_by_level(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return middles, means, explained
 
 
+@lru_cache(maxsize=4)  # the grids of one pair
 def structured(grid: Grid) -> np.ndarray:
-    """Bool (X, Y, Z): False in padding, which is even and at the bottom of the range."""
+    """Bool (X, Y, Z): False in padding, which is even and at the bottom of the range.
+
+    Not to be written to.
+    """
     from scipy import ndimage
 
     flat: np.ndarray = ndimage.maximum_filter(grid.values, 3) < _EVEN
@@ -154,32 +168,42 @@ def structured(grid: Grid) -> np.ndarray:
     return ~near
 
 
-def band(
-    values: np.ndarray, voxel: np.ndarray, width: float, mask: np.ndarray | None = None
-) -> np.ndarray:
+def band(values: np.ndarray, voxel: np.ndarray, width: float) -> np.ndarray:
     """A difference of gaussians, `width` and twice that.
 
     Args:
         values: float32 (X, Y, Z).
         voxel: Voxels of the grid in a voxel of the comparison, along X, Y, Z.
         width: Sigma of the narrower gaussian, in voxels of the comparison.
-        mask: Bool; what lies outside has no influence on what lies inside. None is everywhere.
 
     Returns:
-        float32 (X, Y, Z), 0 outside the mask.
+        float32 (X, Y, Z).
     """
-    if mask is None or mask.all():
-        narrow = blurred(values, width * voxel)
-        plain: np.ndarray = narrow - blurred(narrow, width * _SQRT3 * voxel)
-        return plain
-    weight = mask.astype(np.float32)
-    kept = values * weight
-    parts = [
-        blurred(kept, sigmas) / np.maximum(blurred(weight, sigmas), 1e-3)
-        for sigmas in (width * voxel, 2 * width * voxel)
-    ]
-    difference: np.ndarray = (parts[0] - parts[1]) * weight
-    return difference
+    narrow = blurred(values, width * voxel)
+    found: np.ndarray = narrow - blurred(narrow, width * _SQRT3 * voxel)
+    return found
+
+
+def _bands(
+    scans: tuple[np.ndarray, np.ndarray], usable: np.ndarray, voxel: np.ndarray
+) -> dict[float, tuple[np.ndarray, np.ndarray]]:
+    """The bands of both scans by width, 0 outside `usable`.
+
+    What lies outside has no influence on what lies inside. The wider gaussian of one band is the
+    narrower one of the next.
+    """
+    if usable.all():
+        return {w: (band(scans[0], voxel, w), band(scans[1], voxel, w)) for w in (FINE, MIDDLE)}
+    weight = usable.astype(np.float32)
+    sigmas = sorted({FINE, MIDDLE, 2 * FINE, 2 * MIDDLE})
+    norms = {s: np.maximum(blurred(weight, s * voxel), 1e-3) for s in sigmas}
+    ours, theirs = (
+        {s: blurred(each * weight, s * voxel) / norms[s] for s in sigmas} for each in scans
+    )
+    return {
+        w: ((ours[w] - ours[2 * w]) * weight, (theirs[w] - theirs[2 * w]) * weight)
+        for w in (FINE, MIDDLE)
+    }
 
 
 def sharpness_gap(ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray) -> np.ndarray:
@@ -253,12 +277,9 @@ def blurred(values: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
     return found
 
 
-def banded(
-    ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray, width: float
-) -> float:
+def _banded(u: np.ndarray, v: np.ndarray, voxel: np.ndarray, width: float) -> float:
     """Local correlation in one band, weighed by the structure that a cell holds."""
-    u, v = (band(each, voxel, width, usable) for each in (ours, theirs))
-    cell = _cell(ours.shape, voxel, _CELL[width])
+    cell = _cell(u.shape, voxel, _CELL[width])
     uu, vv, uv = (_cell_means(each, cell) for each in (u * u, v * v, u * v))
     strength = np.sqrt(uu * vv)
     weight = np.sqrt(strength)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -86,10 +87,12 @@ def usable_spacing(spacing: Sequence[float]) -> np.ndarray:
     return np.where(np.isfinite(size) & (size > 0), size, 1.0)
 
 
+@lru_cache(maxsize=8)  # those of one pair: a registration asks for the same again and again
 def smoothed(grid: Grid, width_mm: float) -> np.ndarray:
     """float32 (X, Y, Z): as if its voxels were `width_mm` wide, where they are finer.
 
-    A box of width w has the variance w^2 / 12; the deficit is made up by a gaussian.
+    A box of width w has the variance w^2 / 12; the deficit is made up by a gaussian. Not to be
+    written to.
     """
     from scipy import ndimage
 

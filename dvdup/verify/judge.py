@@ -16,7 +16,8 @@ from dvdup.verify.done import Done, what_was_done
 from dvdup.verify.exact import same_values
 from dvdup.verify.grid import make_grid
 from dvdup.verify.scans import FINE_SIDE, Evidence, Scan, compare, usable_extent
-from dvdup.verify.verdict import Decision, Found, Limits, decide, is_open, reach
+from dvdup.verify.steps import ALL, Steps
+from dvdup.verify.verdict import Decision, Found, Limits, decide, is_open, reach, score
 
 Full = Callable[[], tuple[Scan, Scan]]
 """Reads both scans at full resolution; called at most once, and only where it matters."""
@@ -31,6 +32,8 @@ class Judged:
     """None where a scan is constant."""
     done: Done | None
     """None where there is no verdict."""
+    score: float
+    """The evidence on one scale for all grids: `Limits.copy` or more exactly for copies."""
 
     def alignment(self) -> dict[str, Any] | None:
         """How b lies on a, as JSON values; None where there is no verdict."""
@@ -49,7 +52,9 @@ class Judged:
         )
 
 
-def judge(a: Scan, b: Scan, full: Full | None = None, limits: Limits | None = None) -> Judged:
+def judge(
+    a: Scan, b: Scan, full: Full | None = None, limits: Limits | None = None, steps: Steps = ALL
+) -> Judged:
     """Verify a candidate pair.
 
     Args:
@@ -57,18 +62,19 @@ def judge(a: Scan, b: Scan, full: Full | None = None, limits: Limits | None = No
         b: Of the other.
         full: Reads both at full resolution; None if proxies must do.
         limits: The constants of the rules.
+        steps: Which steps are taken.
     """
     limits = limits or Limits()
-    found = Found(evidence=compare(a, b))
-    if _worth_reading(found, limits):
+    found = Found(evidence=compare(a, b, steps=steps))
+    if steps.full and _worth_reading(found, limits):
         if full is not None and not (a.full and a.exact and b.full and b.exact):
             a, b = full()
-        found = _finer(a, b, found, limits)
+        found = _finer(a, b, found, limits, steps)
     decision = decide(found, limits)
     done = None
     if decision.verdict is not None and found.evidence is not None:
         done = _done(a, b, found.evidence)
-    return Judged(decision, found.evidence, done)
+    return Judged(decision, found.evidence, done, score(found, limits))
 
 
 def measure(a: Scan, b: Scan, full: Full | None = None, limits: Limits | None = None) -> float:
@@ -97,13 +103,13 @@ def _worth_reading(found: Found, limits: Limits) -> bool:
     return decide(found, limits).verdict is not None or is_open(found.evidence, limits)
 
 
-def _finer(a: Scan, b: Scan, found: Found, limits: Limits) -> Found:
+def _finer(a: Scan, b: Scan, found: Found, limits: Limits, steps: Steps) -> Found:
     """Compare values, and structures on a finer grid if that is open."""
     same = same_values(a.values, b.values) if a.exact and b.exact else None
     evidence = found.evidence
     finer = a.full and b.full
     if same is None and finer and evidence is not None and is_open(evidence, limits):
-        evidence = compare(a, b, FINE_SIDE, evidence.place)
+        evidence = compare(a, b, FINE_SIDE, evidence.place, steps)
     return Found(same, evidence)
 
 

@@ -8,6 +8,7 @@ Deterministic: sampled with a fixed seed or a fixed stride, one thread.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,9 @@ def by_information(
     Returns:
         float64 (4, 4), refined; as given if nothing overlaps.
     """
-    method = _method(a, b, samples=4000)
+    method = _method(a, b, samples=2000)
     method.SetMetricAsMattesMutualInformation(_BINS)
-    method.SetOptimizerAsRegularStepGradientDescent(step_mm, step_mm / 100, 40, 0.6, 1e-8)
+    method.SetOptimizerAsRegularStepGradientDescent(step_mm, step_mm / 100, 40, 0.5, 1e-8)
     return _run(method, a, b, values, place)
 
 
@@ -77,25 +78,25 @@ def by_structure(
     """
     points, ours = _sampled(a, layers[0])
     free = np.array(_weights(a, b)) > 0
-    moving = _Moving(b, layers[1])
-    best = moving.seen(points, place, ours)
-    damping = 1e-3
+    moving = _Moving(b, layers[1], points, ours)
+    first = moving.glance(place)
+    if first is None:
+        return place
+    best, damping = moving.seen(first), 1e-3
     for _ in range(rounds):
-        if best is None:
-            return place
-        step = best.step(points, free, damping)
         tried = place.copy()
-        tried[:3] += step
-        seen = moving.seen(points, tried, ours)
-        if seen is None or seen.miss >= best.miss:
+        tried[:3] += best.step(moving.reach, free, damping)
+        glance = moving.glance(tried)
+        if glance is None or glance.miss >= best.miss:
             damping *= 10
             if damping > 1e3:
                 break
             continue
-        gained = best.miss - seen.miss
-        place, best, damping = tried, seen, damping / 10
+        gained = best.miss - glance.miss
+        place, damping = tried, damping / 10
         if gained < _STILL:
             break
+        best = moving.seen(glance)
     return place
 
 
@@ -105,67 +106,107 @@ class _Seen:
 
     miss: float
     """1 - correlation."""
-    apart: np.ndarray
-    """float64 (N,): difference left, 0 outside."""
-    slope: np.ndarray
-    """float64 (N, 3): change of what is seen for a mm along x, y, z of b, 0 outside."""
+    pull: np.ndarray
+    """float64 (12,): the change of the parameters that would lessen the difference most."""
+    normal: np.ndarray
+    """float64 (12, 12): how much the difference depends on each two of them."""
 
-    def step(self, points: np.ndarray, free: np.ndarray, damping: float) -> np.ndarray:
-        """float64 (3, 4): what to add to the map of mm."""
-        scaled = points / (np.abs(points).max() or 1.0)
-        # order of the parameters as in `_weights`: the matrix row by row, then the shift
-        matrix = (self.slope[:, :, None] * scaled[:, None, :]).reshape(len(points), 9)
-        jacobian = np.concatenate([matrix, self.slope], axis=1)[:, free]
-        normal = jacobian.T @ jacobian
+    def step(self, reach: float, free: np.ndarray, damping: float) -> np.ndarray:
+        """float64 (3, 4): what to add to the map of mm; `reach` is that of `_Moving`."""
+        normal = self.normal[np.ix_(free, free)]
         ridge = damping * np.trace(normal) / max(1, len(normal)) * np.eye(len(normal))
-        solved = np.linalg.lstsq(normal + ridge, jacobian.T @ self.apart, rcond=None)[0]
+        solved = np.linalg.lstsq(normal + ridge, self.pull[free], rcond=None)[0]
         found = np.zeros(12)
         found[free] = solved
         change = np.zeros((3, 4))
-        change[:, :3] = found[:9].reshape(3, 3) / (np.abs(points).max() or 1.0)
+        change[:, :3] = found[:9].reshape(3, 3) / reach
         change[:, 3] = found[9:]
         return change
 
 
-class _Moving:
-    """A layer of b that is looked at again and again."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Glance:
+    """The values of b at the points of a, before it is known whether they are of use."""
 
-    def __init__(self, grid: Grid, layer: Layer) -> None:
-        self._grid = grid
+    miss: float
+    """1 - correlation."""
+    inside: np.ndarray
+    """Bool (N,): points that see something."""
+    apart: np.ndarray
+    """float64 (n,): difference left at those."""
+    gain: float
+    corners: tuple[np.ndarray, np.ndarray]
+    """From `_corners`, of those."""
+
+
+class _Moving:
+    """A layer of b that is looked at again and again from the points of a."""
+
+    def __init__(self, grid: Grid, layer: Layer, points: np.ndarray, ours: np.ndarray) -> None:
         self._layer = layer
         self._back = np.linalg.inv(grid.to_mm())
+        self._points, self._ours = points, ours
+        self.reach = float(np.abs(points).max(initial=0.0)) or 1.0
+        """mm that count as 1 for the numbers of the matrix, to be of the size of the shift."""
         sides = [np.gradient(layer.values, axis=i) if n > 1 else np.zeros_like(layer.values)
                  for i, n in enumerate(layer.values.shape)]  # fmt: skip
-        self._slopes = [side / mm for side, mm in zip(sides, grid.spacing, strict=True)]
+        slopes = [side / mm for side, mm in zip(sides, grid.spacing, strict=True)]
+        self._slopes = np.stack([each.ravel() for each in slopes], axis=1).astype(np.float32)
 
-    def seen(self, points: np.ndarray, place: np.ndarray, ours: np.ndarray) -> _Seen | None:
-        """Look from the points of a, in mm; None if fewer than a tenth see anything."""
-        from scipy import ndimage
-
+    def glance(self, place: np.ndarray) -> _Glance | None:
+        """Look, in mm; None if fewer than a tenth of the points see anything."""
         matrix = self._back @ place
-        where = matrix[:3, :3] @ points.T + matrix[:3, 3:]
+        where = matrix[:3, :3] @ self._points.T + matrix[:3, 3:]
         side = np.array(self._layer.values.shape)[:, None]
         inside = ((where >= -0.5) & (where <= side - 0.5)).all(axis=0)
         nearest = np.clip(np.rint(where), 0, side - 1).astype(int)
         inside &= self._layer.mask[tuple(nearest)]
-        if inside.sum() < max(50, len(points) // 10):
+        if inside.sum() < max(50, len(self._points) // 10):
             return None
-        look = where[:, inside]
-        theirs, *slopes = (
-            ndimage.map_coordinates(each, look, order=1, mode="nearest")
-            for each in (self._layer.values, *self._slopes)
-        )
-        left = ours[inside]
+        index, weight = corners = _corners(where[:, inside], self._layer.values.shape)
+        theirs = np.einsum("cn,cn->n", self._layer.values.ravel()[index], weight)
+        left = self._ours[inside]
         power = float(theirs @ theirs)
         if power <= 0 or not left.any():
             return None
         gain = float(left @ theirs) / power
         correlation = float(left @ theirs) / float(np.sqrt(power * (left @ left)))
-        apart, slope = np.zeros(len(points)), np.zeros((len(points), 3))
-        apart[inside] = left - gain * theirs
-        slope[inside] = gain * np.stack(slopes, axis=1)
         shown = float(np.sqrt(inside.mean()))
-        return _Seen(1 - correlation * shown, apart, slope)
+        return _Glance(1 - correlation * shown, inside, left - gain * theirs, gain, corners)
+
+    def seen(self, glance: _Glance) -> _Seen:
+        """How the difference depends on the placement."""
+        index, weight = glance.corners
+        slope = glance.gain * np.einsum("cnk,cn->nk", self._slopes[index], weight)
+        scaled = self._points[glance.inside] / self.reach
+        # order of the parameters as in `_weights`: the matrix row by row, then the shift
+        matrix = (slope[:, :, None] * scaled[:, None, :]).reshape(len(scaled), 9)
+        jacobian = np.concatenate([matrix, slope], axis=1)
+        return _Seen(glance.miss, jacobian.T @ glance.apart, jacobian.T @ jacobian)
+
+
+def _corners(where: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The eight voxels around places, and what each counts in a linear interpolation.
+
+    Args:
+        where: float64 (3, n), in voxels; those outside count as on the nearest face.
+        shape: X, Y, Z.
+
+    Returns:
+        int64 (8, n), places in the flattened array; float64 (8, n), adding up to 1.
+    """
+    last = np.array(shape)[:, None] - 1
+    inner = np.clip(where, 0, last)
+    low = np.minimum(inner.astype(int), np.maximum(last - 1, 0))
+    high = np.minimum(low + 1, last)
+    part = inner - low
+    strides = (shape[1] * shape[2], shape[2], 1)
+    lows, highs = (tuple(e * s for e, s in zip(ends, strides, strict=True)) for ends in (low, high))
+    chosen = list(product((0, 1), repeat=3))
+    index = [sum((lows, highs)[far][i] for i, far in enumerate(each)) for each in chosen]
+    shares = (1 - part, part)
+    weight = [shares[x][0] * shares[y][1] * shares[z][2] for x, y, z in chosen]
+    return np.array(index), np.array(weight)
 
 
 def _sampled(grid: Grid, layer: Layer) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ into words.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from dvdup.verify import start
 from dvdup.verify.compare import (
     FINE,
     MIDDLE,
+    SAME_GREYS,
     Agreement,
     agreement,
     band,
@@ -25,6 +27,8 @@ from dvdup.verify.compare import (
 )
 from dvdup.verify.grid import Grid, coarser, make_grid, resampled, smoothed, usable_spacing
 from dvdup.verify.register import FEW, Layer, by_information, by_structure
+from dvdup.verify.steps import ALL, Steps
+from dvdup.voxels import proxy_factor
 
 COARSE_SIDE, FINE_SIDE = 64, 104
 """Voxels of the longest extent in the two rounds."""
@@ -82,8 +86,25 @@ class Evidence:
         return replace(self, place=np.linalg.inv(self.place), agreement=turned)
 
 
+def of_proxy(proxy: np.ndarray, shape: Sequence[int], spacing: Sequence[float]) -> Scan:
+    """A proxy of `voxels.proxy` as a scan.
+
+    Args:
+        proxy: uint8 (x, y, z).
+        shape: Voxels along X, Y, Z of the channel that it was made of.
+        spacing: mm along X, Y, Z of that channel.
+    """
+    factors = [proxy_factor(n) for n in shape]
+    x, y, z = (float(size) * k for size, k in zip(spacing, factors, strict=True))
+    return Scan(proxy, (x, y, z), full=max(factors) == 1, exact=False)
+
+
 def compare(
-    a: Scan, b: Scan, side: int = COARSE_SIDE, place: np.ndarray | None = None
+    a: Scan,
+    b: Scan,
+    side: int = COARSE_SIDE,
+    place: np.ndarray | None = None,
+    steps: Steps = ALL,
 ) -> Evidence | None:
     """Bring two scans together and compare them.
 
@@ -92,13 +113,14 @@ def compare(
         b: The other.
         side: Voxels of the longest extent in the comparison.
         place: A placement that an earlier round found, mm of a to mm of b; None to search.
+        steps: Which steps are taken.
 
     Returns:
         The evidence, or None if a scan is constant.
     """
     if _volume(b) < _volume(a):
         back = None if place is None else np.linalg.inv(place)
-        turned = compare(b, a, side, back) if _volume(b) != _volume(a) else None
+        turned = compare(b, a, side, back, steps) if _volume(b) != _volume(a) else None
         if turned is not None:
             return turned.flipped()
     step = max(*usable_extent(a), *usable_extent(b)) / side
@@ -108,43 +130,48 @@ def compare(
     width = max(step, _finest(one.spacing, other.spacing))
     places = [place] if place is not None else []
     if place is None:
-        places = _found(coarser(one, 2 * width), coarser(other, 2 * width), 2 * width)
+        places = _found(coarser(one, 2 * width), coarser(other, 2 * width), 2 * width, steps)
     finest = _finest(usable_spacing(a.spacing), usable_spacing(b.spacing))
     final = a.full and b.full and (side >= FINE_SIDE or width <= 1.01 * finest)
     found = []
     for each in places:
-        placed = _polished(one, other, each, width, side)
-        agreed = agreement(one, other, placed, width)
+        placed = _polished(one, other, each, width, side, steps)
+        agreed = agreement(one, other, placed, width, steps)
         found.append(Evidence(placed, agreed, side, width, final))
     return max(found, key=lambda evidence: evidence.agreement.middle)
 
 
-def _polished(a: Grid, b: Grid, place: np.ndarray, width: float, side: int) -> np.ndarray:
+def _polished(
+    a: Grid, b: Grid, place: np.ndarray, width: float, side: int, steps: Steps
+) -> np.ndarray:
     """Registered by ever finer structures."""
     for fineness in (2 * MIDDLE, MIDDLE) if side <= COARSE_SIDE else (MIDDLE, FINE):
-        place = by_structure(a, b, _layers(a, b, place, width, fineness), place)
+        place = by_structure(a, b, _layers(a, b, place, width, fineness, steps), place)
     return place
 
 
-def _found(a: Grid, b: Grid, width: float) -> list[np.ndarray]:
+def _found(a: Grid, b: Grid, width: float, steps: Steps) -> list[np.ndarray]:
     """The best of a few starts, after mutual information has had its way with each.
 
     Two where the second is nearly as good: a head looks much like its mirror image.
     """
     thin = int(np.argmin(a.values.shape)) if min(a.values.shape) < FEW else None
     side = start.SIDE if thin is None else start.THIN_SIDE
-    starts = start.search(a, b, (*start.flips(), *start.leans(thin)), side)
-    starts = start.ranked([*starts, *start.search(a, b, start.turns())])
+    if steps.turns:
+        starts = start.search(a, b, (*start.flips(), *start.leans(thin)), side)
+        starts = start.ranked([*starts, *start.search(a, b, start.turns())])
+    else:
+        starts = start.search(a, b, start.flips()[:1], side)
     rough = smoothed(a, 1.5 * width), smoothed(b, 1.5 * width)
     tried: list[tuple[float, np.ndarray]] = []
     for each in start.distinct(starts, _TRIES):
+        if _settled(tried, each.place):
+            continue
         begun = _in_plane(a, b, each.place)
-        moved = by_information(a, b, rough, begun, width)
+        moved = by_information(a, b, rough, begun, width) if steps.information else begun
         # on few voxels mutual information can lead astray
-        merits = [(_merit(a, b, place, width), place) for place in (moved, begun)]
+        merits = [(_merit(a, b, place, width, steps), place) for place in (moved, begun)]
         tried.append(max(merits, key=lambda pair: pair[0]))
-        if tried[-1][0] > _SURE:
-            return [tried[-1][1]]
     tried.sort(key=lambda each: -each[0])
     others = [
         (merit, place)
@@ -152,6 +179,12 @@ def _found(a: Grid, b: Grid, width: float) -> list[np.ndarray]:
         if merit > tried[0][0] - _CLOSE and np.abs(place - tried[0][1])[:3, :3].max() > 0.2
     ]
     return [place for _, place in [*tried[:1], *others[:1]]] or [np.eye(4)]
+
+
+def _settled(tried: list[tuple[float, np.ndarray]], place: np.ndarray) -> bool:
+    """Whether another start is needless: one is sure, and its mirror image has had its chance."""
+    hands = {bool(np.linalg.det(other) > 0) for _, other in tried}
+    return any(merit > _SURE for merit, _ in tried) and bool(np.linalg.det(place) > 0) in hands
 
 
 def _in_plane(a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:
@@ -165,7 +198,7 @@ def _in_plane(a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:
 
 
 def _layers(
-    a: Grid, b: Grid, place: np.ndarray, width: float, fineness: float
+    a: Grid, b: Grid, place: np.ndarray, width: float, fineness: float, steps: Steps
 ) -> tuple[Layer, Layer]:
     """Structures of one fineness of both, their grey values fitted to each other."""
     values = smoothed(a, width), smoothed(b, width)
@@ -174,7 +207,8 @@ def _layers(
     seen, inside = resampled(values[1], b, place, a)
     usable = inside & masks[0]
     if usable.any():
-        curves = grey_curves(values[0][usable], seen[usable])
+        ours, theirs = values[0][usable], seen[usable]
+        curves = grey_curves(ours, theirs) if steps.greys else SAME_GREYS
         gap = sharpness_gap(curves.of_a(values[0]), curves.of_b(seen), usable)
         values = (
             blurred(curves.of_a(values[0]), gap),
@@ -204,9 +238,9 @@ def _on_other(sigmas: np.ndarray, a: Grid, b: Grid, place: np.ndarray) -> np.nda
     return widths
 
 
-def _merit(a: Grid, b: Grid, place: np.ndarray, width: float) -> float:
+def _merit(a: Grid, b: Grid, place: np.ndarray, width: float, steps: Steps) -> float:
     """Correlation of coarse structures, less where the overlap is less than half."""
-    one, other = _layers(a, b, place, width, MIDDLE)
+    one, other = _layers(a, b, place, width, MIDDLE, steps)
     seen, inside = resampled(other.values, b, place, a)
     usable = inside & one.mask
     shown = float(np.sqrt(min(1.0, 2 * inside.mean())))

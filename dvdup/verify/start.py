@@ -88,11 +88,12 @@ def search(a: Grid, b: Grid, linears: Sequence[np.ndarray], side: int = SIDE) ->
     fixed = _turned(_cubic(a, step), np.eye(3))
     cubic = _cubic(b, step)
     movings = [_turned(cubic, linear) for linear in linears]
-    longest = [max(cube.values.shape[i] for cube in movings) for i in range(3)]
-    shape = _fast([n + m for n, m in zip(fixed.values.shape, longest, strict=True)])
+    sizes = [_period(fixed.values.shape, cube.values.shape) for cube in movings]
+    shape = _fast(np.max(sizes, axis=0).tolist())
     spectra = _spectra(fixed, shape)
+    overlaps = _Overlaps(spectra, shape)
     starts = [
-        _best_shift(spectra, fixed, moving, linear, shape, step)
+        _best_shift(overlaps, fixed, moving, linear, step)
         for linear, moving in zip(linears, movings, strict=True)
     ]
     return ranked([start for start in starts if start is not None])
@@ -113,6 +114,8 @@ class _Cubes:
     """float32, 1 where the scan is."""
     first: np.ndarray
     """mm of voxel 0."""
+    whole: bool
+    """Whether the scan is everywhere."""
 
 
 def _cubic(grid: Grid, step: float) -> Grid:
@@ -130,6 +133,10 @@ def _turned(cubic: Grid, linear: np.ndarray) -> _Cubes:
     back = np.linalg.inv(linear)
     step = cubic.spacing[0]
     middle = cubic.origin + (cubic.extent - step) / 2
+    if np.isin(linear, (-1, 0, 1)).all():
+        values = _rearranged(cubic.values, linear)
+        first = back @ middle - (np.array(values.shape) - 1) / 2 * step
+        return _Cubes(values - values.mean(), np.ones_like(values), first, True)
     half = np.abs(back) @ (cubic.extent / 2)
     n = np.maximum(1, np.ceil(2 * half / step - 1e-6)).astype(int)
     empty = np.broadcast_to(np.float32(0), tuple(n))
@@ -139,7 +146,28 @@ def _turned(cubic: Grid, linear: np.ndarray) -> _Cubes:
     values, inside = resampled(cubic.values, cubic, place, on)
     if not inside.any():
         inside = ~inside
-    return _Cubes((values - values[inside].mean()) * inside, inside.astype(np.float32), on.origin)
+    values = (values - values[inside].mean()) * inside
+    return _Cubes(values, inside.astype(np.float32), on.origin, bool(inside.all()))
+
+
+def _rearranged(values: np.ndarray, linear: np.ndarray) -> np.ndarray:
+    """Axes exchanged and flipped; `linear` holds one 1 or -1 in each row and column."""
+    axes = np.abs(linear).argmax(axis=0)
+    signs = linear[axes, range(3)].astype(int).tolist()
+    turned = values.transpose(axes)[tuple(slice(None, None, sign) for sign in signs)]
+    return np.ascontiguousarray(turned)
+
+
+def _period(fixed: Sequence[int], moving: Sequence[int]) -> list[int]:
+    """Voxels along each axis after which shifts may repeat.
+
+    Where two shifts fall together both overlap by less than `_LEAST_OVERLAP`, even added up, so
+    that neither is looked at.
+    """
+    return [
+        n + m - max(0, int(_LEAST_OVERLAP * min(n, m)) - 1)
+        for n, m in zip(fixed, moving, strict=True)
+    ]
 
 
 def _fast(shape: Sequence[int]) -> tuple[int, ...]:
@@ -157,28 +185,47 @@ def _spectra(cubes: _Cubes, shape: tuple[int, ...]) -> np.ndarray:
     return spectra
 
 
-def _best_shift(
-    spectra: np.ndarray,
-    fixed: _Cubes,
-    moving: _Cubes,
-    linear: np.ndarray,
-    shape: tuple[int, ...],
-    step: float,
-) -> Start | None:
-    from scipy import fft
+class _Overlaps:
+    """Sums over where two scans overlap, at every shift."""
 
-    other = np.conj(_spectra(moving, shape))
-    products = np.stack(
-        [
-            spectra[0] * other[0],
-            spectra[1] * other[0],
-            spectra[0] * other[1],
-            spectra[2] * other[0],
-            spectra[0] * other[2],
-            spectra[1] * other[1],
-        ]
-    )
-    n, sum_a, sum_b, square_a, square_b, both = fft.irfftn(products, shape, axes=(1, 2, 3))
+    def __init__(self, spectra: np.ndarray, shape: tuple[int, ...]) -> None:
+        """Of the scan that stays: its spectra, and the shape they were taken with."""
+        self._spectra, self.shape = spectra, shape
+        self._of_whole: dict[tuple[int, ...], np.ndarray] = {}
+
+    def of_mask(self, moving: _Cubes) -> np.ndarray:
+        """(3, *shape): voxels, values and squares of a that the mask of b lies on."""
+        if not moving.whole:
+            return self._ours(moving)
+        key = moving.mask.shape  # most turns give the same few boxes
+        if key not in self._of_whole:
+            self._of_whole[key] = self._ours(moving)
+        return self._of_whole[key]
+
+    def _ours(self, moving: _Cubes) -> np.ndarray:
+        from scipy import fft
+
+        mask = np.conj(fft.rfftn(moving.mask, self.shape))
+        found: np.ndarray = fft.irfftn(self._spectra * mask, self.shape, axes=(1, 2, 3))
+        return found
+
+    def of_values(self, moving: _Cubes) -> np.ndarray:
+        """(3, *shape): values and squares of b that lie on the mask of a, and both multiplied."""
+        from scipy import fft
+
+        stacked = np.stack([moving.values, moving.values**2])
+        theirs = np.conj(fft.rfftn(stacked, self.shape, axes=(1, 2, 3)))
+        mask, values, _ = self._spectra
+        products = np.stack([mask * theirs[0], mask * theirs[1], values * theirs[0]])
+        found: np.ndarray = fft.irfftn(products, self.shape, axes=(1, 2, 3))
+        return found
+
+
+def _best_shift(
+    overlaps: _Overlaps, fixed: _Cubes, moving: _Cubes, linear: np.ndarray, step: float
+) -> Start | None:
+    n, sum_a, square_a = overlaps.of_mask(moving)
+    sum_b, square_b, both = overlaps.of_values(moving)
     enough = n >= _LEAST_OVERLAP * min(fixed.mask.sum(), moving.mask.sum()) - 0.5
     n = np.maximum(n, 1.0)
     spread = (square_a - sum_a**2 / n) * (square_b - sum_b**2 / n)
@@ -190,7 +237,9 @@ def _best_shift(
         usable, (both - sum_a * sum_b / n) / np.sqrt(np.maximum(spread, 1e-12)), -1
     )
     peak, height = _between(correlation)
-    shift = np.where(peak < np.array(fixed.values.shape) - 0.5, peak, peak - np.array(shape))
+    shift = np.where(
+        peak < np.array(fixed.values.shape) - 0.5, peak, peak - np.array(overlaps.shape)
+    )
     # voxel i of the turned b lies on voxel i + shift of a
     place = np.eye(4)
     place[:3, :3] = linear

@@ -17,7 +17,7 @@ def ask(rows, starts, query, channel=None, allowed=None) -> Query:
         turned = np.radians(np.array(angles, float))
         return np.stack([np.cos(turned), np.sin(turned)], 1).astype(np.float32)
 
-    database = Database(unit(rows), np.array(starts))
+    database = Database(unit(rows), np.array(starts), np.zeros(len(rows), np.int16))
     answers = Exact(database).ask(unit(query))
     n = len(starts) - 1
     allowed = np.ones(n, bool) if allowed is None else np.array(allowed)
@@ -27,7 +27,8 @@ def ask(rows, starts, query, channel=None, allowed=None) -> Query:
         allowed=allowed,
         nearest=lambda k: answers.nearest(allowed, k),
         database=database,
-        scan=lambda: pytest.fail("no aggregation here looks at voxels"),
+        scan=lambda: pytest.fail("no aggregation here looks at the scan"),
+        verify=lambda case, steps: 5.0 - case,
     )
 
 
@@ -70,7 +71,7 @@ def look_alikes(*copies: int, allowed=None) -> Query:
     s = np.random.default_rng(0).uniform(0.6, 0.8, (10, 12)).astype(np.float32)
     s[:, list(copies)] = 0.97
     allowed = np.ones(12, bool) if allowed is None else np.array(allowed)
-    database = Database(np.zeros((12, 2), np.float32), np.arange(13))
+    database = Database(np.zeros((12, 2), np.float32), np.arange(13), np.zeros(12, np.int16))
     masked = ExactAnswers.masked(s, allowed)
     return Query(masked, np.zeros(10, np.int16), allowed, pytest.fail, database, pytest.fail)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+import pytest
 
 from dvdup.bench.database import join
 from dvdup.bench.describers import Rows
 from dvdup.bench.nearest import Exact
 from dvdup.bench.plan import Line, Outcome
 from dvdup.bench.queries import Asked, judge
+from dvdup.bench.shelf import Shelf
 from dvdup.records import Embedded
 
 
@@ -21,12 +23,15 @@ def rows(embedding: np.ndarray) -> Rows:
     return Rows(Embedded(embedding, channel, plane, zeros, zeros.astype(np.float32)), {}, 0.0, n)
 
 
+NO_SHELF = Shelf(lambda code: pytest.fail("nobody looks at voxels"))
+
+
 def asked(embedding: np.ndarray) -> Asked:
     database = join([np.eye(4, dtype=np.float32)[[k]] for k in range(4)])
-    return Asked(rows(embedding), None, database, partial({"exact": Exact(database)}.get))
+    return Asked(rows(embedding), None, database, partial({"exact": Exact(database)}.get), NO_SHELF)
 
 
-LINES = (Line("count-top1"), Line("count-top3"), Line("dvdup"), Line("volume"))
+LINES = (Line("count-top1"), Line("count-top3"), Line("dvdup"), Line("verified"), Line("volume"))
 
 
 def test_a_query_without_slices_is_a_miss_and_no_alarm():

@@ -2,7 +2,8 @@
 
 To add one: a file with `score(query) -> float64 (N,)`, a row here, a test. Higher is more alike;
 one threshold on the score of the best case decides. What `score` may use stands in `Query`; the
-voxels of the edited scan are at hand through `query.scan`.
+voxels of the edited scan are at hand through `query.scan`, and a comparison of them with those of a
+case through `query.verify`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from dvdup.bench.aggregations import count_top1, count_top3, own, volume
+from dvdup.bench.aggregations import count_top1, count_top3, own, verified, volume
+from dvdup.bench.aggregations.verified import ABLATIONS
 from dvdup.bench.database import Query
 
 
@@ -33,6 +35,10 @@ class Aggregation:
     """Whether query variants may be on: never for the published counts."""
     whole: bool = False
     """Whether it is for baselines, whose scans have one row a channel, and for them only."""
+    costly: bool = False
+    """Whether it compares voxels, and is measured where that is asked for only."""
+    shipped: float | None = None
+    """Threshold that dvdup itself uses."""
 
 
 AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType(
@@ -55,13 +61,23 @@ AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType(
             ),
             Aggregation(
                 "dvdup",
-                "dvdup's own: lead over the rival of each slice",
+                "lead over the rival of each slice: ranks the candidates of a comparison",
                 own.score,
                 version=1,
                 variants=True,
+            ),
+            Aggregation(
+                "verified",
+                "voxels of the candidates: what a comparison decides",
+                verified.score,
+                version=1,
+                costly=True,
+                shipped=verified.SHIPPED,
             ),
             Aggregation("volume", "similarity of whole scans", volume.score, version=1, whole=True),
         )
     }
 )
 """By name, in the order of the output."""
+
+__all__ = ["ABLATIONS", "AGGREGATIONS", "Aggregation"]

@@ -1,4 +1,7 @@
-"""dvdup's own score: how far the slices of a query are ahead of what others offer them."""
+"""How far the slices of a query are ahead of what others offer them.
+
+dvdup ranks the candidates of a comparison by it; what it decides is `verified`.
+"""
 
 from __future__ import annotations
 
