@@ -222,11 +222,16 @@ def _performance(
     ]
     counted = rates[0]
     assert counted is not None
-    return Performance(alarms, _at_most(counted, found.n_groups), tuple(rates[1:]))
+    return Performance(
+        alarms,
+        _exact_at_the_end(counted, found.n_groups),
+        tuple(each and _exact_at_the_end(each, found.n_groups) for each in rates[1:]),
+    )
 
 
-def _at_most(rate: Rate, n_groups: int) -> Rate:
-    """Where none was seen a bootstrap sees none either: the exact bound of 95 % instead."""
-    if rate.high > 0:
-        return rate
-    return Rate(rate.value, 0.0, float(1 - 0.05 ** (1 / n_groups)))
+def _exact_at_the_end(rate: Rate, n_groups: int) -> Rate:
+    """Where none or all were seen a bootstrap sees nothing else: the exact bound of 95 % then."""
+    least = float(0.05 ** (1 / n_groups))
+    if rate.high <= 0:
+        return Rate(rate.value, 0.0, 1 - least)
+    return Rate(rate.value, least, 1.0) if rate.low >= 1 else rate

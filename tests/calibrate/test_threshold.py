@@ -102,6 +102,8 @@ def test_no_alarm_among_few_groups_is_no_proof(strengths):
     alarms = fit(strengths(60), 0.001, 8.0, 0).before.alarms
     assert (alarms.value, alarms.low) == (0.0, 0.0)
     assert alarms.high == pytest.approx(1 - 0.05 ** (1 / 60))
+    found = fit(strengths(60), 0.001, 0.0, 0).before.found[0]
+    assert (found.low, found.high) == (pytest.approx(0.05 ** (1 / 60)), 1.0)
 
 
 def test_a_fold_is_judged_by_the_others(strengths):
