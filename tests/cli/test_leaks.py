@@ -309,6 +309,6 @@ def test_demo(tmp_path, console):
     done = console(tmp_path, "demo", "demo")
     assert done.code == 0, done.stderr
     assert "already in train" in done.stdout
-    check = console(tmp_path / "demo", "check")
+    check = console(tmp_path / "demo", "check", DVDUP_VERIFY_CANDIDATES="5")
     assert check.code == 1
     assert check.stdout == done.stdout
