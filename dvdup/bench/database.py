@@ -100,6 +100,8 @@ class Query:
     """The edited scan itself, for aggregations that look at voxels."""
     verify: Callable[[int, Steps], float] = no_voxels
     """`verify.score` of the query and a case, when some steps are taken."""
+    looks: Callable[[], Sequence[np.ndarray]] = tuple
+    """The `s` of every look of the query, see `variants`; none if nobody would look again."""
     without: str = ""
     """What is left out to see what it is worth: a name in `ABLATIONS`."""
 

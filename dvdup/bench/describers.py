@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -27,8 +28,9 @@ class Rows:
 
     rows: Embedded
     """One row a slice, rounded to float16 as in the index; of a baseline one row a channel."""
-    changed: Mapping[str, np.ndarray]
-    """float32 (S, D): the same slices after each change of `variants`; empty unless asked for."""
+    changed: Callable[[], Mapping[str, np.ndarray]]
+    """float32 (S, D): embeds the same slices after each change of `variants`; of a baseline
+    nothing."""
     seconds: float
     """Spent in `embed`."""
     embedded: int
@@ -59,7 +61,7 @@ class Method:
 class Describer(Protocol):
     """Turns scans into rows."""
 
-    def describe(self, scan: Scan, with_variants: bool = False) -> Rows:
+    def describe(self, scan: Scan) -> Rows:
         """Describe a scan; no rows if nothing in it is informative."""
 
 
@@ -102,22 +104,21 @@ class _Sliced:
         self._embedder = embedder
         self._recipe = recipe
 
-    def describe(self, scan: Scan, with_variants: bool = False) -> Rows:
+    def describe(self, scan: Scan) -> Rows:
         """Slice, then embed."""
         stack = _cut(scan, self._recipe)
         start = time.perf_counter()
         embedding = self._embed(stack.pixels)
         seconds = time.perf_counter() - start
         rows = Embedded(embedding, stack.channel, stack.plane, stack.index, stack.position_mm)
-        looks = self._changes(stack) if with_variants and len(stack) else {}
-        return Rows(rows, looks, seconds, len(stack))
+        return Rows(rows, partial(self._changes, stack), seconds, len(stack))
 
     def _changes(self, stack: SliceStack) -> dict[str, np.ndarray]:
-        looks = {}
-        for change in variants.CHANGES:
-            if change != variants.SAME:
-                looks[change] = self._embed(variants.changed(stack.pixels, change))
-        return looks
+        return {
+            change: self._embed(variants.changed(stack.pixels, change))
+            for change in variants.CHANGES
+            if change != variants.SAME
+        }
 
     def _embed(self, pixels: np.ndarray) -> np.ndarray:
         return _as_stored(self._embedder.embed(pixels))
@@ -129,7 +130,7 @@ class _Whole:
     def __init__(self, function: Callable[[np.ndarray], np.ndarray | None]) -> None:
         self._function = function
 
-    def describe(self, scan: Scan, with_variants: bool = False) -> Rows:
+    def describe(self, scan: Scan) -> Rows:
         """One row a channel; constant channels have none."""
         found = {
             number: row
@@ -148,7 +149,7 @@ class _Whole:
             zeros.astype(np.int32),
             zeros,
         )
-        return Rows(rows, {}, 0.0, 0)
+        return Rows(rows, dict, 0.0, 0)
 
 
 def _as_stored(embedding: np.ndarray) -> np.ndarray:

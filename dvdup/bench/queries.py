@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -27,6 +28,7 @@ class Asked:
         database: Database,
         index: Callable[[str], NearestIndex],
         shelf: Shelf,
+        again: bool = False,
     ) -> None:
         """Compare it with the database.
 
@@ -36,6 +38,7 @@ class Asked:
             database: What it is asked against.
             index: Gives the index of a name over that database.
             shelf: The voxels of that database.
+            again: Whether the product would look again at a query that found nobody.
         """
         exact = index("exact")
         assert isinstance(exact, Exact)
@@ -43,13 +46,16 @@ class Asked:
         self._pairs = Pairs(scan, rows.rows, database, shelf)
         self._answers: dict[str, Answers] = {}
         self._exact = exact.ask(rows.rows.embedding)
-        self._looks = self._all_looks(exact)
+        self._again = again
 
-    def _all_looks(self, exact: Exact) -> list[np.ndarray]:
-        """The s of every look; of one only where the query has no variants."""
-        if not self._rows.changed:
+    @cached_property
+    def _looks(self) -> list[np.ndarray]:
+        """The s of every look, as it is first; of a baseline that one only."""
+        exact = self._index("exact")
+        assert isinstance(exact, Exact)
+        by_change = {name: exact.ask(rows).s for name, rows in self._rows.changed().items()}
+        if not by_change:
             return [self._exact.s]
-        by_change = {name: exact.ask(rows).s for name, rows in self._rows.changed.items()}
         by_change[variants.SAME] = self._exact.s
         return [variants.pick(by_change, self._rows.rows.plane, look) for look in variants.LOOKS]
 
@@ -65,7 +71,7 @@ class Asked:
         aggregation = AGGREGATIONS[line.aggregation]
         found = [
             aggregation.score(self._query(line, s, allowed))
-            for s in (self._looks if line.variants else self._looks[:1])
+            for s in (self._looks if line.variants else [self._exact.s])
         ]
         best: np.ndarray = np.max(found, axis=0)
         return best
@@ -81,6 +87,9 @@ class Asked:
             scan=lambda: self._scan,
             verify=self._pairs.score,
             without=line.without,
+            looks=lambda: [
+                ExactAnswers.masked(s, allowed) for s in (self._looks if self._again else [])
+            ],
         )
 
     def _answered(self, index: str) -> Answers:

@@ -126,7 +126,6 @@ def _jobs(workspace: Workspace, options: Options) -> tuple[Job, ...]:
                 method,
                 lines_for(method, options.indexes, options.variants, voxels),
                 dataclasses.replace(loading, threads=1),
-                variants=options.variants and method.sliced,
             )
         )
         voxels = NO_VOXELS if method.sliced else voxels

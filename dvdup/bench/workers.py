@@ -28,6 +28,7 @@ from dvdup.bench.scans import Content, Scan, content_of, read_scan
 from dvdup.bench.shelf import Shelf
 from dvdup.embedders import LoadOptions
 from dvdup.errors import ReadError
+from dvdup.pipeline.looks import embeds_cheaply
 from dvdup.pipeline.processes import spread, worker_processes
 from dvdup.records import Case
 
@@ -46,7 +47,6 @@ class Job:
     options: LoadOptions
     """How to run its embedder."""
     database_file: Path | None = None
-    variants: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +152,15 @@ def ask(worker: Worker, order: tuple[Task, tuple[str, ...]]) -> list[tuple[str, 
 
 
 def _record(worker: Worker, job: Job, task: Task, edit: str, edited: Scan) -> Record:
-    rows = worker.describer(job).describe(edited, job.variants)
-    asked = Asked(rows, edited, worker.database(job), partial(worker.index, job), worker.shelf)
+    rows = worker.describer(job).describe(edited)
+    asked = Asked(
+        rows,
+        edited,
+        worker.database(job),
+        partial(worker.index, job),
+        worker.shelf,
+        again=embeds_cheaply(job.method.name),
+    )
     persons = np.array(worker.setup.persons)
     right = worker.setup.copies[task.scan]
     strangers = (persons != persons[task.scan]) & ~right

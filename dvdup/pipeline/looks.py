@@ -40,6 +40,11 @@ _VERSION = 1  # grows whenever the same scan gets other rows
 _NAMES = tuple(variants.LOOKS)
 
 
+def embeds_cheaply(embedder: str) -> bool:
+    """Whether an embedder, by its full name, is one of `CHEAP`."""
+    return embedder.partition("@")[0] in CHEAP
+
+
 @dataclass(frozen=True, slots=True)
 class Led:
     """How a case looks for another one in the best of its looks."""
@@ -60,7 +65,7 @@ class Looking:
     @property
     def possible(self) -> bool:
         """Whether the embedder is fast enough."""
-        return self.meta.embedder.name.partition("@")[0] in CHEAP
+        return embeds_cheaply(self.meta.embedder.name)
 
     def leads(self, asking: Sequence[IndexedCase], others: Side) -> dict[Pair, Led]:
         """Ask for the candidates of some cases.

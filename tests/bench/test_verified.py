@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -246,3 +247,27 @@ def test_what_was_verified_is_not_compared_again(run_bench, tmp_path, counted):
     before = len(counted)
     run_bench(tmp_path, **few, voxels=Voxels(verified=True))
     assert len(counted) == before
+
+
+def with_looks(s, look, **more):
+    """A query that nobody leads, and one look of it."""
+    asked = Asked(s, **more)
+    asked.asked.clear()
+    SCORE(dataclasses.replace(asked.query, looks=lambda: [s.astype(np.float32), look]))
+    return asked.cases
+
+
+def test_a_query_that_found_nobody_is_looked_at_again():
+    s = np.full((10, 12), 0.5)
+    look = s.copy().astype(np.float32)
+    look[:, 7] = 0.8
+    assert with_looks(s, look) == [0, 7]
+    assert with_looks(s, look, without="looks") == [0]
+
+
+def test_a_query_with_a_clear_lead_is_not():
+    s = np.full((10, 12), 0.5)
+    s[:, 3] = 0.9
+    look = np.full((10, 12), 0.5, np.float32)
+    look[:, 7] = 0.8
+    assert with_looks(s, look) == [3]

@@ -70,7 +70,7 @@ AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType(
                 "verified",
                 "voxels of the candidates: what a comparison decides",
                 verified.score,
-                version=1,
+                version=2,
                 costly=True,
                 shipped=verified.SHIPPED,
             ),

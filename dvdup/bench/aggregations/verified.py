@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -17,6 +17,7 @@ SHIPPED = Limits().copy
 """Score from which dvdup calls a pair a copy."""
 
 _MOST = 5  # candidates by lead
+_CLEAR = 0.5  # lead from which nobody looks again
 _BELOW = 20.0  # puts whoever is no candidate below all that were compared
 
 
@@ -30,6 +31,8 @@ class Ablation:
     """Whether cases with the highest leads are candidates."""
     by_similarity: bool = True
     """Whether the most similar case is one."""
+    again: bool = True
+    """Whether a query that found nobody is looked at again."""
     steps: Steps = ALL
 
 
@@ -38,6 +41,7 @@ ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
         "": Ablation("nothing is left out"),
         "lead": Ablation("the most similar case is the only candidate", by_lead=False),
         "similarity": Ablation("candidates are those by lead alone", by_similarity=False),
+        "looks": Ablation("queries that found nobody are not looked at again", again=False),
         "turns": Ablation("registration starts as stored only", steps=Steps(turns=False)),
         "information": Ablation(
             "no registration by mutual information", steps=Steps(information=False)
@@ -52,10 +56,10 @@ ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
 def score(query: Query) -> np.ndarray:
     """The evidence of the voxels of every candidate, float64 (N,); others follow by their lead.
 
-    Candidates are the cases with the highest leads and the most similar one. A comparison of two
-    splits looks for the candidates of the other side too, asks for a higher lead where high ones
-    are usual, and looks again, mirrored, turned and resized, at cases that found nobody; none of
-    this is done here. dvdup calls those at `SHIPPED` or above copies. Where there is nothing to
+    Candidates are the cases with the highest leads and the most similar one; if none of them leads
+    clearly, also those of the query mirrored, turned and resized. A comparison of two splits looks
+    for the candidates of the other side too, and asks for a higher lead where high ones are usual;
+    neither is done here. dvdup calls those at `SHIPPED` or above copies. Where there is nothing to
     compare it falls back on the slices; here that is no copy.
     """
     ablation = ABLATIONS[query.without]
@@ -67,12 +71,26 @@ def score(query: Query) -> np.ndarray:
 
 
 def _candidates(query: Query, lead: np.ndarray, ablation: Ablation) -> set[int]:
+    chosen = _best(lead, _similarity(query), ablation)
+    if ablation.again and lead.max() < _CLEAR:
+        looks = [replace(query, s=s) for s in query.looks()]
+        if looks:
+            leads = np.max([own.score(look) for look in looks], axis=0)
+            similarity = np.max([_similarity(look) for look in looks], axis=0)
+            chosen |= _best(leads, similarity, ablation)
+    return chosen
+
+
+def _best(lead: np.ndarray, similarity: np.ndarray, ablation: Ablation) -> set[int]:
     chosen: set[int] = set()
     if ablation.by_lead:
         first = np.argsort(-lead, kind="stable")[:_MOST]
         chosen.update(first[lead[first] >= KEEP_LEAD].tolist())
     if ablation.by_similarity:
-        similarity = query.by_channel(lambda rows: query.s[rows].astype(np.float64).mean(axis=0))
         most = int(similarity.argmax())
         chosen.update([most] if np.isfinite(similarity[most]) else [])
     return chosen
+
+
+def _similarity(query: Query) -> np.ndarray:
+    return query.by_channel(lambda rows: query.s[rows].astype(np.float64).mean(axis=0))
