@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from dvdup.errors import InputError
 from dvdup.pipeline import evidence
 from dvdup.pipeline.evidence import Key, Pair
 from dvdup.pipeline.leaks import Rules
+from dvdup.pipeline.looks import Led
 from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.refs import Ref
 from dvdup.records import PairScore
@@ -79,11 +81,19 @@ def demand_groups(n: int) -> None:
         )
 
 
-def stranger_pairs(ref: Ref, chosen: Chosen, rules: Rules) -> list[Pair]:
+def stranger_pairs(
+    ref: Ref, chosen: Chosen, rules: Rules, again: Mapping[Pair, Led] = MappingProxyType({})
+) -> list[Pair]:
     """The candidate pairs of the chosen cases with cases of other groups.
 
     Each case is a query against the whole index without its own group. Pairs that share voxels
     are copies whatever their groups, and are not among them.
+
+    Args:
+        ref: The whole index.
+        chosen: Who is asked about.
+        rules: How candidates are chosen.
+        again: What other looks of the chosen cases find, (case, other case).
 
     Returns:
         Sorted, each pair once and in order.
@@ -99,7 +109,12 @@ def stranger_pairs(ref: Ref, chosen: Chosen, rules: Rules) -> list[Pair]:
         if chosen.groups[score.a] != chosen.groups[score.b]
     ]
     both = [*scores, *map(_mirrored, scores)]
-    pairs = evidence.candidates(both, rules.candidates, (ref.cases, ref.cases))
+    looks = {
+        (other, case): led
+        for (case, other), led in again.items()
+        if chosen.groups[case] != chosen.groups[other]
+    }
+    pairs = evidence.candidates(both, rules.candidates, (ref.cases, ref.cases), looks)
     asked = set(chosen.keys)
     return sorted({(min(pair), max(pair)) for pair in pairs if asked & set(pair)})
 

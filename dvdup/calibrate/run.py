@@ -19,6 +19,7 @@ from dvdup.errors import InputError
 from dvdup.pipeline import calibrated, evidence
 from dvdup.pipeline.evidence import Key, Pair
 from dvdup.pipeline.leaks import Rules
+from dvdup.pipeline.looks import Looking
 from dvdup.pipeline.pairs import PairCache, pair_cache
 from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.refs import Ref, whole
@@ -131,7 +132,9 @@ def calibrate(workspace: Workspace, options: Options, hooks: Hooks | None = None
     chosen = choose(ref, options.groups, options.cases)
     with pair_cache(workspace.folder, _salt(rules)) as cache:
         run = _Run(workspace, ref, chosen, rules.voxels, cache, hooks)
-        pairs = run.strangers(stranger_pairs(ref, chosen, rules))
+        looking = Looking(workspace, index.meta, hooks.progress, hooks.should_stop)
+        again = looking.leads([ref.case(key) for key in chosen.keys], ref.side())
+        pairs = run.strangers(stranger_pairs(ref, chosen, rules, again))
         copies, unreadable = run.copies(options.seed)
     left_out = () if options.all_strangers else _called_copies(pairs, rules.voxels)
     dropped = {(each.a, each.b) for each in left_out}

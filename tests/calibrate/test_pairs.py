@@ -13,6 +13,7 @@ from dvdup.config import load_config
 from dvdup.errors import InputError
 from dvdup.pipeline import Workspace
 from dvdup.pipeline.leaks import Rules
+from dvdup.pipeline.looks import Led
 from dvdup.pipeline.refs import whole
 
 
@@ -64,6 +65,21 @@ def test_only_pairs_of_chosen_cases_are_compared(ref, rules):
     pairs = stranger_pairs(ref, chosen, rules)
     assert all(set(pair) & set(chosen.keys) for pair in pairs)
     assert set(chosen.keys) <= {key for pair in pairs for key in pair}
+
+
+def test_strangers_that_other_looks_find_are_compared_too(ref, rules):
+    chosen = choose(ref, "id % 32", None)
+    plain = stranger_pairs(ref, chosen, rules)
+    unseen = next(
+        (a, b)
+        for a in chosen.keys
+        for b in chosen.keys
+        if a < b and (a, b) not in plain and chosen.groups[a] != chosen.groups[b]
+    )
+    relative = (("train", "s00"), ("train", "s32"))
+    again = {unseen: Led(0.9, 0.9), relative: Led(0.9, 0.9)}
+    found = stranger_pairs(ref, chosen, rules, again)
+    assert set(found) - set(plain) == {unseen}
 
 
 def test_edits_take_turns():
