@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dvdup.bench.scans import Scan
+from dvdup.match import KEEP_LEAD
 from dvdup.verify import Steps
 
 NEVER = np.float32(-2.0)
@@ -100,6 +101,8 @@ class Query:
     """The edited scan itself, for aggregations that look at voxels."""
     verify: Callable[[int, Steps], float] = no_voxels
     """`verify.score` of the query and a case, when some steps are taken."""
+    least_lead: float = KEEP_LEAD
+    """Lead that makes a candidate."""
     looks: Callable[[], Sequence[np.ndarray]] = tuple
     """The `s` of every look of the query, see `variants`; none if nobody would look again."""
     without: str = ""

@@ -16,6 +16,7 @@ from dvdup.bench.pairs import Pairs
 from dvdup.bench.plan import Line, Outcome
 from dvdup.bench.scans import Scan
 from dvdup.bench.shelf import Shelf
+from dvdup.match import KEEP_LEAD
 
 
 class Asked:
@@ -28,7 +29,9 @@ class Asked:
         database: Database,
         index: Callable[[str], NearestIndex],
         shelf: Shelf,
+        *,
         again: bool = False,
+        least_lead: float = KEEP_LEAD,
     ) -> None:
         """Compare it with the database.
 
@@ -39,6 +42,7 @@ class Asked:
             index: Gives the index of a name over that database.
             shelf: The voxels of that database.
             again: Whether the product would look again at a query that found nobody.
+            least_lead: Lead that makes a candidate.
         """
         exact = index("exact")
         assert isinstance(exact, Exact)
@@ -46,7 +50,7 @@ class Asked:
         self._pairs = Pairs(scan, rows.rows, database, shelf)
         self._answers: dict[str, Answers] = {}
         self._exact = exact.ask(rows.rows.embedding)
-        self._again = again
+        self._again, self._least_lead = again, least_lead
 
     @cached_property
     def _looks(self) -> list[np.ndarray]:
@@ -87,6 +91,7 @@ class Asked:
             scan=lambda: self._scan,
             verify=self._pairs.score,
             without=line.without,
+            least_lead=self._least_lead,
             looks=lambda: [
                 ExactAnswers.masked(s, allowed) for s in (self._looks if self._again else [])
             ],

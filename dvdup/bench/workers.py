@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dvdup.bench import describers
+from dvdup.bench.aggregations import AGGREGATIONS
 from dvdup.bench.database import Database
 from dvdup.bench.describers import Describer, Method
 from dvdup.bench.nearest import INDEXES, NearestIndex
@@ -26,8 +27,10 @@ from dvdup.bench.plan import Line, Record, Task
 from dvdup.bench.queries import Asked, judge
 from dvdup.bench.scans import Content, Scan, content_of, read_scan
 from dvdup.bench.shelf import Shelf
+from dvdup.bench.usual import least_lead
 from dvdup.embedders import LoadOptions
 from dvdup.errors import ReadError
+from dvdup.match import KEEP_LEAD
 from dvdup.pipeline.looks import embeds_cheaply
 from dvdup.pipeline.processes import spread, worker_processes
 from dvdup.records import Case
@@ -71,6 +74,7 @@ class Worker:
         self._describers: dict[str, Describer] = {}
         self._databases: dict[str, Database] = {}
         self._indexes: dict[tuple[str, str], NearestIndex] = {}
+        self._leads: dict[str, float] = {}
         self.shelf = Shelf(self._read)
         """Scans of the setup that queries are compared with."""
 
@@ -79,6 +83,7 @@ class Worker:
         self.setup = setup
         self._databases.clear()
         self._indexes.clear()
+        self._leads.clear()
         self.shelf = Shelf(self._read)
 
     def _read(self, code: int) -> Scan:
@@ -103,6 +108,14 @@ class Worker:
             assert job.database_file is not None
             self._databases[job.name] = Database.load(job.database_file)
         return self._databases[job.name]
+
+    def least_lead(self, job: Job) -> float:
+        """The lead that makes a candidate in the database of a job; only where voxels are asked."""
+        if not any(AGGREGATIONS[line.aggregation].costly for line in job.lines):
+            return KEEP_LEAD
+        if job.name not in self._leads:
+            self._leads[job.name] = least_lead(self.database(job), self.setup.persons)
+        return self._leads[job.name]
 
     def index(self, job: Job, name: str) -> NearestIndex:
         """An index over the database of a job."""
@@ -160,6 +173,7 @@ def _record(worker: Worker, job: Job, task: Task, edit: str, edited: Scan) -> Re
         partial(worker.index, job),
         worker.shelf,
         again=embeds_cheaply(job.method.name),
+        least_lead=worker.least_lead(job),
     )
     persons = np.array(worker.setup.persons)
     right = worker.setup.copies[task.scan]

@@ -149,6 +149,21 @@ def candidates(
     return sorted(pair for pair in chosen if not hashes[0][pair[0]] & hashes[1][pair[1]])
 
 
+def unusual_lead(best: Sequence[float]) -> float:
+    """A lead that the best pair of a case without a copy seldom has.
+
+    How far the best of some strangers leads depends on how many there are, so that it is taken
+    from the cases themselves: most of them have no copy. Bounded, because in some datasets most
+    of them have one.
+
+    Args:
+        best: The highest lead of each case of one side.
+    """
+    if not best:
+        return KEEP_LEAD
+    return min(max(KEEP_LEAD, 1.5 * float(np.quantile(best, 0.25))), _MOST_LEAD)
+
+
 def smaller(sides: tuple[Sequence[IndexedCase], Sequence[IndexedCase]]) -> int:
     """Which side has fewer cases; the second where both have as many."""
     return 0 if len(sides[0]) < len(sides[1]) else 1
@@ -178,22 +193,10 @@ class _Ranking:
 
     def leading(self, most: int) -> set[Pair]:
         """The first pairs of each case whose lead is unusual."""
-        least = self._unusual()
+        least = unusual_lead([-found[0][0] for found in self._leads.values()])
         return {
             pair for found in self._leads.values() for lead, pair in found[:most] if -lead >= least
         }
-
-    def _unusual(self) -> float:
-        """A lead that the best pair of a case without a copy seldom has.
-
-        How far the best of some strangers leads depends on how many there are, so that it is
-        taken from the cases themselves: most of them have no copy. Bounded, because in some
-        datasets most of them have one.
-        """
-        if not self._leads:
-            return KEEP_LEAD
-        usual = float(np.quantile([-found[0][0] for found in self._leads.values()], 0.25))
-        return min(max(KEEP_LEAD, 1.5 * usual), _MOST_LEAD)
 
 
 def verify_pairs(

@@ -10,7 +10,6 @@ import numpy as np
 
 from dvdup.bench.aggregations import own
 from dvdup.bench.database import Query
-from dvdup.match import KEEP_LEAD
 from dvdup.verify import ALL, Limits, Steps
 
 SHIPPED = Limits().copy
@@ -56,11 +55,11 @@ ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
 def score(query: Query) -> np.ndarray:
     """The evidence of the voxels of every candidate, float64 (N,); others follow by their lead.
 
-    Candidates are the cases with the highest leads and the most similar one; if none of them leads
-    clearly, also those of the query mirrored, turned and resized. A comparison of two splits looks
-    for the candidates of the other side too, and asks for a higher lead where high ones are usual;
-    neither is done here. dvdup calls those at `SHIPPED` or above copies. Where there is nothing to
-    compare it falls back on the slices; here that is no copy.
+    Candidates are the cases with the highest leads, where these are unusual, and the most similar
+    one; if none of them leads clearly, also those of the query mirrored, turned and resized. A
+    comparison of two splits looks for the candidates of the other side too, which is not done
+    here. dvdup calls those at `SHIPPED` or above copies. Where there is nothing to compare it
+    falls back on the slices; here that is no copy.
     """
     ablation = ABLATIONS[query.without]
     lead = own.score(query)
@@ -71,21 +70,21 @@ def score(query: Query) -> np.ndarray:
 
 
 def _candidates(query: Query, lead: np.ndarray, ablation: Ablation) -> set[int]:
-    chosen = _best(lead, _similarity(query), ablation)
+    chosen = _best(query, lead, _similarity(query), ablation)
     if ablation.again and lead.max() < _CLEAR:
         looks = [replace(query, s=s) for s in query.looks()]
         if looks:
             leads = np.max([own.score(look) for look in looks], axis=0)
             similarity = np.max([_similarity(look) for look in looks], axis=0)
-            chosen |= _best(leads, similarity, ablation)
+            chosen |= _best(query, leads, similarity, ablation)
     return chosen
 
 
-def _best(lead: np.ndarray, similarity: np.ndarray, ablation: Ablation) -> set[int]:
+def _best(query: Query, lead: np.ndarray, similarity: np.ndarray, ablation: Ablation) -> set[int]:
     chosen: set[int] = set()
     if ablation.by_lead:
         first = np.argsort(-lead, kind="stable")[:_MOST]
-        chosen.update(first[lead[first] >= KEEP_LEAD].tolist())
+        chosen.update(first[lead[first] >= query.least_lead].tolist())
     if ablation.by_similarity:
         most = int(similarity.argmax())
         chosen.update([most] if np.isfinite(similarity[most]) else [])
