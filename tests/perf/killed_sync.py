@@ -1,6 +1,6 @@
 """Kill `dvdup sync` again and again: nothing but the last window may be lost, nothing doubled.
 
-    python tests/perf/killed_sync.py FOLDER [--kills 30] [--cases 2000] [--commit-rows 1500]
+    python tests/perf/killed_sync.py FOLDER [--kills 30] [--cases 8000] [--commit-rows 1500]
 
 FOLDER holds volumes. Copies of them, each with a voxel of its own changed, become one split; an
 undisturbed sync of it (it should take a minute at least and commit five times) gives the reference.
@@ -63,7 +63,7 @@ def pool(files: list[Path], folder: Path, n_cases: int) -> list[Path]:
     for number in range(n_cases):
         image = nib.load(files[number % len(files)])
         voxels = np.asanyarray(image.dataobj).copy()
-        voxels[(number // len(files),) * 3] += 1
+        voxels[np.unravel_index(number // len(files), voxels.shape)] += 1
         path = folder / f"{number:05}.nii"
         nib.save(nib.Nifti1Image(voxels, image.affine), path)
         os.utime(path, (1_700_000_000, 1_700_000_000))
@@ -84,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--cases", type=int, default=2000)
+    parser.add_argument("--cases", type=int, default=8000)
     parser.add_argument("--embedder", default="thumbnail")
     parser.add_argument("--commit-rows", type=int, default=1500)
     asked = parser.parse_args()
