@@ -106,7 +106,7 @@ def _find(
     asked = [scan.case for scan in scans]
     scores = match.match(side, _side(scans), rules.match)
     again = {}
-    if rules.candidates and len(cases) > 1 and evidence.smaller((cases, asked)) == 1:
+    if rules.candidates and len(cases) > 1:
         voting = [scan.case for scan in scans if scan.rows is not None]
         found = looking.leads(voting, side)
         again = {(other, case): led for (case, other), led in found.items()}

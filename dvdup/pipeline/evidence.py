@@ -118,21 +118,20 @@ def candidates(
     """Which pairs are worth a look at their voxels; those of equal voxels need none.
 
     Of each case of either side those with the highest lead, as far as that stands out from what
-    the cases of that side have usually; and of each case of the smaller side the most similar one.
-    The same once more for cases that were looked at again.
+    the cases of that side have usually; and of each case of b, which is asked about, the most
+    similar one. The same once more for cases of b that were looked at again.
 
     Args:
         scores: Of all pairs that `match` kept.
         most: Candidates of each case by lead; 0: none at all.
         sides: The cases of a and of b.
-        again: What looks of cases of the smaller side found; (a, b) as in scores.
+        again: What other looks of cases of b found; (a, b) as in scores.
 
     Returns:
         Sorted pairs (case of a, case of b).
     """
     if most == 0:
         return []
-    asking = smaller(sides)
     rankings = [
         _Ranking(
             (pair, getattr(score.lead, way), getattr(score.similarity, way))
@@ -141,8 +140,8 @@ def candidates(
         ).by(side)
         for side, way in ((0, "a_to_b"), (1, "b_to_a"))
     ]
-    looks = _Ranking((pair, led.lead, led.similarity) for pair, led in again.items()).by(asking)
-    chosen = rankings[asking].most_similar() | looks.most_similar()
+    looks = _Ranking((pair, led.lead, led.similarity) for pair, led in again.items()).by(1)
+    chosen = rankings[1].most_similar() | looks.most_similar()
     for ranking in (*rankings, looks):
         chosen |= ranking.leading(most)
     hashes = [{case.key: set(case.voxel_hashes) for case in side} for side in sides]
@@ -162,11 +161,6 @@ def unusual_lead(best: Sequence[float]) -> float:
     if not best:
         return KEEP_LEAD
     return min(max(KEEP_LEAD, 1.5 * float(np.quantile(best, 0.25))), _MOST_LEAD)
-
-
-def smaller(sides: tuple[Sequence[IndexedCase], Sequence[IndexedCase]]) -> int:
-    """Which side has fewer cases; the second where both have as many."""
-    return 0 if len(sides[0]) < len(sides[1]) else 1
 
 
 class _Ranking:

@@ -213,25 +213,25 @@ def find_leaks(a: Ref, b: Ref, look: Look) -> tuple[Finding, ...]:
 def _look_again(
     scores: Sequence[PairScore], refs: tuple[Ref, Ref], look: Look
 ) -> dict[evidence.Pair, Led]:
-    """Find candidates in other looks, for cases of the smaller side that have found nobody yet."""
+    """Find candidates in other looks, for cases of the second ref that have found nobody yet."""
     if look.rules.candidates == 0:
         return {}
-    asking = evidence.smaller((refs[0].cases, refs[1].cases))
-    mine, others = refs[asking], refs[1 - asking]
-    there = {digest for case in others.cases for digest in case.voxel_hashes}
+    others, mine = refs
+    same = mine.info.ref == others.info.ref
     settled = {
-        (score.a, score.b)[asking]
+        key
         for score in scores
         if verdicts.near_by_slices(score, look.rules.limits)
+        for key in ((score.a, score.b) if same else (score.b,))
     }
-    if mine.info.ref != others.info.ref:
+    if not same:
+        there = {digest for case in others.cases for digest in case.voxel_hashes}
         settled |= {case.key for case in mine.voting if there & set(case.voxel_hashes)}
-    open_ = [case for case in mine.voting if case.key not in settled]
-    found = look.looking.leads(open_, others.side())
-    if asking == 1:
-        found = {(other, case): led for (case, other), led in found.items()}
-    if mine.info.ref == others.info.ref:
-        found = {(min(pair), max(pair)): led for pair, led in sorted(found.items())}
+    asking = [case for case in mine.voting if case.key not in settled]
+    found: dict[evidence.Pair, Led] = {}
+    for (case, other), led in sorted(look.looking.leads(asking, others.side()).items()):
+        pair = (min(case, other), max(case, other)) if same else (other, case)
+        found[pair] = max(led, found.get(pair, led), key=lambda each: each.lead)
     return found
 
 

@@ -55,13 +55,17 @@ def test_a_lead_in_either_direction_makes_a_candidate(case):
     assert len(alone) <= 8  # the most similar one of every case of b
 
 
-def test_each_case_of_the_smaller_side_has_its_most_similar_one(case):
+@pytest.mark.parametrize(("n_a", "n_b"), [(6, 3), (3, 6)])
+def test_each_case_that_is_asked_about_has_its_most_similar_one(case, n_a, n_b):
+    """Also where more cases are asked about than there are to find."""
     scores = [
-        score(f"a{i}", f"b{k}", (0.0, 0.0), (0.5, 0.6 if i == k else 0.5))
-        for i in range(6)
-        for k in range(3)
+        score(f"a{i}", f"b{k}", (0.0, 0.0), (0.5, 0.6 if i == k % n_a else 0.5))
+        for i in range(n_a)
+        for k in range(n_b)
     ]
-    assert found(candidates(scores, 1, sides(case, 6, 3))) == {(f"a{i}", f"b{i}") for i in range(3)}
+    assert found(candidates(scores, 1, sides(case, n_a, n_b))) == {
+        (f"a{k % n_a}", f"b{k}") for k in range(n_b)
+    }
 
 
 def test_a_lead_that_everybody_has_is_no_lead(case):
