@@ -67,7 +67,7 @@ class Result:
 
     step: int
     seconds: float
-    """Of training, over all sessions."""
+    """Of training, over all runs."""
     done: bool
     """False if time was over, or a stop was asked for: resume to go on."""
     validation: tuple[Row, ...]

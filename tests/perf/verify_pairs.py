@@ -32,7 +32,7 @@ from dvdup import edits, verify
 from dvdup.readers import read_volume
 from dvdup.records import Case
 from dvdup.verify import Scan, strength
-from dvdup.voxels import channel_values, proxy, proxy_factor
+from dvdup.voxels import channel_values, proxy
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mgz")
 
@@ -45,9 +45,7 @@ def load(file: Path) -> Scan:
 
 def small(scan: Scan) -> Scan:
     """Its proxy."""
-    factors = [proxy_factor(n) for n in scan.values.shape]
-    spacing = tuple(float(s * k) for s, k in zip(scan.spacing, factors, strict=True))
-    return Scan(proxy(scan.values), spacing, full=max(factors) == 1)
+    return verify.of_proxy(proxy(scan.values), scan.values.shape, scan.spacing)
 
 
 def judged(a: Scan, b: Scan) -> dict[str, Any]:
