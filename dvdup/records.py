@@ -224,6 +224,21 @@ class PairScore:
     count_top3: Directed | None = None
     """Only where it was asked for."""
 
+    def flipped(self) -> PairScore:
+        """The same with a and b exchanged."""
+        return PairScore(
+            a=self.b,
+            b=self.a,
+            count_score=self.count_score.flipped(),
+            shared_score=self.shared_score.flipped(),
+            similarity=self.similarity.flipped(),
+            background=self.background.flipped(),
+            lead=self.lead.flipped(),
+            slices=self.slices[::-1],
+            cohort=self.cohort[::-1],
+            count_top3=self.count_top3.flipped() if self.count_top3 is not None else None,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:

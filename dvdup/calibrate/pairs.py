@@ -21,7 +21,6 @@ from dvdup.pipeline.leaks import Rules
 from dvdup.pipeline.looks import Led
 from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.refs import Ref
-from dvdup.records import PairScore
 
 MIN_GROUPS = 30
 EDITS_EACH = 2
@@ -108,7 +107,7 @@ def stranger_pairs(
         for score in match.match(side, side, settings)
         if chosen.groups[score.a] != chosen.groups[score.b]
     ]
-    both = [*scores, *map(_mirrored, scores)]
+    both = [*scores, *(score.flipped() for score in scores)]
     looks = {
         (other, case): led
         for (case, other), led in again.items()
@@ -117,17 +116,6 @@ def stranger_pairs(
     pairs = evidence.candidates(both, rules.candidates, (ref.cases, ref.cases), looks)
     asked = set(chosen.keys)
     return sorted({(min(pair), max(pair)) for pair in pairs if asked & set(pair)})
-
-
-def _mirrored(score: PairScore) -> PairScore:
-    """The same pair with the sides exchanged, as far as candidates depend on it."""
-    return dataclasses.replace(
-        score,
-        a=score.b,
-        b=score.a,
-        similarity=score.similarity.flipped(),
-        lead=score.lead.flipped(),
-    )
 
 
 def edits_of(n_cases: int, seed: int) -> list[tuple[tuple[str, str], ...]]:

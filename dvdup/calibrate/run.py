@@ -22,6 +22,7 @@ from dvdup.pipeline.leaks import Rules
 from dvdup.pipeline.looks import Looking
 from dvdup.pipeline.pairs import PairCache, pair_cache
 from dvdup.pipeline.prepare import case_of
+from dvdup.pipeline.processes import do_all
 from dvdup.pipeline.refs import Ref, whole
 from dvdup.pipeline.sync import Interrupted
 from dvdup.pipeline.workspace import Workspace, n_jobs
@@ -299,7 +300,7 @@ class _Run:
         """Do all items, or raise if the user wants to stop."""
         jobs, done = n_jobs(self.workspace.config), 0
         self.hooks.progress(what, 0, total)
-        for result in work.done(min(jobs, total), function, items, self.hooks.should_stop):
+        for result in do_all(function, items, min(jobs, total), self.hooks.should_stop):
             yield result
             done += 1
             self.hooks.progress(what, done, total)

@@ -10,10 +10,9 @@ import dataclasses
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -24,10 +23,12 @@ from dvdup.pipeline.files import plausibly_unchanged, stat_files
 from dvdup.pipeline.looks import Led
 from dvdup.pipeline.pairs import PairCache
 from dvdup.pipeline.prepare import case_of
-from dvdup.pipeline.processes import spread, worker_processes
+from dvdup.pipeline.processes import do_all
 from dvdup.pipeline.sync import Interrupted
 from dvdup.records import Embedded, IndexedCase, PairScore, Progress, Verified, no_progress
-from dvdup.verify import Judged, Limits, Line, Scan
+from dvdup.verify import Full, Judged, Limits, Line, Scan
+
+T = TypeVar("T")
 
 Key = tuple[str, str]
 Pair = tuple[Key, Key]
@@ -35,7 +36,6 @@ Pair = tuple[Key, Key]
 _MOST_LEAD = 0.2  # enough for a candidate, whatever others have
 _BLOCK = 64  # pairs whose proxies are fetched at once
 _FEW = 8  # pairs that are not worth starting processes for
-_UNDECIDED = ("undecided", "nothing-to-compare")
 
 
 class Holder(Protocol):
@@ -134,13 +134,15 @@ def candidates(
         return []
     rankings = [
         _Ranking(
-            (pair, getattr(score.lead, way), getattr(score.similarity, way))
-            for score in scores
-            for pair in [(score.a, score.b)]
-        ).by(side)
+            (
+                ((score.a, score.b), getattr(score.lead, way), getattr(score.similarity, way))
+                for score in scores
+            ),
+            side,
+        )
         for side, way in ((0, "a_to_b"), (1, "b_to_a"))
     ]
-    looks = _Ranking((pair, led.lead, led.similarity) for pair, led in again.items()).by(1)
+    looks = _Ranking(((pair, led.lead, led.similarity) for pair, led in again.items()), 1)
     chosen = rankings[1].most_similar() | looks.most_similar()
     for ranking in (*rankings, looks):
         chosen |= ranking.leading(most)
@@ -166,20 +168,16 @@ def unusual_lead(best: Sequence[float]) -> float:
 class _Ranking:
     """Pairs with lead and similarity, seen from the cases of one side."""
 
-    def __init__(self, pairs: Iterable[tuple[Pair, float, float]]) -> None:
-        self._pairs = list(pairs)
+    def __init__(self, pairs: Iterable[tuple[Pair, float, float]], side: int) -> None:
+        """Rank (pair, lead, similarity) by the case of a side, 0 for a, 1 for b."""
         self._leads: dict[Key, list[tuple[float, Pair]]] = {}
         self._nearest: dict[Key, tuple[float, Pair]] = {}
-
-    def by(self, side: int) -> _Ranking:
-        """Rank the pairs of each case of a side."""
-        for pair, lead, similarity in self._pairs:
+        for pair, lead, similarity in pairs:
             self._leads.setdefault(pair[side], []).append((-lead, pair))
-            best = self._nearest.setdefault(pair[side], (-similarity, pair))
+            best = self._nearest.get(pair[side], (np.inf, pair))
             self._nearest[pair[side]] = min(best, (-similarity, pair))
         for found in self._leads.values():
             found.sort()
-        return self
 
     def most_similar(self) -> set[Pair]:
         """The most similar pair of each case."""
@@ -216,29 +214,24 @@ def verify_pairs(
         Interrupted: `should_stop` said so; what was compared is in the cache.
     """
     cache = cache or PairCache(None, "")
-    found: dict[Pair, Verified] = {}
-    known = [pair for pair in pairs if _recalled(pair, sides, cache, found)]
+    known = {pair: cache.get(sides.a.case(pair[0]), sides.b.case(pair[1])) for pair in pairs}
+    found = {pair: seen for pair, seen in known.items() if seen is not None}
     todo = [pair for pair in pairs if pair not in found]
-    for done, (order, judged) in enumerate(_judged(todo, sides, jobs, should_stop)):
+    n = jobs if len(todo) >= _FEW else 1
+    done = 0
+    for order, judged in do_all(_do, orders(todo, sides), n, should_stop):
         progress("comparing voxels", done, len(todo))
         found[order.pair] = _told(order.pair, judged, sides)
-        cache.put(order.a.case, order.b.case, found[order.pair])
-    if len(found) < len(known) + len(todo):
+        if order.a.is_there() and order.b.is_there():  # else the files could say more another time
+            cache.put(order.a.case, order.b.case, found[order.pair])
+        done += 1
+    if done < len(todo):
         raise Interrupted(
-            f"stopped after {len(found) - len(known)} of {len(todo)} pairs, which are kept; "
-            "run it again to go on"
+            f"stopped after {done} of {len(todo)} pairs, which are kept; run it again to go on"
         )
     if todo:
         progress("comparing voxels", len(todo), len(todo))
     return {pair: found[pair] for pair in sorted(found)}
-
-
-def _recalled(pair: Pair, sides: Sides, cache: PairCache, found: dict[Pair, Verified]) -> bool:
-    """Whether a pair was compared before; then it goes into `found`."""
-    known = cache.get(sides.a.case(pair[0]), sides.b.case(pair[1]))
-    if known is not None:
-        found[pair] = known
-    return known is not None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -286,48 +279,31 @@ def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
     return found
 
 
-def _judged(
-    pairs: Sequence[Pair], sides: Sides, jobs: int, should_stop: Callable[[], bool]
-) -> Iterator[tuple[Order, Judged]]:
-    todo = orders(pairs, sides)
-    if jobs < 2 or len(pairs) < _FEW:
-        for order in todo:
-            if should_stop():
-                return
-            yield order, _do(order)
-        return
-    with worker_processes(jobs) as pool:
-        yield from spread(pool, _do, todo, 2 * jobs, should_stop)
-
-
 def _do(order: Order) -> Judged:
     return judge_pair(order.a, order.b, order.limits)
 
 
 def judge_pair(a: Sight, b: Sight, limits: Limits | None = None) -> Judged:
     """Verify one pair; where a file has changed or gone its proxy must do."""
-    small = a.proxy(), b.proxy()
-    if a.is_there() and b.is_there():
-        try:
-            return verify.judge(*small, partial(_both, a, b), limits)
-        except (ReadError, MemoryError):
-            pass
-    return verify.judge(*small, limits=limits)
+    return _with_voxels(lambda one, other, full: verify.judge(one, other, full, limits), a, b)
 
 
 def measure_pair(order: Order) -> float:
     """How strongly the voxels of a pair speak for a copy, see `verify.measure`."""
-    small = order.a.proxy(), order.b.proxy()
-    if order.a.is_there() and order.b.is_there():
+    return _with_voxels(
+        lambda one, other, full: verify.measure(one, other, full, order.limits), order.a, order.b
+    )
+
+
+def _with_voxels(look: Callable[[Scan, Scan, Full | None], T], a: Sight, b: Sight) -> T:
+    """Look at two proxies, with a way to the full scans if the files are still there."""
+    small = a.proxy(), b.proxy()
+    if a.is_there() and b.is_there():
         try:
-            return verify.measure(*small, partial(_both, order.a, order.b), order.limits)
+            return look(*small, lambda: (a.full(), b.full()))
         except (ReadError, MemoryError):
             pass
-    return verify.measure(*small, limits=order.limits)
-
-
-def _both(a: Sight, b: Sight) -> tuple[Scan, Scan]:
-    return a.full(), b.full()
+    return look(*small, None)
 
 
 def _told(pair: Pair, judged: Judged, sides: Sides) -> Verified:
@@ -341,7 +317,7 @@ def _told(pair: Pair, judged: Judged, sides: Sides) -> Verified:
             reason = f"{reason}; {line_in_words(line)}"
     return Verified(
         verdict=decision.verdict,
-        decided=decision.rule not in _UNDECIDED,
+        decided=decision.decided,
         confidence=decision.confidence,
         reason=reason,
         alignment=alignment,

@@ -253,25 +253,9 @@ def _for_copies(
                 pair = (one, other)
                 here = score and dataclasses.replace(score, a=one, b=other)
                 if same and one > other:
-                    yield (other, one), here and _mirrored(here), seen and evidence.flipped(seen)
+                    yield (other, one), here and here.flipped(), seen and evidence.flipped(seen)
                 else:
                     yield pair, here, seen
-
-
-def _mirrored(score: PairScore) -> PairScore:
-    top3 = score.count_top3
-    return PairScore(
-        a=score.b,
-        b=score.a,
-        count_score=score.count_score.flipped(),
-        shared_score=score.shared_score.flipped(),
-        similarity=score.similarity.flipped(),
-        background=score.background.flipped(),
-        lead=score.lead.flipped(),
-        slices=score.slices[::-1],
-        cohort=score.cohort[::-1],
-        count_top3=top3.flipped() if top3 is not None else None,
-    )
 
 
 def assemble(

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile, TemporaryDirectory, TemporaryFile
+from zipfile import BadZipFile
 
 import numpy as np
 
 from dvdup import match, readers, slicing, variants, voxels
-from dvdup.errors import ReadError
+from dvdup.errors import ReadError, StoreError
 from dvdup.match import Block, Side
 from dvdup.pipeline.files import plausibly_unchanged, stat_files
 from dvdup.pipeline.prepare import case_of
+from dvdup.pipeline.processes import reader_threads
 from dvdup.pipeline.sync import Interrupted
 from dvdup.pipeline.workspace import LazyEmbedder, Workspace, n_jobs, recipe_of
 from dvdup.records import IndexedCase, Progress, SliceStack
@@ -94,7 +96,7 @@ class Looking:
     def _embedded(self, asking: Sequence[IndexedCase], folder: Path) -> dict[Key, Path]:
         """Make sure that the looks of all cases lie on disk; by key, sorted."""
         files = {case.key: folder / f"{self._name(case)}.npz" for case in asking}
-        missing = [case for case in asking if not files[case.key].is_file()]
+        missing = [case for case in asking if _n_slices(files[case.key]) is None]
         embedder = LazyEmbedder(self.workspace.config)
         embedder.expect(self.meta.embedder)
         recipe = recipe_of(self.workspace.config, self.meta.embedder)
@@ -106,19 +108,14 @@ class Looking:
                 _save(files[case.key], stack, embedder)
         if missing:
             self.progress("looking again", len(missing), len(missing))
-        return {key: files[key] for key in sorted(files) if files[key].is_file()}
+        return {key: files[key] for key in sorted(files) if _n_slices(files[key]) is not None}
 
     def _stacks(
         self, cases: Sequence[IndexedCase], recipe: Recipe
     ) -> Iterator[tuple[IndexedCase, SliceStack | None]]:
-        from threadpoolctl import threadpool_limits
-
         jobs = n_jobs(self.workspace.config)
         root = self.workspace.root
-        with (
-            threadpool_limits(1 if jobs > 1 else None, user_api="blas"),
-            ThreadPoolExecutor(jobs, thread_name_prefix="dvdup-look") as pool,
-        ):
+        with reader_threads(jobs) as pool:
             for start in range(0, len(cases), 2 * jobs):
                 block = cases[start : start + 2 * jobs]
                 stacks = pool.map(lambda case: _stack(root, case, recipe), block)
@@ -136,6 +133,7 @@ def _folder(index: Path) -> Iterator[Path]:
     kept = index / "cache" / "looks"
     try:
         kept.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=kept).close()
     except OSError:
         with TemporaryDirectory(prefix="dvdup-") as folder:
             yield Path(folder)
@@ -163,26 +161,32 @@ def _stack(root: Path, case: IndexedCase, recipe: Recipe) -> SliceStack | None:
 
 
 def _save(file: Path, stack: SliceStack, embedder: LazyEmbedder) -> None:
-    """Embed every change of the slices and write the rows, whole or not at all."""
+    """Embed every change of the slices and write the rows, whole or not at all.
+
+    Raises:
+        StoreError: They cannot be written.
+    """
     rows = [
         embedder.embed(replace(stack, pixels=variants.changed(stack.pixels, change))).embedding
         for change in variants.CHANGES
     ]
-    part = file.with_suffix(".part")
-    with part.open("wb") as stream:
-        np.savez(
-            stream,
-            embedding=np.stack(rows).astype(np.float16),
-            plane=stack.plane,
-            channel=stack.channel,
-        )
-    part.replace(file)
+    embedding = np.stack(rows).astype(np.float16)
+    try:
+        # a name of its own: another comparison may embed the same case at the same time
+        with NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as stream:
+            np.savez(stream, embedding=embedding, plane=stack.plane, channel=stack.channel)
+        os.replace(stream.name, file)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {file.parent}: {error.strerror or error}; make room there, or compare "
+            "without voxels (--candidates 0)"
+        ) from error
 
 
 def _side(files: Mapping[Key, Path]) -> Side:
     """Every look of every case as a case of its own, under the key of the case."""
     order = [(key, look) for key in files for look in _NAMES]
-    counts = {key: _n_slices(file) for key, file in files.items()}
+    counts = {key: _n_slices(file) or 0 for key, file in files.items()}
 
     def blocks(codes: Sequence[int]) -> Iterator[Block]:
         last, loaded = None, None
@@ -202,9 +206,13 @@ def _side(files: Mapping[Key, Path]) -> Side:
     )
 
 
-def _n_slices(file: Path) -> int:
-    with np.load(file) as found:
-        return len(found["plane"])
+def _n_slices(file: Path) -> int | None:
+    """Slices of a case whose looks were kept; None if they were not, or are damaged."""
+    try:
+        with np.load(file) as found:
+            return len(found["plane"])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
 
 
 def _load(file: Path) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:

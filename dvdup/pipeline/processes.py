@@ -1,4 +1,4 @@
-"""Worker processes: how they are started, what they inherit, how work is spread over them."""
+"""Worker processes and threads: how they are started, what they inherit, how work is spread."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
@@ -19,6 +25,39 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def do_all(
+    function: Callable[[T], R],
+    items: Iterable[T],
+    n: int,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple[T, R]]:
+    """Do some work in n processes, in this one if n is 1; as `spread` otherwise."""
+    if n < 2:
+        for item in items:
+            if should_stop():
+                return
+            yield item, function(item)
+        return
+    with worker_processes(n) as pool:
+        yield from spread(pool, function, items, 2 * n, should_stop)
+
+
+@contextmanager
+def reader_threads(n: int) -> Iterator[ThreadPoolExecutor]:
+    """Start n threads that read and cut scans.
+
+    Linear algebra has one thread meanwhile: the readers are parallel already, and threads that
+    wait for one another's cores take three times the processor time.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with (
+        threadpool_limits(1 if n > 1 else None, user_api="blas"),
+        ThreadPoolExecutor(n, thread_name_prefix="dvdup-read") as pool,
+    ):
+        yield pool
 
 
 @contextmanager

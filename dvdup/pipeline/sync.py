@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +12,7 @@ from typing import Literal
 from dvdup.errors import DvdupError, ReadError
 from dvdup.pipeline import files
 from dvdup.pipeline.prepare import prepare, row_of, unreadable
+from dvdup.pipeline.processes import reader_threads
 from dvdup.records import (
     Case,
     Declaration,
@@ -164,18 +165,9 @@ class Run:
         )
 
     def _outcomes(self, pending: Sequence[Case]) -> Iterator[Outcome]:
-        """Look at the cases in worker threads, a few ahead, and hand them on in order.
-
-        Linear algebra has one thread meanwhile: the workers are parallel already, and threads
-        that wait for one another's cores take three times the processor time.
-        """
-        from threadpoolctl import threadpool_limits
-
+        """Look at the cases in worker threads, a few ahead, and hand them on in order."""
         ahead = self._jobs + 1
-        with (
-            threadpool_limits(1 if self._jobs > 1 else None, user_api="blas"),
-            ThreadPoolExecutor(self._jobs, thread_name_prefix="dvdup-read") as pool,
-        ):
+        with reader_threads(self._jobs) as pool:
             waiting: list[Future[Outcome]] = []
             try:
                 for case in pending:

@@ -5,7 +5,7 @@ of slices; `draw` and `terminal` show a pair.
 """
 
 from dvdup.verify.exact import Same, same_values
-from dvdup.verify.judge import Judged, judge, measure
+from dvdup.verify.judge import Full, Judged, judge, measure
 from dvdup.verify.order import Line, align, fitting
 from dvdup.verify.picture import Matrix, draw, matrix_of, terminal
 from dvdup.verify.scans import Evidence, Scan, compare, of_proxy
@@ -29,6 +29,7 @@ __all__ = [
     "Decision",
     "Evidence",
     "Found",
+    "Full",
     "Judged",
     "Limits",
     "Line",

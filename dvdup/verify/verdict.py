@@ -28,6 +28,7 @@ STRENGTH = 1
 _MOST = 0.995  # correlations above are equal to it: what is left is interpolation
 
 _WEIGHTS = np.array([0.5, 2.0, 0.5])  # of the fine band, the middle one, the values
+_UNDECIDING = ("undecided", "nothing-to-compare")  # rules that decide nothing
 _STEEP = 2.0  # of the confidence over the strength
 _SAME = 10.0  # score of equal values, above every strength
 _OPEN = 0.99  # so that what is open stays below what is decided
@@ -87,6 +88,11 @@ class Decision:
     confidence: float
     """0 to 1, of the verdict or of there being none."""
     reason: str
+
+    @property
+    def decided(self) -> bool:
+        """False where other voxels, or nothing but the slices, could tell."""
+        return self.rule not in _UNDECIDING
 
 
 @dataclass(frozen=True, slots=True)

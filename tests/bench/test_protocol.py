@@ -57,9 +57,10 @@ def test_gamma_is_found_and_a_mirror_escapes_the_count(result):
 
 def test_what_is_stronger_is_found_less(result):
     for row in result.rows:
-        noise = row.by_edit["noise"]
+        noise, slab = row.by_edit["noise"], row.by_edit["slab"]
         assert noise["mild"].value >= noise["medium"].value >= noise["strong"].value
         assert noise["mild"].value > noise["strong"].value
+        assert slab["mild"].value > slab["medium"].value >= slab["strong"].value
 
 
 def test_variants_find_the_mirror(result):

@@ -193,6 +193,17 @@ def test_what_is_remembered_is_not_compared_again(pair, tmp_path, monkeypatch):
         verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)
 
 
+def test_what_a_proxy_said_is_asked_again_once_the_file_is_back(pair, tmp_path):
+    file = tmp_path / "test/copy.nii.gz"
+    aside = file.rename(tmp_path / "aside")
+    with pair_cache(tmp_path / "index", "salt") as cache:
+        said = verify_pairs(PAIRS[:1], Sides(tmp_path, *pair), jobs=1, cache=cache)[PAIRS[0]]
+        assert "flipped" not in said.reason
+        aside.rename(file)
+        said = verify_pairs(PAIRS[:1], Sides(tmp_path, *pair), jobs=1, cache=cache)[PAIRS[0]]
+        assert "flipped left-right" in said.reason
+
+
 def test_a_cache_that_cannot_be_written_costs_time_only(pair, tmp_path):
     (tmp_path / "index").write_text("a file where a folder should be")
     with pair_cache(tmp_path / "index", "salt") as cache:

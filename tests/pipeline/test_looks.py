@@ -8,6 +8,7 @@ import pytest
 
 from dvdup import pipeline, variants
 from dvdup.config import load_config
+from dvdup.errors import StoreError
 from dvdup.pipeline import Interrupted, looks
 from dvdup.pipeline.looks import Looking
 from dvdup.pipeline.refs import find_ref
@@ -116,3 +117,21 @@ def test_every_look_of_a_case_is_a_query_of_its_key(mirrored):
     assert side.keys == tuple(case.key for case in test.voting for _ in variants.LOOKS)
     assert sum(len(rows) for rows, _, _ in side.blocks(range(len(side.keys)))) == sum(side.n_slices)
     assert side.n_slices[0] == test.voting[0].n_slices
+
+
+def test_damaged_looks_are_made_again(mirrored):
+    train, test = sides(mirrored)
+    expected = looking(mirrored).leads(test.voting, train.side())
+    for file in (mirrored.folder / "cache/looks").iterdir():
+        file.write_bytes(b"torn")
+    assert looking(mirrored).leads(test.voting, train.side()) == expected
+
+
+def test_a_full_disk_is_told(mirrored, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    train, test = sides(mirrored)
+    with pytest.raises(StoreError, match="No space left"):
+        looking(mirrored).leads(test.voting, train.side())
