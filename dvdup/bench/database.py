@@ -10,6 +10,7 @@ import numpy as np
 
 from dvdup.bench.scans import Scan
 from dvdup.match import KEEP_LEAD
+from dvdup.records import Embedded
 from dvdup.verify import Steps
 
 NEVER = np.float32(-2.0)
@@ -38,6 +39,18 @@ class Database:
     def case_of_row(self) -> np.ndarray:
         """int64 (M,): the case of each row."""
         return np.repeat(np.arange(self.n_cases), np.diff(self.starts))
+
+    def slices(self, case: int) -> Embedded:
+        """The rows and channels of one case; where a slice lies is not known here."""
+        rows = slice(*self.starts[case : case + 2].tolist())
+        zeros = np.zeros(rows.stop - rows.start, np.int32)
+        return Embedded(
+            self.embedding[rows],
+            self.channel[rows],
+            zeros.astype(np.uint8),
+            zeros,
+            zeros.astype(np.float32),
+        )
 
     def save(self, file: Path) -> None:
         """Write it, whole or not at all."""

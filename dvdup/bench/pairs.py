@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from dvdup import verify
 from dvdup.bench.database import Database
 from dvdup.bench.scans import Scan
@@ -38,7 +36,7 @@ class Pairs:
         if self._proxies is None:
             self._proxies = proxies(self._scan)
         ours, theirs = self._proxies, self._shelf.proxies(case)
-        one, other = self._channels(case)
+        one, other = verify.nearest_channels(self._rows, self._database.slices(case))
         i, k = ours.numbers.index(one), theirs.numbers.index(other)
 
         def full() -> tuple[verify.Scan, verify.Scan]:
@@ -50,17 +48,3 @@ class Pairs:
             return a, b
 
         return verify.judge(ours.channels[i], theirs.channels[k], full, steps=steps)
-
-    def _channels(self, case: int) -> tuple[int, int]:
-        """The numbers of the two channels whose slices are most alike."""
-        rows = slice(*self._database.starts[case : case + 2])
-        channel = self._database.channel[rows]
-        best, found = -np.inf, (int(self._rows.channel[0]), int(channel[0]))
-        for one in np.unique(self._rows.channel).tolist():
-            ours = self._rows.embedding[self._rows.channel == one]
-            for other in np.unique(channel).tolist():
-                theirs = self._database.embedding[rows][channel == other]
-                alike = float((ours @ theirs.T).max(axis=1).mean())
-                if alike > best:
-                    best, found = alike, (one, other)
-        return found

@@ -83,7 +83,7 @@ def query(
     target = _without_itself(target, declared, say)
     rules = rules_of(workspace.config, index.meta)
     warn_if_outgrown(workspace.config, index, say)
-    looking = Looking(workspace, index.meta, progress, lambda: False)
+    looking = Looking(workspace, index.meta, progress)
     known = (target, target.side(), target.cases)
     findings = _find(looking, known, scans, rules)
     report = assemble([target], findings, index.meta, rules)
@@ -175,7 +175,7 @@ def compare(
     meta = IndexMeta(embedder.spec, recipe.describe(), recipe.hash())
     rules = rules_of(workspace.config, meta)
     known = (Given([one]), _side([one]), [one.case])
-    looking = Looking(workspace, meta, progress, lambda: False)
+    looking = Looking(workspace, meta, progress)
     findings = _find(looking, known, [other], rules)
     report = dataclasses.replace(
         assemble([], findings, meta, rules),

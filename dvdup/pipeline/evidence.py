@@ -265,18 +265,11 @@ def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
     """The two channels whose slices are most alike, as places among the voting ones."""
     if a.proxy_shape[0] == b.proxy_shape[0] == 1:
         return (0, 0)
-    ours, theirs = sides.a.rows(a.key), sides.b.rows(b.key)
-    best, found = -np.inf, (0, 0)
-    for i, one in enumerate(slicing.voting_channels(a.n_channels)):
-        for k, other in enumerate(slicing.voting_channels(b.n_channels)):
-            rows = ours.embedding[ours.channel == one]
-            columns = theirs.embedding[theirs.channel == other]
-            if not len(rows) or not len(columns):
-                continue
-            alike = float((rows @ columns.T).max(axis=1).mean())
-            if alike > best:
-                best, found = alike, (i, k)
-    return found
+    one, other = verify.nearest_channels(sides.a.rows(a.key), sides.b.rows(b.key))
+    return (
+        slicing.voting_channels(a.n_channels).index(one),
+        slicing.voting_channels(b.n_channels).index(other),
+    )
 
 
 def _do(order: Order) -> Judged:

@@ -28,7 +28,7 @@ from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.processes import reader_threads
 from dvdup.pipeline.sync import Interrupted
 from dvdup.pipeline.workspace import LazyEmbedder, Workspace, n_jobs, recipe_of
-from dvdup.records import IndexedCase, Progress, SliceStack
+from dvdup.records import IndexedCase, Progress, SliceStack, no_progress
 from dvdup.slicing import Recipe
 from dvdup.store import IndexMeta
 
@@ -61,8 +61,8 @@ class Looking:
 
     workspace: Workspace
     meta: IndexMeta
-    progress: Progress
-    should_stop: Callable[[], bool]
+    progress: Progress = no_progress
+    should_stop: Callable[[], bool] = lambda: False
 
     @property
     def possible(self) -> bool:

@@ -6,7 +6,7 @@ of slices; `draw` and `terminal` show a pair.
 
 from dvdup.verify.exact import Same, same_values
 from dvdup.verify.judge import Full, Judged, judge, measure
-from dvdup.verify.order import Line, align, fitting
+from dvdup.verify.order import Line, align, fitting, nearest_channels
 from dvdup.verify.picture import Matrix, draw, matrix_of, terminal
 from dvdup.verify.scans import Evidence, Scan, compare, of_proxy
 from dvdup.verify.steps import ALL, Steps
@@ -45,6 +45,7 @@ __all__ = [
     "judge",
     "matrix_of",
     "measure",
+    "nearest_channels",
     "of_proxy",
     "reach",
     "same_values",

@@ -128,6 +128,23 @@ def fitting(lines: Sequence[Line], place: np.ndarray) -> tuple[Line, ...]:
     return tuple(kept)
 
 
+def nearest_channels(a: Embedded, b: Embedded) -> tuple[int, int]:
+    """The numbers of the channels, one of each case, whose slices are most alike.
+
+    Args:
+        a: The slices of one case, at least one.
+        b: Of the other.
+    """
+    alike = {
+        (one, other): float(
+            (a.embedding[a.channel == one] @ b.embedding[b.channel == other].T).max(axis=1).mean()
+        )
+        for one in np.unique(a.channel).tolist()
+        for other in np.unique(b.channel).tolist()
+    }
+    return max(sorted(alike), key=lambda pair: alike[pair])
+
+
 def fit(similarity: np.ndarray, a: Track, b: Track) -> Line | None:
     """Fit a line to the similarities of one plane of a and one of b.
 

@@ -206,6 +206,9 @@ def main() -> None:
     parser.add_argument("--copies", type=int, nargs="+", default=[1, 3, 5])
     parser.add_argument("--embedder")
     asked = parser.parse_args()
+    if asked.embedder and "@" in asked.embedder:  # the datasets lie elsewhere
+        name, _, file = asked.embedder.partition("@")
+        asked.embedder = f"{name}@{Path(file).resolve()}"
     files = sorted(asked.folder.glob("*.nii.gz"))
     total = 0
     with tempfile.TemporaryDirectory() as place:
