@@ -14,8 +14,8 @@ k of the other side, for both directions at once. Every score is a function of s
 - `similarity(q -> k)`: mean of s[i, k] over i (late interaction).
 - `lead(q -> k)`: mean over i of how far s[i, k] lies on the way from r to 1, not below 0; r is what
   the third best case offers slice i. A slice that looks alike in many people gives nobody a lead,
-  and two copies of one scan do not take it from each other. With fewer than three cases r is 0. It
-  ranks candidates for `verify`; it is no evidence by itself.
+  and two copies of one scan do not take it from each other. With fewer than three cases nobody
+  leads. It ranks candidates for `verify`; it is no evidence by itself.
 
 Of a case with several channels each channel is scored on its own; the maximum counts.
 
@@ -42,11 +42,16 @@ KEEP_LEAD = 0.02
 """Lead from which a pair is kept. Of 24 MR crops among 161 the best stranger has 0.010 in the
 median and at most 0.037; 98 % of their moderately edited copies have 0.033 or more."""
 
+MIN_LEAD = 3
+"""Cases of the other side without which nobody leads: a lead is counted from the third best."""
+
+NEVER = np.float32(-2.0)
+"""Below every cosine: not compared."""
+
 _ROWS = 1024  # left slices a product: with 8192 on the right the result stays near the processor
 _WIDTH = 512  # floats that an embedding is taken to have when tiles are cut
 _TIE = 2e-6  # cosines closer than this are equal: block sizes must not decide who wins
-_NEVER = np.float32(-2.0)  # below every cosine: not compared
-_RIVAL = 3  # rank of the case that a lead is counted from
+_ALWAYS = np.float32(2.0)  # above every cosine
 _NO_RANK = round(2 / _TIE)  # the rank of a cosine of -2
 
 
@@ -148,8 +153,8 @@ class _Both:
     """Keeps s in both directions."""
 
     def __init__(self, n_left: int, n_cases: int, n_right: int, n_tile: int) -> None:
-        self.forward = np.full((n_left, n_cases), _NEVER, np.float32)
-        self.backward = np.full((n_right, n_tile), _NEVER, np.float32)
+        self.forward = np.full((n_left, n_cases), NEVER, np.float32)
+        self.backward = np.full((n_right, n_tile), NEVER, np.float32)
 
     def take(
         self,
@@ -233,7 +238,7 @@ def _mask_itself(product: np.ndarray, own: np.ndarray, case: np.ndarray) -> None
     """Take out what compares a case with itself; `own` is the code on the right, or -1."""
     present = np.intersect1d(own, case)
     for code in present.tolist():
-        product[np.ix_(own == code, case == code)] = _NEVER
+        product[np.ix_(own == code, case == code)] = NEVER
 
 
 def _gathered(side: Side, tile: range) -> tuple[np.ndarray, _Rows]:
@@ -274,7 +279,7 @@ class _Offers:
     median: np.ndarray
     """float32 (N,): the median of s over the cases; below every cosine for a small cohort."""
     rival: np.ndarray
-    """float32 (N,): the third highest s; 0 where there are fewer cases."""
+    """float32 (N,): the third highest s; above every cosine where there are fewer cases."""
     winner: np.ndarray
     """int64 (N,): code of the first case that ties with the best, or -1."""
     background: np.ndarray
@@ -322,24 +327,24 @@ def _survey(s: np.ndarray, runs: _Runs, n_cases: int, settings: MatchSettings) -
     """Survey query slices whose s is known for every candidate."""
     n, k = s.shape
     offers = _Offers(
-        best=np.full(n, _NEVER, np.float32),
-        median=np.full(n, _NEVER, np.float32),
-        rival=np.zeros(n, np.float32),
+        best=np.full(n, NEVER, np.float32),
+        median=np.full(n, NEVER, np.float32),
+        rival=np.full(n, _ALWAYS, np.float32),
         winner=np.full(n, -1),
-        background=np.full(n_cases, _NEVER, np.float32),
+        background=np.full(n_cases, NEVER, np.float32),
         cohort=np.zeros(n_cases, np.int64),
         nearest=np.full((n_cases, min(k, settings.keep_nearest)), -1),
     )
-    similarity = np.full((n_cases, k), _NEVER, np.float32)
+    similarity = np.full((n_cases, k), NEVER, np.float32)
     for case, start, stop in runs.spans:
         part = s[runs.order[start:stop]]
-        there = np.flatnonzero(part[0] > _NEVER)
+        there = np.flatnonzero(part[0] > NEVER)
         if there.size == 0:
             continue
         part = part[:, there]
         best = part.max(axis=1)
         offers.best[start:stop] = best
-        if there.size >= _RIVAL:
+        if there.size >= MIN_LEAD:
             median, offers.rival[start:stop] = _typical(part)
             if there.size >= MIN_COHORT:
                 offers.median[start:stop] = median
@@ -349,7 +354,7 @@ def _survey(s: np.ndarray, runs: _Runs, n_cases: int, settings: MatchSettings) -
         offers.cohort[case] = there.size
         similarity[case, there] = np.maximum(similarity[case, there], means)
     ranked = np.argsort(-similarity, axis=1, kind="stable")[:, : offers.nearest.shape[1]]
-    known = np.take_along_axis(similarity, ranked, axis=1) > _NEVER
+    known = np.take_along_axis(similarity, ranked, axis=1) > NEVER
     offers.nearest[:] = np.where(known, ranked, -1)
     return offers
 
@@ -357,8 +362,8 @@ def _survey(s: np.ndarray, runs: _Runs, n_cases: int, settings: MatchSettings) -
 def _typical(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Median and third highest of each row (S, K); K is at least 3."""
     k = s.shape[1]
-    ordered = np.partition(s, ((k - 1) // 2, k // 2, k - _RIVAL), axis=1)
-    return (ordered[:, (k - 1) // 2] + ordered[:, k // 2]) / 2, ordered[:, k - _RIVAL]
+    ordered = np.partition(s, ((k - 1) // 2, k // 2, k - MIN_LEAD), axis=1)
+    return (ordered[:, (k - 1) // 2] + ordered[:, k // 2]) / 2, ordered[:, k - MIN_LEAD]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -413,7 +418,7 @@ def _scores(
     found = _Scores(
         count=np.zeros(shape, np.float32),
         shared=np.zeros(shape, np.float32),
-        similarity=np.full(shape, _NEVER, np.float32),
+        similarity=np.full(shape, NEVER, np.float32),
         lead=np.zeros(shape, np.float32),
     )
     for case, start, stop in runs.spans:
@@ -422,9 +427,9 @@ def _scores(
         winner = offers.winner[start:stop] - first
         won = np.bincount(winner[(winner >= 0) & (winner < n)], minlength=n)
         floor = median + settings.floor * (1 - median) - _TIE  # rounding must not silence copies
-        floor = np.where(median > _NEVER, floor, _NEVER)
+        floor = np.where(median > NEVER, floor, NEVER)
         votes = (part >= best - settings.margin) & (part >= floor)
-        votes &= part > _NEVER
+        votes &= part > NEVER
         rival = offers.rival[start:stop, None]
         ahead = np.clip((part - rival) / np.maximum(1e-3, 1 - rival), 0, 1)
         for scores, value in (
@@ -454,7 +459,7 @@ def _kept(
         nearest = offers.nearest - first
         near = (offers.nearest >= 0) & (nearest >= 0) & (nearest < mask.shape[1])
         mask[np.nonzero(near)[0], nearest[near]] = True
-    keep &= ahead.similarity > _NEVER
+    keep &= ahead.similarity > NEVER
     for i, k in np.argwhere(keep).tolist():
         yield int(i), int(k)
 
@@ -475,17 +480,44 @@ def leads(
     """
     settings = settings or MatchSettings()
     for tile in _tiles(queries, candidates, settings.budget):
-        swept = _sweep(queries, candidates, tile, _Forward)
-        runs = _runs(swept.left)
-        offers = _survey(swept.forward, runs, len(tile), settings)
-        scores = _scores(swept.forward, runs, len(tile), offers, 0, settings)
-        keep = scores.lead >= settings.keep_lead
-        near = np.nonzero(offers.nearest >= 0)
-        keep[near[0], offers.nearest[near]] = True
-        keep &= scores.similarity > _NEVER
-        for i, k in np.argwhere(keep).tolist():
-            lead, similarity = float(scores.lead[i, k]), float(scores.similarity[i, k])
+        found = one_way(queries, candidates, tile, settings)
+        for i, k in np.argwhere(found.worth_keeping(settings)).tolist():
+            lead, similarity = float(found.lead[i, k]), float(found.similarity[i, k])
             yield queries.keys[tile[i]], candidates.keys[k], lead, similarity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OneWay:
+    """What Q queries say of K candidates."""
+
+    lead: np.ndarray
+    """float32 (Q, K)."""
+    similarity: np.ndarray
+    """float32 (Q, K); -2 where nothing was compared."""
+
+    def worth_keeping(self, settings: MatchSettings) -> np.ndarray:
+        """Bool (Q, K): pairs with enough lead, and the most similar candidates of each query."""
+        keep = self.lead >= settings.keep_lead
+        nearest = np.argsort(-self.similarity, axis=1, kind="stable")[:, : settings.keep_nearest]
+        np.put_along_axis(keep, nearest, True, axis=1)
+        keep &= self.similarity > NEVER
+        return keep
+
+
+def one_way(queries: Side, candidates: Side, asking: range, settings: MatchSettings) -> OneWay:
+    """Lead and similarity of some queries to every candidate.
+
+    Args:
+        queries: As in `leads`.
+        candidates: As in `leads`.
+        asking: Codes of the queries; slices x candidates floats must fit into memory.
+        settings: Margins and limits.
+    """
+    swept = _sweep(queries, candidates, asking, _Forward)
+    runs = _runs(swept.left)
+    offers = _survey(swept.forward, runs, len(asking), settings)
+    scores = _scores(swept.forward, runs, len(asking), offers, 0, settings)
+    return OneWay(scores.lead, scores.similarity)
 
 
 def _with_top3(pairs: list[PairScore], a: Side, b: Side) -> list[PairScore]:

@@ -143,6 +143,25 @@ def concatenate(stacks: Sequence[SliceStack], size: int = 1) -> SliceStack:
     )
 
 
+def thinned(stack: SliceStack, most: int) -> SliceStack:
+    """Some of the slices of each plane of each channel, evenly spread, first and last among them.
+
+    Args:
+        stack: Sorted, as slicing gives it.
+        most: Slices a plane and channel.
+    """
+    runs = stack.channel.astype(np.int64) * len(PLANES) + stack.plane
+    kept = []
+    for run in np.unique(runs).tolist():
+        rows = np.flatnonzero(runs == run)
+        places = np.linspace(0, len(rows) - 1, min(len(rows), most))
+        kept.append(rows[np.rint(places).astype(int)])
+    chosen = np.concatenate(kept) if kept else np.zeros(0, int)
+    return SliceStack(
+        **{field.name: getattr(stack, field.name)[chosen] for field in dataclasses.fields(stack)}
+    )
+
+
 def _empty(size: int) -> SliceStack:
     return SliceStack(
         np.zeros((0, size, size), np.uint8),

@@ -7,6 +7,10 @@ the columns of axial and coronal slices and leaves sagittal ones as they are; a 
 axis across one plane turns the slices of that plane alone. `LOOKS` says which change each plane
 takes; since a change is shared by several looks, slices have to be embedded once a change only.
 One look holds for all slices of a query, then the best look counts.
+
+Crops are changes of the other side: a scan that shows a part of another one resembles that one
+only once it is cropped alike. A crop of a volume lies at one of 27 places, `PLACES`, and shows
+each plane at one of nine, `CROPS`.
 """
 
 from __future__ import annotations
@@ -25,6 +29,19 @@ SHRINK = 0.8
 
 CHANGES = (SAME, "columns", "rows", "left", "right", "shrunk", "enlarged")
 """Changes of a single picture: columns or rows reversed, turned, smaller or larger in its frame."""
+
+SHARE = 0.65
+"""Side of a cropped picture as a share of the frame."""
+
+_ROWS = {"top": -1, "middle": 0, "bottom": 1}
+_COLUMNS = {"left": -1, "middle": 0, "right": 1}
+_CROPPED = {
+    f"{row} {column}": (down, right)
+    for row, down in _ROWS.items()
+    for column, right in _COLUMNS.items()
+}
+CROPS = tuple(_CROPPED)
+"""Changes that show a part of a picture, as large as the frame."""
 
 # planes in the order of `slicing.PLANES`: axial, coronal, sagittal
 LOOKS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
@@ -46,12 +63,29 @@ LOOKS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
 """Change of each plane by look; `identity` first."""
 
 
+def _crop_names(x: int, y: int, z: int) -> tuple[str, str, str]:
+    """What a part that lies to the right (x), front (y) and head (z) shows of each plane."""
+    name = {offset: crop for crop, offset in _CROPPED.items()}
+    return name[-y, x], name[-z, x], name[-z, y]  # rows run from front to back, from head to feet
+
+
+PLACES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        f"{x_name} {y_name} {z_name}": _crop_names(x, y, z)
+        for x, x_name in enumerate(("left", "middle", "right"), -1)
+        for y, y_name in enumerate(("back", "middle", "front"), -1)
+        for z, z_name in enumerate(("feet", "middle", "head"), -1)
+    }
+)
+"""Crop of each plane by the place of the part in the volume."""
+
+
 def changed(pixels: np.ndarray, change: str) -> np.ndarray:
     """Apply one change to every picture.
 
     Args:
         pixels: uint8 (S, H, W).
-        change: A name of `CHANGES`.
+        change: A name of `CHANGES` or `CROPS`.
 
     Returns:
         uint8 (S, H, W); what comes into view from outside the frame repeats its edge.
@@ -62,6 +96,8 @@ def changed(pixels: np.ndarray, change: str) -> np.ndarray:
         return np.ascontiguousarray(pixels[:, :, ::-1])
     if change == "rows":
         return np.ascontiguousarray(pixels[:, ::-1])
+    if change in _CROPPED:
+        return _resampled(pixels, np.eye(2) * SHARE, (1 - SHARE) * np.array(_CROPPED[change]))
     return _resampled(pixels, _MAPS[change])
 
 
@@ -83,6 +119,23 @@ def pick(by_change: Mapping[str, np.ndarray], plane: np.ndarray, look: str) -> n
     return chosen
 
 
+def best_place(parts: np.ndarray) -> np.ndarray:
+    """The highest sum over the planes of any place.
+
+    Args:
+        parts: (P, C, ...): a number for each plane under each of `CROPS`.
+
+    Returns:
+        (...).
+    """
+    sums = [
+        sum(parts[plane, CROPS.index(crop)] for plane, crop in enumerate(crops))
+        for crops in PLACES.values()
+    ]
+    best: np.ndarray = np.max(sums, axis=0)
+    return best
+
+
 def _turn(degrees: float) -> np.ndarray:
     angle = np.radians(degrees)
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -97,12 +150,15 @@ _MAPS = {
 """2 x 2, from places in the new picture to places in the old one, about the centre."""
 
 
-def _resampled(pixels: np.ndarray, linear: np.ndarray) -> np.ndarray:
-    """Bilinear, all pictures at once."""
+def _resampled(
+    pixels: np.ndarray, linear: np.ndarray, shift: np.ndarray | tuple[float, float] = (0, 0)
+) -> np.ndarray:
+    """Bilinear, all pictures at once; a shift by 1 is half a frame."""
     _, height, width = pixels.shape
     centre = np.array([(height - 1) / 2, (width - 1) / 2])
     grid = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij"), -1)
-    place = np.clip((grid - centre) @ linear.T + centre, 0, (height - 1, width - 1))
+    place = (grid - centre) @ linear.T + centre + centre * shift
+    place = np.clip(place, 0, (height - 1, width - 1))
     low = np.floor(place).astype(int)
     high = np.minimum(low + 1, (height - 1, width - 1))
     share = (place - low).astype(np.float32)

@@ -13,8 +13,6 @@ from dvdup.match import KEEP_LEAD
 from dvdup.records import Embedded
 from dvdup.verify import Steps
 
-NEVER = np.float32(-2.0)
-"""Below every cosine: not compared."""
 TIE = 2e-6
 """Cosines closer than this are equal, as in `match`."""
 
@@ -117,7 +115,12 @@ class Query:
     least_lead: float = KEEP_LEAD
     """Lead that makes a candidate."""
     looks: Callable[[], Sequence[np.ndarray]] = tuple
-    """The `s` of every look of the query, see `variants`; none if nobody would look again."""
+    """The `s` of every look of the query, see `variants`."""
+    parts: Callable[[], tuple[np.ndarray, np.ndarray] | None] = lambda: None
+    """Lead and similarity, float64 (N,), of the query as a part of each case, or a case as a part
+    of it; None where crops make no sense."""
+    again: bool = True
+    """Whether dvdup would look again at a query that found nobody."""
     without: str = ""
     """What is left out to see what it is worth: a name in `ABLATIONS`."""
 

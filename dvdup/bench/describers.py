@@ -18,6 +18,7 @@ from dvdup import embedders, slicing, variants, voxels
 from dvdup.bench import baselines
 from dvdup.bench.scans import Scan
 from dvdup.embedders import Embedder, LoadOptions
+from dvdup.pipeline.kept import CROPS, Changed, change
 from dvdup.records import Embedded, SliceStack
 from dvdup.slicing import Recipe
 
@@ -31,6 +32,8 @@ class Rows:
     changed: Callable[[], Mapping[str, np.ndarray]]
     """float32 (S, D): embeds the same slices after each change of `variants`; of a baseline
     nothing."""
+    cropped: Callable[[], Changed | None]
+    """Embeds some of the slices after each crop; of a baseline None."""
     seconds: float
     """Spent in `embed`."""
     embedded: int
@@ -111,14 +114,18 @@ class _Sliced:
         embedding = self._embed(stack.pixels)
         seconds = time.perf_counter() - start
         rows = Embedded(embedding, stack.channel, stack.plane, stack.index, stack.position_mm)
-        return Rows(rows, partial(self._changes, stack), seconds, len(stack))
+        changed, cropped = partial(self._changes, stack), partial(self._crops, stack)
+        return Rows(rows, changed, cropped, seconds, len(stack))
 
     def _changes(self, stack: SliceStack) -> dict[str, np.ndarray]:
         return {
-            change: self._embed(variants.changed(stack.pixels, change))
-            for change in variants.CHANGES
-            if change != variants.SAME
+            name: self._embed(variants.changed(stack.pixels, name))
+            for name in variants.CHANGES
+            if name != variants.SAME
         }
+
+    def _crops(self, stack: SliceStack) -> Changed:
+        return change(stack, CROPS, lambda cropped: self._embedder.embed(cropped.pixels))
 
     def _embed(self, pixels: np.ndarray) -> np.ndarray:
         return _as_stored(self._embedder.embed(pixels))
@@ -149,7 +156,7 @@ class _Whole:
             zeros.astype(np.int32),
             zeros,
         )
-        return Rows(rows, dict, 0.0, 0)
+        return Rows(rows, dict, lambda: None, 0.0, 0)
 
 
 def _as_stored(embedding: np.ndarray) -> np.ndarray:

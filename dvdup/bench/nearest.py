@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dvdup.bench.database import NEVER, TIE, Database
+from dvdup.bench.database import TIE, Database
 from dvdup.errors import ConfigError
+from dvdup.match import NEVER
 
 _BLOCK = 1 << 16  # database rows multiplied at once
 _LINKS = 32  # of HNSW

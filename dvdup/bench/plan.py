@@ -21,6 +21,7 @@ from dvdup.records import Case
 QUICK_SCANS = 24
 QUICK_EDITS = ("rotation", "crop", "mirror", "noise", "gamma", "slab", edits.COMPOSE)
 
+_VARIANTS = 2  # grows whenever the same query gets other variants
 _VERSION = 1  # of the protocol: grows whenever the same scans get other queries
 
 
@@ -39,7 +40,7 @@ class Line:
     def key(self) -> str:
         """Name in the records; changes with the version of the aggregation."""
         version = AGGREGATIONS[self.aggregation].version
-        looks = "+variants" if self.variants else ""
+        looks = f"+variants.{_VARIANTS}" if self.variants else ""
         less = f"-{self.without}" if self.without else ""
         return f"{self.aggregation}.{version}/{self.index}{looks}{less}"
 
@@ -160,7 +161,7 @@ def lines_for(
             found += [Line(row.name, without=name) for name in voxels.without]
             continue
         found += [Line(row.name, index) for index in (indexes if row.approximate else ("exact",))]
-        if variants and row.variants:
+        if variants and row.variants is not None:
             found.append(Line(row.name, variants=True))
     return tuple(found)
 

@@ -13,6 +13,7 @@ from dvdup.bench.database import Database, Query
 from dvdup.bench.describers import Rows
 from dvdup.bench.nearest import Answers, Exact, ExactAnswers, NearestIndex
 from dvdup.bench.pairs import Pairs
+from dvdup.bench.parts import Parts
 from dvdup.bench.plan import Line, Outcome
 from dvdup.bench.scans import Scan
 from dvdup.bench.shelf import Shelf
@@ -30,6 +31,7 @@ class Asked:
         index: Callable[[str], NearestIndex],
         shelf: Shelf,
         *,
+        cropped: Callable[[], Sequence[Exact]] = tuple,
         again: bool = False,
         least_lead: float = KEEP_LEAD,
     ) -> None:
@@ -41,6 +43,7 @@ class Asked:
             database: What it is asked against.
             index: Gives the index of a name over that database.
             shelf: The voxels of that database.
+            cropped: Gives the same database after each of `variants.CROPS`; empty if there is none.
             again: Whether the product would look again at a query that found nobody.
             least_lead: Lead that makes a candidate.
         """
@@ -50,6 +53,7 @@ class Asked:
         self._pairs = Pairs(scan, rows.rows, database, shelf)
         self._answers: dict[str, Answers] = {}
         self._exact = exact.ask(rows.rows.embedding)
+        self._cropped = cropped
         self._again, self._least_lead = again, least_lead
 
     @cached_property
@@ -63,6 +67,13 @@ class Asked:
         by_change[variants.SAME] = self._exact.s
         return [variants.pick(by_change, self._rows.rows.plane, look) for look in variants.LOOKS]
 
+    @cached_property
+    def _parts(self) -> Parts | None:
+        whole, cropped = self._index("exact"), self._cropped()
+        query = self._rows.cropped() if cropped else None
+        assert isinstance(whole, Exact)
+        return None if query is None else Parts(query, whole, cropped)
+
     def scores(self, line: Line, allowed: np.ndarray) -> np.ndarray:
         """Score every case: float64 (N,), -inf for those that are not allowed.
 
@@ -73,17 +84,14 @@ class Asked:
         if len(self._rows) == 0:
             return np.full(len(allowed), -np.inf)
         aggregation = AGGREGATIONS[line.aggregation]
-        found = [
-            aggregation.score(self._query(line, s, allowed))
-            for s in (self._looks if line.variants else [self._exact.s])
-        ]
-        best: np.ndarray = np.max(found, axis=0)
-        return best
+        score = aggregation.variants if line.variants else aggregation.score
+        assert score is not None
+        return score(self._query(line, allowed))
 
-    def _query(self, line: Line, s: np.ndarray, allowed: np.ndarray) -> Query:
+    def _query(self, line: Line, allowed: np.ndarray) -> Query:
         answers = self._answered(line.index)
         return Query(
-            s=ExactAnswers.masked(s, allowed),
+            s=ExactAnswers.masked(self._exact.s, allowed),
             channel=self._rows.rows.channel,
             allowed=allowed,
             nearest=lambda k: answers.nearest(allowed, k),
@@ -92,10 +100,14 @@ class Asked:
             verify=self._pairs.score,
             without=line.without,
             least_lead=self._least_lead,
-            looks=lambda: [
-                ExactAnswers.masked(s, allowed) for s in (self._looks if self._again else [])
-            ],
+            looks=lambda: [ExactAnswers.masked(s, allowed) for s in self._looks],
+            parts=lambda: self._best_parts(allowed),
+            again=self._again,
         )
+
+    def _best_parts(self, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        there = allowed & (np.diff(self._database.starts) > 0)
+        return None if self._parts is None else self._parts.best(there)
 
     def _answered(self, index: str) -> Answers:
         if index == "exact":

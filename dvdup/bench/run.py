@@ -12,7 +12,7 @@ import numpy as np
 
 from dvdup import discover
 from dvdup.bench import workers
-from dvdup.bench.database import Database, join
+from dvdup.bench.database import Database
 from dvdup.bench.describers import find_method
 from dvdup.bench.groups import persons as find_persons
 from dvdup.bench.nearest import INDEXES, demand_index
@@ -199,16 +199,19 @@ class _Run:
 
     def with_databases(self, setup: Setup, works: Mapping[str, Work]) -> Setup:
         """Describe every unedited scan, for the methods that have no database yet."""
-        missing = tuple(job for job in setup.jobs if works[job.name].database() is None)
+        missing = tuple(job for job in setup.jobs if not works[job.name].is_described(job.crops))
         if missing:
             short = dataclasses.replace(setup, jobs=missing)
             codes = range(len(setup.cases))
             found = dict(self._all(short, workers.describe, codes, "embedding"))
             for i, job in enumerate(missing):
-                parts, channels = zip(*(found[code][i] for code in codes), strict=True)
-                join(parts, channels).save(works[job.name].database_file)
+                works[job.name].keep([found[code][i] for code in codes])
         jobs = tuple(
-            dataclasses.replace(job, database_file=works[job.name].database_file)
+            dataclasses.replace(
+                job,
+                database_file=works[job.name].database_file,
+                cropped_file=works[job.name].cropped_file if job.crops else None,
+            )
             for job in setup.jobs
         )
         return dataclasses.replace(setup, jobs=jobs)

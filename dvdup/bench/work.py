@@ -3,6 +3,7 @@
 ```
 <folder>/.gitignore             keeps it out of git
 <folder>/<key>/database.npz     rows of the unedited scans
+<folder>/<key>/cropped.npz      rows of some of their slices after each crop, where asked for
 <folder>/<key>/queries.jsonl    one line a query, in the order in which they were finished
 ```
 
@@ -15,8 +16,10 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dvdup.bench.database import Database
+from dvdup.bench.database import Database, join
+from dvdup.bench.parts import Cropped
 from dvdup.bench.plan import Line, Record, Task
+from dvdup.bench.workers import Described
 from dvdup.errors import InputError
 
 
@@ -48,14 +51,28 @@ class Work:
         """Where the database lies."""
         return self.folder / "database.npz"
 
-    def database(self) -> Database | None:
-        """The database, if an earlier run has finished it and kept all that is needed."""
-        if not self.database_file.is_file():
-            return None
+    @property
+    def cropped_file(self) -> Path:
+        """Where its cropped slices lie."""
+        return self.folder / "cropped.npz"
+
+    def is_described(self, crops: bool) -> bool:
+        """Whether an earlier run has finished the database, and the crops if they are needed."""
+        if crops and not self.cropped_file.is_file():
+            return False
         try:
-            return Database.load(self.database_file)
-        except KeyError:
-            return None
+            Database.load(self.database_file)
+        except (KeyError, OSError):
+            return False
+        return True
+
+    def keep(self, cases: Sequence[Described]) -> None:
+        """Write the database, and the crops if there are any."""
+        cropped = [case.cropped for case in cases if case.cropped is not None]
+        if cropped:
+            Cropped.of(cropped).save(self.cropped_file)
+        rows, channels = [case.embedding for case in cases], [case.channel for case in cases]
+        join(rows, channels).save(self.database_file)
 
     def missing(self, task: Task, lines: Sequence[Line]) -> Task | None:
         """What of a task is still to be done, or None."""

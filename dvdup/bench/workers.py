@@ -22,7 +22,8 @@ from dvdup.bench import describers
 from dvdup.bench.aggregations import AGGREGATIONS
 from dvdup.bench.database import Database
 from dvdup.bench.describers import Describer, Method
-from dvdup.bench.nearest import INDEXES, NearestIndex
+from dvdup.bench.nearest import INDEXES, Exact, NearestIndex
+from dvdup.bench.parts import Cropped
 from dvdup.bench.plan import Line, Record, Task
 from dvdup.bench.queries import Asked, judge
 from dvdup.bench.scans import Content, Scan, content_of, read_scan
@@ -31,6 +32,7 @@ from dvdup.bench.usual import least_lead
 from dvdup.embedders import LoadOptions
 from dvdup.errors import ReadError
 from dvdup.match import KEEP_LEAD
+from dvdup.pipeline.kept import Changed
 from dvdup.pipeline.looks import embeds_cheaply
 from dvdup.pipeline.processes import spread, worker_processes
 from dvdup.records import Case
@@ -50,6 +52,17 @@ class Job:
     options: LoadOptions
     """How to run its embedder."""
     database_file: Path | None = None
+    cropped_file: Path | None = None
+    """Of a method whose lines look at crops."""
+
+    @property
+    def crops(self) -> bool:
+        """Whether its lines look at crops."""
+        again = embeds_cheaply(self.method.name)
+        return self.method.sliced and any(
+            line.variants or (again and AGGREGATIONS[line.aggregation].costly)
+            for line in self.lines
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,7 @@ class Worker:
         self._describers: dict[str, Describer] = {}
         self._databases: dict[str, Database] = {}
         self._indexes: dict[tuple[str, str], NearestIndex] = {}
+        self._cropped: dict[str, tuple[Exact, ...]] = {}
         self._leads: dict[str, float] = {}
         self.shelf = Shelf(self._read)
         """Scans of the setup that queries are compared with."""
@@ -83,6 +97,7 @@ class Worker:
         self.setup = setup
         self._databases.clear()
         self._indexes.clear()
+        self._cropped.clear()
         self._leads.clear()
         self.shelf = Shelf(self._read)
 
@@ -108,6 +123,15 @@ class Worker:
             assert job.database_file is not None
             self._databases[job.name] = Database.load(job.database_file)
         return self._databases[job.name]
+
+    def cropped(self, job: Job) -> tuple[Exact, ...]:
+        """The database of a job after each crop; none if it does without."""
+        if job.cropped_file is None:
+            return ()
+        if job.name not in self._cropped:
+            databases = Cropped.load(job.cropped_file).databases
+            self._cropped[job.name] = tuple(Exact(each) for each in databases)
+        return self._cropped[job.name]
 
     def least_lead(self, job: Job) -> float:
         """The lead that makes a candidate in the database of a job; only where voxels are asked."""
@@ -143,11 +167,26 @@ def survey(worker: Worker, code: int) -> Surveyed:
         return Surveyed(None, f"{path}: too big for the memory of this machine")
 
 
-def describe(worker: Worker, code: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The rows (S, D) of an unedited scan and their channels (S,), a pair a job."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Described:
+    """An unedited scan."""
+
+    embedding: np.ndarray
+    """float32 (S, D)."""
+    channel: np.ndarray
+    cropped: Changed | None
+    """Some of its slices after each crop, where a line asks for them."""
+
+
+def describe(worker: Worker, code: int) -> list[Described]:
+    """Describe an unedited scan, once a job."""
     scan = worker.scan(code)
-    found = [worker.describer(job).describe(scan).rows for job in worker.setup.jobs]
-    return [(rows.embedding, rows.channel) for rows in found]
+    found = []
+    for job in worker.setup.jobs:
+        rows = worker.describer(job).describe(scan)
+        cropped = rows.cropped() if job.crops else None
+        found.append(Described(rows.rows.embedding, rows.rows.channel, cropped))
+    return found
 
 
 def ask(worker: Worker, order: tuple[Task, tuple[str, ...]]) -> list[tuple[str, Record]]:
@@ -172,6 +211,7 @@ def _record(worker: Worker, job: Job, task: Task, edit: str, edited: Scan) -> Re
         worker.database(job),
         partial(worker.index, job),
         worker.shelf,
+        cropped=partial(worker.cropped, job),
         again=embeds_cheaply(job.method.name),
         least_lead=worker.least_lead(job),
     )

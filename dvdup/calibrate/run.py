@@ -134,7 +134,8 @@ def calibrate(workspace: Workspace, options: Options, hooks: Hooks | None = None
     with pair_cache(workspace.folder, _salt(rules)) as cache:
         run = _Run(workspace, ref, chosen, rules.voxels, cache, hooks)
         looking = Looking(workspace, index.meta, hooks.progress, hooks.should_stop)
-        again = looking.leads([ref.case(key) for key in chosen.keys], ref.side())
+        asking = [ref.case(key) for key in chosen.keys]
+        again = looking.leads(asking, ref.voting, ref.side())
         pairs = run.strangers(stranger_pairs(ref, chosen, rules, again))
         copies, unreadable = run.copies(options.seed)
     left_out = () if options.all_strangers else _called_copies(pairs, rules.voxels)

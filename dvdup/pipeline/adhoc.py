@@ -18,7 +18,15 @@ from dvdup.errors import InputError
 from dvdup.match import Block, Side
 from dvdup.pipeline import build, evidence
 from dvdup.pipeline.files import stat_files
-from dvdup.pipeline.leaks import Rules, Say, assemble, rules_of, warn_if_outgrown, with_fail_on
+from dvdup.pipeline.leaks import (
+    Rules,
+    Say,
+    assemble,
+    rules_of,
+    unsettled,
+    warn_if_outgrown,
+    with_fail_on,
+)
 from dvdup.pipeline.looks import Looking
 from dvdup.pipeline.prepare import prepare
 from dvdup.pipeline.refs import Ref, find_ref, split_order, whole
@@ -108,7 +116,8 @@ def _find(
     again = {}
     if rules.candidates and len(cases) > 1:
         voting = [scan.case for scan in scans if scan.rows is not None]
-        found = looking.leads(voting, side)
+        asking = unsettled(voting, scores, rules.limits)
+        found = looking.leads(asking, [holder.case(key) for key in side.keys], side)
         again = {(other, case): led for (case, other), led in found.items()}
     pairs = evidence.candidates(scores, rules.candidates, (cases, asked), again)
     workspace = looking.workspace

@@ -18,7 +18,7 @@ import numpy as np
 
 from dvdup import readers, slicing, verify, voxels
 from dvdup.errors import ReadError
-from dvdup.match import KEEP_LEAD
+from dvdup.match import KEEP_LEAD, MIN_LEAD
 from dvdup.pipeline.files import plausibly_unchanged, stat_files
 from dvdup.pipeline.looks import Led
 from dvdup.pipeline.pairs import PairCache
@@ -119,7 +119,8 @@ def candidates(
 
     Of each case of either side those with the highest lead, as far as that stands out from what
     the cases of that side have usually; and of each case of b, which is asked about, the most
-    similar one. The same once more for cases of b that were looked at again.
+    similar one. The same once more for cases of b that were looked at again. Where a has too few
+    cases for anyone to lead, every pair.
 
     Args:
         scores: Of all pairs that `match` kept.
@@ -146,6 +147,8 @@ def candidates(
     chosen = rankings[1].most_similar() | looks.most_similar()
     for ranking in (*rankings, looks):
         chosen |= ranking.leading(most)
+    if sum(case.n_slices > 0 for case in sides[0]) < MIN_LEAD:
+        chosen |= {(score.a, score.b) for score in scores}
     hashes = [{case.key: set(case.voxel_hashes) for case in side} for side in sides]
     return sorted(pair for pair in chosen if not hashes[0][pair[0]] & hashes[1][pair[1]])
 

@@ -218,21 +218,40 @@ def _look_again(
         return {}
     others, mine = refs
     same = mine.info.ref == others.info.ref
+    asking = unsettled(mine.voting, scores, look.rules.limits, either=same)
+    if not same:
+        there = {digest for case in others.cases for digest in case.voxel_hashes}
+        asking = [case for case in asking if not there & set(case.voxel_hashes)]
+    found: dict[evidence.Pair, Led] = {}
+    led = look.looking.leads(asking, others.voting, others.side())
+    for (case, other), each in sorted(led.items()):
+        pair = (min(case, other), max(case, other)) if same else (other, case)
+        found[pair] = max(each, found.get(pair, each), key=lambda one: one.lead)
+    return found
+
+
+def unsettled(
+    cases: Sequence[IndexedCase],
+    scores: Sequence[PairScore],
+    limits: Thresholds,
+    *,
+    either: bool = False,
+) -> list[IndexedCase]:
+    """The cases of the second side for which the slices alone have found nobody.
+
+    Args:
+        cases: Voting cases of the second side.
+        scores: Of pairs (a, b).
+        limits: What makes a copy by slices.
+        either: Whether both sides are one.
+    """
     settled = {
         key
         for score in scores
-        if verdicts.near_by_slices(score, look.rules.limits)
-        for key in ((score.a, score.b) if same else (score.b,))
+        if verdicts.near_by_slices(score, limits)
+        for key in ((score.a, score.b) if either else (score.b,))
     }
-    if not same:
-        there = {digest for case in others.cases for digest in case.voxel_hashes}
-        settled |= {case.key for case in mine.voting if there & set(case.voxel_hashes)}
-    asking = [case for case in mine.voting if case.key not in settled]
-    found: dict[evidence.Pair, Led] = {}
-    for (case, other), led in sorted(look.looking.leads(asking, others.side()).items()):
-        pair = (min(case, other), max(case, other)) if same else (other, case)
-        found[pair] = max(led, found.get(pair, led), key=lambda each: each.lead)
-    return found
+    return [case for case in cases if case.key not in settled]
 
 
 def _for_copies(

@@ -31,8 +31,8 @@ class Aggregation:
     """Grows whenever the same query gets another score: results kept on disk are for one."""
     approximate: bool = False
     """Whether it makes sense with an approximate index: it asks for nearest slices only."""
-    variants: bool = False
-    """Whether query variants may be on: never for the published counts."""
+    variants: Callable[[Query], np.ndarray] | None = None
+    """The score with query variants on: never for the published counts."""
     whole: bool = False
     """Whether it is for baselines, whose scans have one row a channel, and for them only."""
     costly: bool = False
@@ -64,13 +64,13 @@ AGGREGATIONS: Mapping[str, Aggregation] = MappingProxyType(
                 "lead over the rival of each slice: ranks the candidates of a comparison",
                 own.score,
                 version=1,
-                variants=True,
+                variants=own.score_variants,
             ),
             Aggregation(
                 "verified",
                 "voxels of the candidates: what a comparison decides",
                 verified.score,
-                version=2,
+                version=3,
                 costly=True,
                 shipped=verified.SHIPPED,
             ),

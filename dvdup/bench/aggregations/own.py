@@ -5,11 +5,12 @@ dvdup ranks the candidates of a comparison by it; what it decides is `verified`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dvdup.bench.database import Query
-
-_RIVAL = 3  # rank of the rival: two copies of one scan do not take the lead from each other
+from dvdup.match import MIN_LEAD
 
 
 def score(query: Query) -> np.ndarray:
@@ -19,21 +20,40 @@ def score(query: Query) -> np.ndarray:
     what the third best case offers the slice. The score is the mean over the slices. A slice that
     looks alike in many people gives nobody a lead.
     """
-    there = np.flatnonzero(query.allowed & (np.diff(query.database.starts) > 0))
+    there = query.allowed & (np.diff(query.database.starts) > 0)
 
     def lead(rows: np.ndarray) -> np.ndarray:
-        s = query.s[rows].astype(np.float64)
-        rival = _rival(s[:, there])[:, None]
-        ahead = np.clip((s - rival) / np.maximum(1e-3, 1 - rival), 0, 1)
-        found: np.ndarray = ahead.mean(axis=0)
+        found: np.ndarray = ahead(query.s[rows].astype(np.float64), there).mean(axis=0)
         return found
 
     return query.by_channel(lead)
 
 
+def score_variants(query: Query) -> np.ndarray:
+    """The lead in the best of all looks, and as a part of a case, or a case as a part of it."""
+    found = [score(replace(query, s=s)) for s in query.looks()]
+    parts = query.parts()
+    if parts is not None:
+        found.append(parts[0])
+    best: np.ndarray = np.max(found, axis=0)
+    return best
+
+
+def ahead(s: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """The lead of every case on every slice, (S, N).
+
+    Args:
+        s: float64 (S, N), similarities.
+        there: bool (N,), the cases that others can be ahead of.
+    """
+    rival = _rival(s[:, there])[:, None]
+    found: np.ndarray = np.clip((s - rival) / np.maximum(1e-3, 1 - rival), 0, 1)
+    return found
+
+
 def _rival(s: np.ndarray) -> np.ndarray:
-    """The third highest of each row (S, N); 0 where there are too few cases to have rivals."""
-    if s.shape[1] < _RIVAL:
-        return np.zeros(len(s))
-    rival: np.ndarray = np.partition(s, -_RIVAL, axis=1)[:, -_RIVAL]
+    """The third highest of each row (S, N); above every cosine where there are too few cases."""
+    if s.shape[1] < MIN_LEAD:
+        return np.full(len(s), 2.0)
+    rival: np.ndarray = np.partition(s, -MIN_LEAD, axis=1)[:, -MIN_LEAD]
     return rival

@@ -32,6 +32,8 @@ class Ablation:
     """Whether the most similar case is one."""
     again: bool = True
     """Whether a query that found nobody is looked at again."""
+    parts: bool = True
+    """Whether that means crops as well."""
     steps: Steps = ALL
 
 
@@ -41,6 +43,7 @@ ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
         "lead": Ablation("the most similar case is the only candidate", by_lead=False),
         "similarity": Ablation("candidates are those by lead alone", by_similarity=False),
         "looks": Ablation("queries that found nobody are not looked at again", again=False),
+        "crops": Ablation("they are mirrored, turned and resized, not cropped", parts=False),
         "turns": Ablation("registration starts as stored only", steps=Steps(turns=False)),
         "information": Ablation(
             "no registration by mutual information", steps=Steps(information=False)
@@ -56,7 +59,8 @@ def score(query: Query) -> np.ndarray:
     """The evidence of the voxels of every candidate, float64 (N,); others follow by their lead.
 
     Candidates are the cases with the highest leads, where these are unusual, and the most similar
-    one; if none of them leads clearly, also those of the query mirrored, turned and resized. A
+    one; if none of them leads clearly, also those of the query mirrored, turned, resized, and as a
+    part of others or others as a part of it. A
     comparison of two splits looks for the candidates of the other side too, which is not done
     here. dvdup calls those at `SHIPPED` or above copies. Where there is nothing to compare it
     falls back on the slices; here that is no copy.
@@ -71,12 +75,13 @@ def score(query: Query) -> np.ndarray:
 
 def _candidates(query: Query, lead: np.ndarray, ablation: Ablation) -> set[int]:
     chosen = _best(query, lead, _similarity(query), ablation)
-    if ablation.again and lead.max() < _CLEAR:
-        looks = [replace(query, s=s) for s in query.looks()]
-        if looks:
-            leads = np.max([own.score(look) for look in looks], axis=0)
-            similarity = np.max([_similarity(look) for look in looks], axis=0)
-            chosen |= _best(query, leads, similarity, ablation)
+    if ablation.again and query.again and lead.max() < _CLEAR:
+        leads = np.array([own.score(replace(query, s=s)) for s in query.looks()])
+        similar = np.array([_similarity(replace(query, s=s)) for s in query.looks()])
+        parts = query.parts() if ablation.parts else None
+        if parts is not None:
+            leads, similar = np.vstack([leads, parts[0]]), np.vstack([similar, parts[1]])
+        chosen |= _best(query, leads.max(axis=0), similar.max(axis=0), ablation)
     return chosen
 
 
