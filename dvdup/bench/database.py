@@ -92,6 +92,14 @@ def no_voxels(case: int, steps: Steps) -> float:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """Some slices of a query, changed; as in `Query`."""
+
+    s: np.ndarray
+    channel: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Query:
     """What an aggregation knows of one query; S slices, N cases.
 
@@ -114,8 +122,8 @@ class Query:
     """`verify.score` of the query and a case, when some steps are taken."""
     least_lead: float = KEEP_LEAD
     """Lead that makes a candidate."""
-    looks: Callable[[], Sequence[np.ndarray]] = tuple
-    """The `s` of every look of the query, see `variants`."""
+    looks: Callable[[], Sequence[Look]] = tuple
+    """The query in every look of `variants`."""
     parts: Callable[[], tuple[np.ndarray, np.ndarray] | None] = lambda: None
     """Lead and similarity, float64 (N,), of the query as a part of each case, or a case as a part
     of it; None where crops make no sense."""

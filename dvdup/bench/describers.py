@@ -7,18 +7,18 @@ scans have one slice a channel.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 import numpy as np
 
-from dvdup import embedders, slicing, variants, voxels
+from dvdup import embedders, slicing, voxels
 from dvdup.bench import baselines
 from dvdup.bench.scans import Scan
 from dvdup.embedders import Embedder, LoadOptions
-from dvdup.pipeline.kept import CROPS, Changed, change
+from dvdup.pipeline.kept import Changed, Kind, change
 from dvdup.records import Embedded, SliceStack
 from dvdup.slicing import Recipe
 
@@ -29,11 +29,8 @@ class Rows:
 
     rows: Embedded
     """One row a slice, rounded to float16 as in the index; of a baseline one row a channel."""
-    changed: Callable[[], Mapping[str, np.ndarray]]
-    """float32 (S, D): embeds the same slices after each change of `variants`; of a baseline
-    nothing."""
-    cropped: Callable[[], Changed | None]
-    """Embeds some of the slices after each crop; of a baseline None."""
+    again: Callable[[Kind], Changed | None]
+    """Embeds some of the slices after each change of a kind; of a baseline None."""
     seconds: float
     """Spent in `embed`."""
     embedded: int
@@ -114,18 +111,10 @@ class _Sliced:
         embedding = self._embed(stack.pixels)
         seconds = time.perf_counter() - start
         rows = Embedded(embedding, stack.channel, stack.plane, stack.index, stack.position_mm)
-        changed, cropped = partial(self._changes, stack), partial(self._crops, stack)
-        return Rows(rows, changed, cropped, seconds, len(stack))
+        return Rows(rows, partial(self._again, stack), seconds, len(stack))
 
-    def _changes(self, stack: SliceStack) -> dict[str, np.ndarray]:
-        return {
-            name: self._embed(variants.changed(stack.pixels, name))
-            for name in variants.CHANGES
-            if name != variants.SAME
-        }
-
-    def _crops(self, stack: SliceStack) -> Changed:
-        return change(stack, CROPS, lambda cropped: self._embedder.embed(cropped.pixels))
+    def _again(self, stack: SliceStack, kind: Kind) -> Changed:
+        return change(stack, kind, lambda changed: self._embedder.embed(changed.pixels))
 
     def _embed(self, pixels: np.ndarray) -> np.ndarray:
         return _as_stored(self._embedder.embed(pixels))
@@ -156,7 +145,7 @@ class _Whole:
             zeros.astype(np.int32),
             zeros,
         )
-        return Rows(rows, dict, lambda: None, 0.0, 0)
+        return Rows(rows, lambda kind: None, 0.0, 0)
 
 
 def _as_stored(embedding: np.ndarray) -> np.ndarray:

@@ -70,11 +70,11 @@ class Parts:
             whole: The database.
             cropped: The database after each crop.
         """
-        as_it_is = query.rows[variants.SAME].astype(np.float32)
+        rows = query.as_float32()
         self._plane, self._channel = query.plane, query.channel
         self._ways = (
-            [exact.ask(as_it_is).s for exact in cropped],
-            [whole.ask(query.rows[crop].astype(np.float32)).s for crop in variants.CROPS],
+            [exact.ask(rows[variants.SAME]).s for exact in cropped],
+            [whole.ask(rows[crop]).s for crop in variants.CROPS],
         )
 
     def best(self, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

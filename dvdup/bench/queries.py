@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from dvdup import variants
 from dvdup.bench.aggregations import AGGREGATIONS
-from dvdup.bench.database import Database, Query
+from dvdup.bench.database import Database, Look, Query
 from dvdup.bench.describers import Rows
 from dvdup.bench.nearest import Answers, Exact, ExactAnswers, NearestIndex
 from dvdup.bench.pairs import Pairs
@@ -18,6 +19,7 @@ from dvdup.bench.plan import Line, Outcome
 from dvdup.bench.scans import Scan
 from dvdup.bench.shelf import Shelf
 from dvdup.match import KEEP_LEAD
+from dvdup.pipeline.kept import CROPS, LOOKS
 
 
 class Asked:
@@ -47,32 +49,30 @@ class Asked:
             again: Whether the product would look again at a query that found nobody.
             least_lead: Lead that makes a candidate.
         """
-        exact = index("exact")
-        assert isinstance(exact, Exact)
+        whole = index("exact")
+        assert isinstance(whole, Exact)
+        self._whole = whole
         self._rows, self._scan, self._database, self._index = rows, scan, database, index
         self._pairs = Pairs(scan, rows.rows, database, shelf)
         self._answers: dict[str, Answers] = {}
-        self._exact = exact.ask(rows.rows.embedding)
+        self._exact = whole.ask(rows.rows.embedding)
         self._cropped = cropped
         self._again, self._least_lead = again, least_lead
 
     @cached_property
-    def _looks(self) -> list[np.ndarray]:
-        """The s of every look, as it is first; of a baseline that one only."""
-        exact = self._index("exact")
-        assert isinstance(exact, Exact)
-        by_change = {name: exact.ask(rows).s for name, rows in self._rows.changed().items()}
-        if not by_change:
-            return [self._exact.s]
-        by_change[variants.SAME] = self._exact.s
-        return [variants.pick(by_change, self._rows.rows.plane, look) for look in variants.LOOKS]
+    def _looks(self) -> list[Look]:
+        """The s of every look; none of a baseline."""
+        rows = self._rows.again(LOOKS)
+        if rows is None:
+            return []
+        s = {name: self._whole.ask(each).s for name, each in rows.as_float32().items()}
+        return [Look(variants.pick(s, rows.plane, look), rows.channel) for look in variants.LOOKS]
 
     @cached_property
     def _parts(self) -> Parts | None:
-        whole, cropped = self._index("exact"), self._cropped()
-        query = self._rows.cropped() if cropped else None
-        assert isinstance(whole, Exact)
-        return None if query is None else Parts(query, whole, cropped)
+        cropped = self._cropped()
+        rows = self._rows.again(CROPS) if cropped else None
+        return None if rows is None else Parts(rows, self._whole, cropped)
 
     def scores(self, line: Line, allowed: np.ndarray) -> np.ndarray:
         """Score every case: float64 (N,), -inf for those that are not allowed.
@@ -100,7 +100,9 @@ class Asked:
             verify=self._pairs.score,
             without=line.without,
             least_lead=self._least_lead,
-            looks=lambda: [ExactAnswers.masked(s, allowed) for s in self._looks],
+            looks=lambda: [
+                replace(look, s=ExactAnswers.masked(look.s, allowed)) for look in self._looks
+            ],
             parts=lambda: self._best_parts(allowed),
             again=self._again,
         )

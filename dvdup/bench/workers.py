@@ -32,7 +32,7 @@ from dvdup.bench.usual import least_lead
 from dvdup.embedders import LoadOptions
 from dvdup.errors import ReadError
 from dvdup.match import KEEP_LEAD
-from dvdup.pipeline.kept import Changed
+from dvdup.pipeline.kept import CROPS, Changed
 from dvdup.pipeline.looks import embeds_cheaply
 from dvdup.pipeline.processes import spread, worker_processes
 from dvdup.records import Case
@@ -184,7 +184,7 @@ def describe(worker: Worker, code: int) -> list[Described]:
     found = []
     for job in worker.setup.jobs:
         rows = worker.describer(job).describe(scan)
-        cropped = rows.cropped() if job.crops else None
+        cropped = rows.again(CROPS) if job.crops else None
         found.append(Described(rows.rows.embedding, rows.rows.channel, cropped))
     return found
 

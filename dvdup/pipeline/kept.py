@@ -36,17 +36,18 @@ _VERSION = 2  # grows whenever the same scan gets other rows
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Which changes are kept together, and of how many slices."""
+    """Which changes are kept together."""
 
     name: str
     changes: tuple[str, ...]
-    most: int | None = None
-    """Slices of a plane; None: all."""
 
+
+MOST = 16
+"""Slices of a plane that take part: a few mm off the right slice are still far better than any of a
+stranger."""
 
 LOOKS = Kind("looks", variants.CHANGES)
-CROPS = Kind("crops", (variants.SAME, *variants.CROPS), most=16)
-"""Slices a few mm off the right one are still far better than those of a stranger."""
+CROPS = Kind("crops", (variants.SAME, *variants.CROPS))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +58,10 @@ class Changed:
     """By change: float16 (S, D)."""
     plane: np.ndarray
     channel: np.ndarray
+
+    def as_float32(self) -> dict[str, np.ndarray]:
+        """The rows, ready for products."""
+        return {name: rows.astype(np.float32) for name, rows in self.rows.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ class Kept:
     def _file(self, kind: Kind, case: IndexedCase) -> Path:
         spec = self.meta.embedder
         what = [case.content, spec.weights_hash, self.meta.recipe_hash, spec.name, _VERSION]
-        text = json.dumps([*what, kind.name, kind.most])
+        text = json.dumps([*what, kind.name, MOST])
         return self.folder / f"{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}.npz"
 
 
@@ -136,15 +141,14 @@ def kept_folder(index: Path) -> Iterator[Path]:
 
 
 def change(stack: SliceStack, kind: Kind, embed: Callable[[SliceStack], np.ndarray]) -> Changed:
-    """Embed the slices of a case after every change.
+    """Embed some slices of a case after every change.
 
     Args:
         stack: All its slices.
-        kind: Which changes, and of how many of them.
+        kind: Which changes.
         embed: From slices to rows.
     """
-    if kind.most is not None:
-        stack = slicing.thinned(stack, kind.most)
+    stack = slicing.thinned(stack, MOST)
     rows = {
         name: embed(replace(stack, pixels=variants.changed(stack.pixels, name))).astype(np.float16)
         for name in kind.changes

@@ -20,7 +20,8 @@ def rows(embedding: np.ndarray) -> Rows:
     n = len(embedding)
     zeros = np.zeros(n, np.int32)
     channel, plane = zeros.astype(np.int16), zeros.astype(np.uint8)
-    return Rows(Embedded(embedding, channel, plane, zeros, zeros.astype(np.float32)), dict, 0.0, n)
+    embedded = Embedded(embedding, channel, plane, zeros, zeros.astype(np.float32))
+    return Rows(embedded, lambda kind: None, 0.0, n)
 
 
 NO_SHELF = Shelf(lambda code: pytest.fail("nobody looks at voxels"))

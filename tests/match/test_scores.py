@@ -54,7 +54,7 @@ class Reference:
         assume(not ((gap > 1e-7) & (gap < EDGE)).any())
         winners = [self.keys[int((row >= row.max() - 1e-7).argmax())] for row in s]
         votes = (s >= best - limits.margin) & (s >= floor)
-        rival = np.sort(s, axis=1)[:, -3:-2] if s.shape[1] >= 3 else np.zeros((len(s), 1))
+        rival = np.sort(s, axis=1)[:, -3:-2] if s.shape[1] >= 3 else np.full((len(s), 1), 2.0)
         ahead = np.clip((s - rival) / np.maximum(1e-3, 1 - rival), 0, 1)
         return {
             "lead": dict(zip(self.keys, ahead.mean(axis=0), strict=True)),

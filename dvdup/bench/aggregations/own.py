@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dvdup.bench.database import Query
+from dvdup.bench.database import Look, Query
 from dvdup.match import MIN_LEAD
 
 
@@ -31,12 +31,17 @@ def score(query: Query) -> np.ndarray:
 
 def score_variants(query: Query) -> np.ndarray:
     """The lead in the best of all looks, and as a part of a case, or a case as a part of it."""
-    found = [score(replace(query, s=s)) for s in query.looks()]
+    found = [score(query), *(score(changed(query, look)) for look in query.looks())]
     parts = query.parts()
     if parts is not None:
         found.append(parts[0])
     best: np.ndarray = np.max(found, axis=0)
     return best
+
+
+def changed(query: Query, look: Look) -> Query:
+    """A query in another look."""
+    return replace(query, s=look.s, channel=look.channel)
 
 
 def ahead(s: np.ndarray, there: np.ndarray) -> np.ndarray:

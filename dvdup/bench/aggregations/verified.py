@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -76,12 +76,13 @@ def score(query: Query) -> np.ndarray:
 def _candidates(query: Query, lead: np.ndarray, ablation: Ablation) -> set[int]:
     chosen = _best(query, lead, _similarity(query), ablation)
     if ablation.again and query.again and lead.max() < _CLEAR:
-        leads = np.array([own.score(replace(query, s=s)) for s in query.looks()])
-        similar = np.array([_similarity(replace(query, s=s)) for s in query.looks()])
+        looks = [own.changed(query, look) for look in query.looks()]
+        found = [(own.score(look), _similarity(look)) for look in looks]
         parts = query.parts() if ablation.parts else None
-        if parts is not None:
-            leads, similar = np.vstack([leads, parts[0]]), np.vstack([similar, parts[1]])
-        chosen |= _best(query, leads.max(axis=0), similar.max(axis=0), ablation)
+        found += [] if parts is None else [parts]
+        if found:
+            leads, similar = np.array(found).max(axis=0)
+            chosen |= _best(query, leads, similar, ablation)
     return chosen
 
 
