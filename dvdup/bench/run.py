@@ -56,8 +56,8 @@ class Options:
     quick: bool = False
     indexes: tuple[str, ...] = ("exact",)
     variants: bool = False
+    """Of the first embedder that works on slices, as `voxels`."""
     voxels: Voxels = NO_VOXELS
-    """Of the first embedder that works on slices."""
     seed: int = 0
     bootstrap: int = 1000
     timing: bool = True
@@ -116,7 +116,7 @@ def _jobs(workspace: Workspace, options: Options) -> tuple[Job, ...]:
         return recipe_of(workspace.config, EmbedderSpec("", "", 0, size))
 
     jobs = []
-    voxels = options.voxels
+    variants, voxels = options.variants, options.voxels
     for name in dict.fromkeys(options.embedders):
         loading = load_options(dataclasses.replace(workspace.config, embedder=name))
         method = find_method(name, recipe_for, loading)
@@ -124,11 +124,12 @@ def _jobs(workspace: Workspace, options: Options) -> tuple[Job, ...]:
             Job(
                 name,
                 method,
-                lines_for(method, options.indexes, options.variants, voxels),
+                lines_for(method, options.indexes, variants, voxels),
                 dataclasses.replace(loading, threads=1),
             )
         )
-        voxels = NO_VOXELS if method.sliced else voxels
+        if method.sliced:  # what dvdup adds to the slices costs many times what the counts do
+            variants, voxels = False, NO_VOXELS
     return tuple(jobs)
 
 

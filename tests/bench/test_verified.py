@@ -14,7 +14,7 @@ from dvdup import verify
 from dvdup.bench import Voxels, render, schema, to_document
 from dvdup.bench.aggregations import ABLATIONS, AGGREGATIONS, own
 from dvdup.bench.aggregations.verified import SHIPPED
-from dvdup.bench.database import Database, Query
+from dvdup.bench.database import Database, Look, Query
 from dvdup.bench.plan import Line, Outcome, Record
 from dvdup.bench.results import Answers, Settings, make_row
 from dvdup.match import KEEP_LEAD
@@ -253,7 +253,7 @@ def with_looks(s, look, **more):
     """A query that nobody leads, and one look of it."""
     asked = Asked(s, **more)
     asked.asked.clear()
-    SCORE(dataclasses.replace(asked.query, looks=lambda: [s.astype(np.float32), look]))
+    SCORE(dataclasses.replace(asked.query, looks=lambda: [Look(look, asked.query.channel)]))
     return asked.cases
 
 

@@ -48,7 +48,7 @@ def test_a_mirrored_copy_leads_once_it_is_mirrored_back(mirrored):
 
     train, test = sides(mirrored)
     plain = {(s.b, s.a): s.lead.b_to_a for s in match.match(train.side(), test.side())}
-    again = looking(mirrored).leads(test.voting, train.side())
+    again = looking(mirrored).leads(test.voting, train.voting, train.side())
     assert again[COPY].lead > 2 * plain.get(COPY, 0.0)
     assert again[COPY].lead == max(led.lead for pair, led in again.items() if pair[0] == COPY[0])
 
@@ -56,10 +56,10 @@ def test_a_mirrored_copy_leads_once_it_is_mirrored_back(mirrored):
 def test_a_scan_is_embedded_once(mirrored, monkeypatch):
     train, test = sides(mirrored)
     told: list[tuple[str, int, int]] = []
-    first = looking(mirrored, told=told).leads(test.voting, train.side())
+    first = looking(mirrored, told=told).leads(test.voting, train.voting, train.side())
     assert told[-1] == ("looking again", 7, 7)
     monkeypatch.setattr(LazyEmbedder, "embed", None)
-    assert looking(mirrored).leads(test.voting, train.side()) == first
+    assert looking(mirrored).leads(test.voting, train.voting, train.side()) == first
 
 
 def test_other_rows_are_not_taken_for_those_of_a_look(mirrored, monkeypatch):
@@ -79,36 +79,36 @@ def test_a_scan_whose_file_is_another_is_left_out(mirrored, how):
     else:
         file.write_bytes(file.read_bytes() + b"x")
     train, test = sides(mirrored)
-    again = looking(mirrored).leads(test.voting, train.side())
+    again = looking(mirrored).leads(test.voting, train.voting, train.side())
     assert again
     assert not [pair for pair in again if pair[0] == COPY[0]]
 
 
 def test_an_index_that_cannot_be_written_costs_time_only(mirrored):
     train, test = sides(mirrored)
-    expected = looking(mirrored).leads(test.voting, train.side())
+    expected = looking(mirrored).leads(test.voting, train.voting, train.side())
     for file in (mirrored.folder / "cache/looks").iterdir():
         file.unlink()
     (mirrored.folder / "cache/looks").rmdir()
     (mirrored.folder / "cache/looks").write_text("a file where a folder should be")
-    assert looking(mirrored).leads(test.voting, train.side()) == expected
+    assert looking(mirrored).leads(test.voting, train.voting, train.side()) == expected
 
 
 def test_the_wish_to_stop_is_heard(mirrored):
     train, test = sides(mirrored)
     with pytest.raises(Interrupted):
-        looking(mirrored, lambda: True).leads(test.voting, train.side())
+        looking(mirrored, lambda: True).leads(test.voting, train.voting, train.side())
 
 
 def test_a_slow_embedder_is_not_asked(mirrored, monkeypatch):
     train, test = sides(mirrored)
     monkeypatch.setattr(looks, "CHEAP", ())
-    assert looking(mirrored).leads(test.voting, train.side()) == {}
+    assert looking(mirrored).leads(test.voting, train.voting, train.side()) == {}
 
 
 def test_every_look_of_a_case_is_a_query_of_its_key(mirrored):
     train, test = sides(mirrored)
-    looking(mirrored).leads(test.voting, train.side())
+    looking(mirrored).leads(test.voting, train.voting, train.side())
     files = {
         case.key: mirrored.folder / "cache/looks" / f"{looking(mirrored)._name(case)}.npz"
         for case in test.voting
@@ -121,10 +121,10 @@ def test_every_look_of_a_case_is_a_query_of_its_key(mirrored):
 
 def test_damaged_looks_are_made_again(mirrored):
     train, test = sides(mirrored)
-    expected = looking(mirrored).leads(test.voting, train.side())
+    expected = looking(mirrored).leads(test.voting, train.voting, train.side())
     for file in (mirrored.folder / "cache/looks").iterdir():
         file.write_bytes(b"torn")
-    assert looking(mirrored).leads(test.voting, train.side()) == expected
+    assert looking(mirrored).leads(test.voting, train.voting, train.side()) == expected
 
 
 def test_a_full_disk_is_told(mirrored, monkeypatch):
@@ -134,4 +134,4 @@ def test_a_full_disk_is_told(mirrored, monkeypatch):
     monkeypatch.setattr(np, "savez", full)
     train, test = sides(mirrored)
     with pytest.raises(StoreError, match="No space left"):
-        looking(mirrored).leads(test.voting, train.side())
+        looking(mirrored).leads(test.voting, train.voting, train.side())

@@ -10,6 +10,7 @@ import numpy as np
 
 from dvdup.bench.aggregations import own
 from dvdup.bench.database import Query
+from dvdup.match import MIN_LEAD
 from dvdup.verify import ALL, Limits, Steps
 
 SHIPPED = Limits().copy
@@ -59,11 +60,11 @@ def score(query: Query) -> np.ndarray:
     """The evidence of the voxels of every candidate, float64 (N,); others follow by their lead.
 
     Candidates are the cases with the highest leads, where these are unusual, and the most similar
-    one; if none of them leads clearly, also those of the query mirrored, turned, resized, and as a
-    part of others or others as a part of it. A
-    comparison of two splits looks for the candidates of the other side too, which is not done
-    here. dvdup calls those at `SHIPPED` or above copies. Where there is nothing to compare it
-    falls back on the slices; here that is no copy.
+    one; if none of them leads clearly, also those of the query mirrored, turned and resized, as a
+    part of others, and of others as a part of it. Where there are too few cases for anyone to lead
+    all are compared. A comparison of two splits looks for the candidates of the other side too,
+    which is not done here. dvdup calls those at `SHIPPED` or above copies. Where there is nothing
+    to compare it falls back on the slices; here that is no copy.
     """
     ablation = ABLATIONS[query.without]
     lead = own.score(query)
@@ -74,6 +75,9 @@ def score(query: Query) -> np.ndarray:
 
 
 def _candidates(query: Query, lead: np.ndarray, ablation: Ablation) -> set[int]:
+    there = np.isfinite(lead)
+    if there.sum() < MIN_LEAD:
+        return set(np.flatnonzero(there).tolist())
     chosen = _best(query, lead, _similarity(query), ablation)
     if ablation.again and query.again and lead.max() < _CLEAR:
         looks = [own.changed(query, look) for look in query.looks()]
