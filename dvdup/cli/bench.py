@@ -39,8 +39,8 @@ _WHAT = (
     ),
     click.option(
         "--variants/--no-variants",
-        help="Measure the lead with query variants too (mirrors, turns, zooms, crops), with the first "
-        "embedder.",
+        help="Measure the lead with query variants too (mirrors, turns, zooms, crops), with the "
+        "first embedder.",
     ),
     click.option(
         "--verified",

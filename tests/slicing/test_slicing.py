@@ -356,3 +356,28 @@ def test_noise_does_not_hide_where_the_content_is():
         for stack in (cut(values), cut(noisy.astype(np.float32)))
     )
     assert all(abs(clean[axis] - lifted[axis]) <= 4 for axis in range(3)), (clean, lifted)
+
+
+@pytest.mark.parametrize(("n", "most", "left"), [(7, 3, [0, 3, 6]), (2, 5, [0, 1]), (4, 1, [0])])
+def test_thinned_slices_are_spread_over_each_plane_of_each_channel(n, most, left):
+    runs = [(channel, plane) for channel in (0, 4) for plane in (0, 2)]
+    stack = slicing.concatenate(
+        [
+            slicing.SliceStack(
+                np.zeros((n, 4, 4), np.uint8),
+                np.full(n, channel, np.int16),
+                np.full(n, plane, np.uint8),
+                np.arange(n, dtype=np.int32),
+                np.arange(n, dtype=np.float32),
+            )
+            for channel, plane in runs
+        ]
+    )
+    found = slicing.thinned(stack, most)
+    labels = list(zip(found.channel.tolist(), found.plane.tolist(), found.index.tolist(),
+                      strict=True))  # fmt: skip
+    assert labels == [(*run, i) for run in runs for i in left]
+
+
+def test_no_slices_cannot_be_thinned():
+    assert len(slicing.thinned(slicing.concatenate([], 4), 3)) == 0

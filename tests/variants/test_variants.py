@@ -60,6 +60,44 @@ def test_shrinking_keeps_the_centre_and_enlarging_undoes_it():
     assert np.abs(large.astype(int) - picture).mean() < 6
 
 
-@pytest.mark.parametrize("change", variants.CHANGES)
+@pytest.mark.parametrize("place", variants.PLACES)
+def test_a_part_of_a_volume_looks_like_the_crop_at_its_place(place, phantom):
+    n, side = 60, round(60 * variants.SHARE)
+    values = phantom(3, (n, n, n)).astype(np.float32)
+    names = (("left", "middle", "right"), ("back", "middle", "front"), ("feet", "middle", "head"))
+    chosen = [name.index(word) for name, word in zip(names, place.split(), strict=True)]
+    starts = [round((n - side) / 2 * i) for i in chosen]
+    part = np.asfortranarray(values[tuple(slice(s, s + side) for s in starts)])
+    crops = dict(zip(range(3), variants.PLACES[place], strict=True))
+    whole, cut = stack_of(values), stack_of(part)
+    for plane, crop in crops.items():
+        ours = variants.changed(whole.pixels[whole.plane == plane], crop).reshape(-1, 32 * 32)
+        theirs = cut.pixels[cut.plane == plane].reshape(-1, 32 * 32)
+        alike = np.corrcoef(ours, theirs)[: len(ours), len(ours) :].max(axis=0)
+        others = {
+            name: np.corrcoef(
+                variants.changed(whole.pixels[whole.plane == plane], name).reshape(-1, 32 * 32),
+                theirs,
+            )[: len(ours), len(ours) :].max(axis=0)
+            for name in variants.CROPS
+            if name != crop
+        }
+        assert np.median(alike) > 0.9
+        assert np.median(alike) > max(np.median(each) for each in others.values())
+
+
+def test_the_best_place_takes_each_plane_at_its_crop():
+    rng = np.random.default_rng(1)
+    parts = rng.random((3, len(variants.CROPS), 4))
+    at = {name: variants.CROPS.index(name) for name in variants.CROPS}
+    sums = [
+        sum(parts[plane, at[crop]] for plane, crop in enumerate(crops))
+        for crops in variants.PLACES.values()
+    ]
+    np.testing.assert_array_equal(variants.best_place(parts), np.max(sums, axis=0))
+    assert len(set(variants.PLACES.values())) == 27
+
+
+@pytest.mark.parametrize("change", [*variants.CHANGES, *variants.CROPS])
 def test_no_slices_stay_no_slices(change):
     assert variants.changed(np.zeros((0, 32, 32), np.uint8), change).shape == (0, 32, 32)
