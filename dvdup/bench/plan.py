@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,11 +73,13 @@ class Plan:
     """Which queries are asked."""
 
     edits: tuple[str, ...]
+    scans: tuple[int, ...]
+    """Codes of the scans that are asked about."""
     levels: tuple[str, ...] = LEVELS
 
-    def tasks(self, n_scans: int) -> Iterator[Task]:
+    def tasks(self) -> Iterator[Task]:
         """All tasks, scan by scan."""
-        for scan in range(n_scans):
+        for scan in self.scans:
             yield Task(scan, UNEDITED, (UNEDITED,))
             for level in self.levels:
                 names = tuple(each for each in edits.available(level) if each in self.edits)
@@ -100,6 +103,30 @@ def plan_edits(names: Sequence[str], quick: bool) -> tuple[str, ...]:
         raise InputError(f"there is no edit {unknown[0]!r}; there are {', '.join(known)}")
     wanted = names or (QUICK_EDITS if quick else known)
     return tuple(name for name in known if name in wanted)
+
+
+def plan_scans(cases: Sequence[Case], pattern: str | None) -> tuple[int, ...]:
+    """Codes of the scans that are asked about.
+
+    Args:
+        cases: Those that take part.
+        pattern: A regular expression that is searched for in their ids; None: all.
+
+    Raises:
+        InputError: It is none, or finds nobody.
+    """
+    if pattern is None:
+        return tuple(range(len(cases)))
+    try:
+        found = re.compile(pattern)
+    except re.error as error:
+        raise InputError(f"--ask {pattern!r} is no regular expression: {error}") from error
+    codes = tuple(code for code, case in enumerate(cases) if found.search(case.case_id))
+    if not codes:
+        raise InputError(
+            f"--ask {pattern!r} finds none of {len(cases)} scans, such as {cases[0].case_id!r}"
+        )
+    return codes
 
 
 def choose_scans(persons: Sequence[str], most: int | None) -> tuple[int, ...]:

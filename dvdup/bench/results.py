@@ -106,7 +106,8 @@ class Answers:
     @staticmethod
     def of(records: Sequence[Record], persons: Sequence[str]) -> Answers:
         """From the records, and the person of each scan."""
-        names = {name: i for i, name in enumerate(sorted(set(persons)))}
+        asked = {persons[record.scan] for record in records}
+        names = {name: i for i, name in enumerate(sorted(asked))}
         return Answers(
             tuple(records),
             np.array([names[persons[record.scan]] for record in records], int),

@@ -27,6 +27,7 @@ from dvdup.bench.plan import (
     key_of,
     lines_for,
     plan_edits,
+    plan_scans,
 )
 from dvdup.bench.results import Answers, Curve, Result, Row, Settings, curve_of, make_row
 from dvdup.bench.scans import copies
@@ -53,6 +54,8 @@ class Options:
     """Empty: all, or those of `quick`."""
     scans: int | None = None
     """At most so many scans; None: all, or as many as `quick` takes."""
+    ask: str | None = None
+    """Which of them are asked about, see `plan.plan_scans`."""
     quick: bool = False
     indexes: tuple[str, ...] = ("exact",)
     variants: bool = False
@@ -94,12 +97,13 @@ def measure(
     hooks = hooks or Hooks()
     for index in options.indexes:
         demand_index(index)
-    plan = Plan(plan_edits(options.edits, options.quick))
+    edits = plan_edits(options.edits, options.quick)
     jobs = _jobs(workspace, options)
     chosen = _choose(workspace, paths, options)
     with Crew(n_jobs(workspace.config), hooks.should_stop) as crew:
         run = _Run(workspace, crew, hooks)
         subjects, unreadable = run.survey(chosen)
+        plan = Plan(edits, plan_scans(subjects.cases, options.ask))
         works = _works(workspace, options, jobs, subjects)
         setup = Setup(
             workspace.root, subjects.cases, jobs, subjects.persons, copies(subjects.contents)
@@ -263,7 +267,7 @@ def _orders(
 ) -> list[tuple[Task, tuple[str, ...]]]:
     """Tasks, each with the methods that have to do it; edits done by all methods are left out."""
     orders = []
-    for task in plan.tasks(len(setup.cases)):
+    for task in plan.tasks():
         by_edits: dict[tuple[str, ...], list[str]] = {}
         for job in setup.jobs:
             left = works[job.name].missing(task, job.lines)
@@ -282,6 +286,7 @@ def _data(chosen: _Chosen, subjects: Subjects, plan: Plan, options: Options) -> 
         "scans_found": chosen.found,
         "persons": len(set(subjects.persons)),
         "groups": options.groups or "as declared",
+        **({"asked": len(plan.scans), "ask": options.ask} if options.ask is not None else {}),
         "quick": options.quick,
         "edits": list(plan.edits),
         "levels": list(plan.levels),
@@ -296,7 +301,7 @@ def _judged(
     rows: list[Row] = []
     curves: list[Curve] = []
     settings = Settings(options.seed, options.bootstrap)
-    asked = {(t.scan, edit, t.level) for t in plan.tasks(len(setup.cases)) for edit in t.edits}
+    asked = {(t.scan, edit, t.level) for t in plan.tasks() for edit in t.edits}
     for job in setup.jobs:
         records = [r for r in works[job.name].reload() if (r.scan, r.edit, r.level) in asked]
         answers = Answers.of(records, setup.persons)

@@ -73,7 +73,8 @@ def headline(document: Document) -> list[str]:
     row = document["rows"][0] if document["rows"] else None
     found = [
         f"{data['scans']}{some} scans of {data['persons']} persons, "
-        f"{len(data['edits'])} edits in {len(data['levels'])} strengths"
+        + (f"of which {data['asked']} were queries, " if "asked" in data else "")
+        + f"{len(data['edits'])} edits in {len(data['levels'])} strengths"
         + (
             f": {row['positives']} positive queries, {row['negatives']} negative unedited, "
             f"{row['negatives_edited']} negative edited."

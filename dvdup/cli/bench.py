@@ -55,6 +55,11 @@ _WHAT = (
     ),
     click.option("--edits", metavar="NAMES", help="Only these edits, separated by commas."),
     click.option("--scans", type=click.IntRange(2), help="At most so many scans, whole persons."),
+    click.option(
+        "--ask",
+        metavar="REGEX",
+        help="Queries are the scans whose id it finds; the others are in the database only.",
+    ),
     click.option("--quick", is_flag=True, help="24 scans and 7 edits: a first look."),
     click.option(
         "--seed",
@@ -151,7 +156,7 @@ def _asked(workspace: Any, flags: dict[str, Any]) -> Any:
     from dvdup.bench import BASELINES, Options, Voxels
 
     usual = (workspace.config.embedder, "thumbnail", *BASELINES)
-    names = ("groups", "scans", "quick", "indexes", "variants", "seed", "timing", "work")
+    names = ("groups", "scans", "ask", "quick", "indexes", "variants", "seed", "timing", "work")
     return Options(
         embedders=tuple(flags["embedders"] or dict.fromkeys(usual)),
         voxels=Voxels(flags["verified"], flags["ablate"]),

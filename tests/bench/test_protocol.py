@@ -11,6 +11,7 @@ import pytest
 from dvdup.bench import Hooks, from_json, schema, to_document, to_json
 from dvdup.bench.plan import Line, Plan, Task
 from dvdup.bench.results import EVERYDAY
+from dvdup.bench.tables import headline
 from dvdup.bench.work import Work
 from dvdup.errors import ConfigError, InputError
 from dvdup.pipeline.sync import Interrupted
@@ -207,7 +208,7 @@ def test_unknown_names_are_told_before_any_work(run_bench, tmp_path):
 
 
 def test_the_plan_holds_every_edit_of_every_strength():
-    tasks = list(Plan(("mirror", "noise")).tasks(2))
+    tasks = list(Plan(("mirror", "noise"), scans=(0, 2)).tasks())
     assert [(task.scan, task.level, task.edits) for task in tasks[:4]] == [
         (0, "none", ("none",)),
         (0, "mild", ("noise",)),
@@ -215,4 +216,24 @@ def test_the_plan_holds_every_edit_of_every_strength():
         (0, "strong", ("mirror", "noise")),
     ]
     assert len(tasks) == 8
-    assert np.unique([task.scan for task in tasks]).tolist() == [0, 1]
+    assert np.unique([task.scan for task in tasks]).tolist() == [0, 2]
+
+
+def test_only_some_are_asked_about_and_all_may_be_found(run_bench, tmp_path):
+    few = {"embedders": ("thumbnail",), "edits": ("noise",), "groups": "(id + 1) // 2"}
+    result = run_bench(tmp_path, **few, ask="00[3-6]$")
+    assert (result.data["scans"], result.data["asked"]) == (12, 4)
+    row = rows_of(result)["count-top1", False]
+    assert (row.n_negatives, row.n_positives) == (4, 12)
+    document = to_document(result)
+    jsonschema.validate(document, schema())
+    assert "12 scans of 6 persons, of which 4 were queries" in " ".join(headline(document))
+    everybody = run_bench(tmp_path, **few)
+    assert everybody.data.get("asked") is None
+    assert rows_of(everybody)["count-top1", False].n_negatives == 12
+
+
+@pytest.mark.parametrize(("ask", "why"), [("(", "no regular expression"), ("x", "none of 12")])
+def test_a_rule_that_asks_nobody_is_told(run_bench, tmp_path, ask, why):
+    with pytest.raises(InputError, match=why):
+        run_bench(tmp_path, embedders=("thumbnail",), ask=ask)
