@@ -91,16 +91,17 @@ def _placed(units: Sequence[_Unit], by_crop: Sequence[OneWay]) -> tuple[list[Key
     n = by_crop[0].lead.shape[1]
     lead = np.zeros((len(keys), n), np.float32)
     similarity = np.full((len(keys), n), match.NEVER, np.float32)
-    for row, key in enumerate(keys):
-        own = [i for i, unit in enumerate(units) if unit.key == key]
-        for channel in sorted({units[i].channel for i in own}):
-            rows = [i for i in own if units[i].channel == channel]
-            ahead, alike = (
-                _at_best_place(units, rows, [getattr(found, name) for found in by_crop])
-                for name in ("lead", "similarity")
-            )
-            lead[row] = np.maximum(lead[row], ahead)
-            similarity[row] = np.maximum(similarity[row], alike)
+    row_of = {key: row for row, key in enumerate(keys)}
+    together: dict[tuple[int, int], list[int]] = {}
+    for i, unit in enumerate(units):
+        together.setdefault((row_of[unit.key], unit.channel), []).append(i)
+    for (row, _), own in together.items():
+        ahead, alike = (
+            _at_best_place(units, own, [getattr(found, name) for found in by_crop])
+            for name in ("lead", "similarity")
+        )
+        lead[row] = np.maximum(lead[row], ahead)
+        similarity[row] = np.maximum(similarity[row], alike)
     return keys, OneWay(lead, similarity)
 
 
