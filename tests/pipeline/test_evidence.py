@@ -90,6 +90,13 @@ def test_pairs_of_equal_voxels_and_pairs_nobody_wants_are_left_out(case):
     assert candidates(scores, 0, both) == []
 
 
+@pytest.mark.parametrize(("n_a", "expected"), [(2, 8), (3, 4)])
+def test_where_too_few_can_be_found_all_are_compared(case, n_a, expected):
+    """Nobody leads among two, and the most similar one need not be the copy."""
+    scores = [score(f"a{i}", f"b{k}", (0.0, 0.0)) for i in range(n_a) for k in range(4)]
+    assert len(candidates(scores, 5, sides(case, n_a, 4))) == expected
+
+
 def test_at_most_so_many_of_a_case(case):
     scores = [score(f"a{i}", "b0", (0.0, 0.5 + i / 100)) for i in range(9)]
     chosen = found(candidates(scores, 3, sides(case, 9, 1)))
