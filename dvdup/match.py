@@ -464,28 +464,6 @@ def _kept(
         yield int(i), int(k)
 
 
-def leads(
-    queries: Side, candidates: Side, settings: MatchSettings | None = None
-) -> Iterator[tuple[Key, Key, float, float]]:
-    """Lead and similarity of some queries in one direction only.
-
-    Args:
-        queries: Who asks; several may have one key, as looks of one case.
-        candidates: Whom they may find; a query never finds the case of its own key.
-        settings: Margins and limits.
-
-    Yields:
-        (query, candidate, lead, similarity) of the pairs with enough lead, and of the most
-        similar cases of each query.
-    """
-    settings = settings or MatchSettings()
-    for tile in _tiles(queries, candidates, settings.budget):
-        found = one_way(queries, candidates, tile, settings)
-        for i, k in np.argwhere(found.worth_keeping(settings)).tolist():
-            lead, similarity = float(found.lead[i, k]), float(found.similarity[i, k])
-            yield queries.keys[tile[i]], candidates.keys[k], lead, similarity
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class OneWay:
     """What Q queries say of K candidates."""
@@ -505,11 +483,11 @@ class OneWay:
 
 
 def one_way(queries: Side, candidates: Side, asking: range, settings: MatchSettings) -> OneWay:
-    """Lead and similarity of some queries to every candidate.
+    """Lead and similarity of some queries to every candidate, in that direction only.
 
     Args:
-        queries: As in `leads`.
-        candidates: As in `leads`.
+        queries: Who asks; several may have one key, as looks of one case.
+        candidates: Whom they may find; a query never finds the case of its own key.
         asking: Codes of the queries; slices x candidates floats must fit into memory.
         settings: Margins and limits.
     """

@@ -43,8 +43,10 @@ _CROPPED = {
 CROPS = tuple(_CROPPED)
 """Changes that show a part of a picture, as large as the frame."""
 
-# planes in the order of `slicing.PLANES`: axial, coronal, sagittal
-LOOKS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+Planes = tuple[str, str, str]
+"""The change of each plane, in the order of `slicing.PLANES`: axial, coronal, sagittal."""
+
+LOOKS: Mapping[str, Planes] = MappingProxyType(
     {
         "identity": (SAME, SAME, SAME),
         "mirror left-right": ("columns", "columns", SAME),
@@ -63,13 +65,13 @@ LOOKS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
 """Change of each plane by look; `identity` first."""
 
 
-def _crop_names(x: int, y: int, z: int) -> tuple[str, str, str]:
+def _crop_names(x: int, y: int, z: int) -> Planes:
     """What a part that lies to the right (x), front (y) and head (z) shows of each plane."""
     name = {offset: crop for crop, offset in _CROPPED.items()}
     return name[-y, x], name[-z, x], name[-z, y]  # rows run from front to back, from head to feet
 
 
-PLACES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+PLACES: Mapping[str, Planes] = MappingProxyType(
     {
         f"{x_name} {y_name} {z_name}": _crop_names(x, y, z)
         for x, x_name in enumerate(("left", "middle", "right"), -1)
@@ -119,21 +121,22 @@ def pick(by_change: Mapping[str, np.ndarray], plane: np.ndarray, look: str) -> n
     return chosen
 
 
-def best_place(parts: np.ndarray) -> np.ndarray:
-    """The highest sum over the planes of any place.
+def best(table: Mapping[str, Planes], parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The highest sum over the planes of any row of a table.
 
     Args:
-        parts: (P, C, ...): a number for each plane under each of `CROPS`.
+        table: `LOOKS` or `PLACES`.
+        parts: By change (P, ...): what each plane says under it.
 
     Returns:
         (...).
     """
     sums = [
-        sum(parts[plane, CROPS.index(crop)] for plane, crop in enumerate(crops))
-        for crops in PLACES.values()
+        sum(parts[change][plane] for plane, change in enumerate(changes))
+        for changes in table.values()
     ]
-    best: np.ndarray = np.max(sums, axis=0)
-    return best
+    found: np.ndarray = np.max(sums, axis=0)
+    return found
 
 
 def _turn(degrees: float) -> np.ndarray:

@@ -1,6 +1,6 @@
 """A query as a part of the cases of a database, and they as parts of the query.
 
-The bench's side of `pipeline.crops`: scans in memory, and cases that are not allowed.
+The bench's side of `pipeline.planes`: scans in memory, and cases that are not allowed.
 """
 
 from __future__ import annotations
@@ -97,8 +97,9 @@ class Parts:
 
     def _placed(self, by_crop: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
         """The mean over some slices at the best place, (N,)."""
-        parts = [
-            [values[rows & (self._plane == plane)].sum(axis=0) / rows.sum() for values in by_crop]
-            for plane in range(len(slicing.PLANES))
-        ]
-        return variants.best_place(np.array(parts))
+        planes = [rows & (self._plane == plane) for plane in range(len(slicing.PLANES))]
+        parts = {
+            crop: np.array([values[plane].sum(axis=0) for plane in planes]) / rows.sum()
+            for crop, values in zip(variants.CROPS, by_crop, strict=True)
+        }
+        return variants.best(variants.PLACES, parts)

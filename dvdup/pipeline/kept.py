@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,14 +40,16 @@ class Kind:
 
     name: str
     changes: tuple[str, ...]
+    table: Mapping[str, variants.Planes]
+    """Which changes of the planes belong together."""
 
 
 MOST = 16
 """Slices of a plane that take part: a few mm off the right slice are still far better than any of a
 stranger."""
 
-LOOKS = Kind("looks", variants.CHANGES)
-CROPS = Kind("crops", (variants.SAME, *variants.CROPS))
+LOOKS = Kind("looks", variants.CHANGES, variants.LOOKS)
+CROPS = Kind("crops", (variants.SAME, *variants.CROPS), variants.PLACES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,34 +1,32 @@
 """Candidates that slices show only when they are turned, mirrored, resized or cropped first.
 
 The slices of a case are embedded again in each look of `variants`, and each look asks the other
-side for its lead; then as a part of the others, and as others that are a part (`crops`). The best
-answer counts. That is for choosing candidates alone: the scores of a report know no looks.
+side for its lead; then as a part of the others, and as others that are a part. The best answer
+counts. That is for choosing candidates alone: the scores of a report know no looks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
-import numpy as np
-
-from dvdup import match, variants
-from dvdup.match import Block, Side
-from dvdup.pipeline import crops
-from dvdup.pipeline.kept import CROPS, LOOKS, Changed, Kept, kept_folder, load, n_slices
+from dvdup import variants
+from dvdup.match import Side
+from dvdup.pipeline import planes
+from dvdup.pipeline.kept import CROPS, LOOKS, Kept, Kind, kept_folder
+from dvdup.pipeline.planes import Cases
 from dvdup.pipeline.workspace import Workspace
 from dvdup.records import IndexedCase, Progress, no_progress
 from dvdup.store import IndexMeta
 
 Key = tuple[str, str]
 Pair = tuple[Key, Key]
+Told = tuple[Key, Key, float, float]
+"""Asking case, other case, lead, similarity."""
 
 CHEAP = ("builtin", "thumbnail")
 """Embedders that embed a scan several times in less than it takes to verify a pair."""
-
-_NAMES = tuple(variants.LOOKS)
 
 
 def embeds_cheaply(embedder: str) -> bool:
@@ -80,32 +78,29 @@ class Looking:
         with kept_folder(self.workspace.folder) as folder:
             kept = Kept(folder, self.workspace, self.meta, self.progress, self.should_stop)
             kept.make([(LOOKS, asking), (CROPS, asking), (CROPS, others)])
-            turned = match.leads(_side(kept.files(LOOKS, asking)), side)
-            parts = crops.leads(kept.files(CROPS, asking), kept.files(CROPS, others), side)
-            for query, case, lead, similarity in chain(turned, parts):
+            for query, case, lead, similarity in chain(
+                _turned(_cases(kept, LOOKS, asking), side),
+                _parts(_cases(kept, CROPS, asking), _cases(kept, CROPS, others), side),
+            ):
                 old = found.get((query, case), Led(0.0, -1.0))
                 best = Led(max(old.lead, lead), max(old.similarity, similarity))
                 found[query, case] = best
         return found
 
 
-def _side(files: Mapping[Key, Path]) -> Side:
-    """Every look of every case as a case of its own, under the key of the case."""
-    order = [(key, look) for key in files for look in _NAMES]
-    counts = {key: n_slices(file) or 0 for key, file in files.items()}
+def _cases(kept: Kept, kind: Kind, cases: Sequence[IndexedCase]) -> Cases:
+    return Cases(kept.files(kind, cases), kind)
 
-    def blocks(codes: Sequence[int]) -> Iterator[Block]:
-        last: tuple[Key, Changed] | None = None
-        for code in codes:
-            key, look = order[code]
-            if last is None or last[0] != key:
-                last = key, load(files[key], LOOKS)
-            case = last[1]
-            rows = variants.pick(case.rows, case.plane, look)
-            yield rows, np.full(len(rows), code, np.int32), case.channel
 
-    return Side(
-        keys=tuple(key for key, _ in order),
-        n_slices=tuple(counts[key] for key, _ in order),
-        blocks=blocks,
-    )
+def _turned(asking: Cases, side: Side) -> Iterator[Told]:
+    """Ask in every look."""
+    units = asking.units()
+    return planes.leads(LOOKS.table, units, lambda change: (asking.planes(units, change), side))
+
+
+def _parts(asking: Cases, others: Cases, side: Side) -> Iterator[Told]:
+    """Ask as a part of others, and as others that are a part."""
+    units, theirs = asking.units(), others.units()
+    as_it_is = asking.planes(units, variants.SAME)
+    yield from planes.leads(CROPS.table, units, lambda crop: (as_it_is, others.whole(theirs, crop)))
+    yield from planes.leads(CROPS.table, units, lambda crop: (asking.planes(units, crop), side))

@@ -9,8 +9,9 @@ from dvdup import variants
 from dvdup.bench.nearest import Exact
 from dvdup.bench.parts import Cropped, Parts
 from dvdup.match import Side
-from dvdup.pipeline import crops
+from dvdup.pipeline import looks
 from dvdup.pipeline.kept import CROPS, Changed
+from dvdup.pipeline.planes import Cases
 
 
 def unit(rng, n):
@@ -64,7 +65,7 @@ def test_as_a_comparison_says(some, tmp_path):
     others = {key: saved(tmp_path, key[1], each) for key, each in zip(keys, cases, strict=True)}
     asking = {("test", "q"): saved(tmp_path, "q", query)}
     found = dict.fromkeys(keys, (0.0, -2.0))
-    for _, key, ahead, alike in crops.leads(asking, others, side):
+    for _, key, ahead, alike in looks._parts(Cases(asking, CROPS), Cases(others, CROPS), side):
         found[key] = (max(found[key][0], ahead), max(found[key][1], alike))
     for k, key in enumerate(keys):
         if found[key][1] > -2:  # of pairs far away nothing is told

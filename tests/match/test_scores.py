@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dvdup.match import MatchSettings, leads, match
+from dvdup.match import MatchSettings, match, one_way
 from dvdup.records import MIN_COHORT
 
 ALL = MatchSettings(keep_above=-1.0, top3=True)
@@ -209,7 +209,11 @@ def test_leads_of_one_direction_are_those_of_both(rows, side, data):
     a, b = cases(data.draw, rows, "train"), cases(data.draw, rows, "test")
     both = {(pair.a, pair.b): pair for pair in match(side(a), side(b), ALL)}
     limits = MatchSettings(keep_nearest=1, keep_lead=0.1)
-    found = {(i, k): (lead, alike) for i, k, lead, alike in leads(side(a), side(b), limits)}
+    asking = one_way(side(a), side(b), range(len(a)), limits)
+    found = {
+        (sorted(a)[i], sorted(b)[k]): (asking.lead[i, k], asking.similarity[i, k])
+        for i, k in np.argwhere(asking.worth_keeping(limits)).tolist()
+    }
     for pair, (lead, alike) in found.items():
         assert lead == pytest.approx(both[pair].lead.a_to_b, abs=1e-5)
         assert alike == pytest.approx(both[pair].similarity.a_to_b, abs=1e-5)

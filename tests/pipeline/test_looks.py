@@ -6,12 +6,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dvdup import pipeline, variants
+from dvdup import match, pipeline, variants
 from dvdup.config import load_config
 from dvdup.errors import StoreError
 from dvdup.pipeline import Interrupted, looks
-from dvdup.pipeline.kept import LOOKS, Kept
+from dvdup.pipeline.kept import LOOKS, Kept, load
 from dvdup.pipeline.looks import Looking
+from dvdup.pipeline.planes import Cases
 from dvdup.pipeline.refs import find_ref
 from dvdup.pipeline.workspace import LazyEmbedder
 
@@ -45,8 +46,6 @@ COPY = (("test", "mirrored"), ("train", "p03"))
 
 
 def test_a_mirrored_copy_leads_once_it_is_mirrored_back(mirrored):
-    from dvdup import match
-
     train, test = sides(mirrored)
     plain = {(s.b, s.a): s.lead.b_to_a for s in match.match(train.side(), test.side())}
     again = looking(mirrored).leads(test.voting, train.voting, train.side())
@@ -99,13 +98,30 @@ def test_a_slow_embedder_is_not_asked(mirrored, monkeypatch):
     assert looking(mirrored).leads(test.voting, train.voting, train.side()) == {}
 
 
-def test_every_look_of_a_case_is_a_query_of_its_key(mirrored):
+def test_a_look_asks_with_the_planes_that_belong_to_it(mirrored):
+    """The best look of a case is that of whole cases in every look."""
     train, test = sides(mirrored)
     looking(mirrored).leads(test.voting, train.voting, train.side())
     kept = Kept(mirrored.folder / "cache/looks", mirrored, mirrored.open_index().meta)
-    side = looks._side(kept.files(LOOKS, test.voting))
-    assert side.keys == tuple(case.key for case in test.voting for _ in variants.LOOKS)
-    assert sum(len(rows) for rows, _, _ in side.blocks(range(len(side.keys)))) == sum(side.n_slices)
+    cases = Cases(kept.files(LOOKS, test.voting), LOOKS)
+    order = [(key, look) for key in cases.files for look in variants.LOOKS]
+
+    def blocks(codes):
+        for code in codes:
+            key, look = order[code]
+            case = load(cases.files[key], LOOKS)
+            rows = variants.pick(case.rows, case.plane, look)
+            yield rows, np.full(len(rows), code), case.channel
+
+    sizes = tuple(len(load(cases.files[key], LOOKS).plane) for key, _ in order)
+    every = match.Side(tuple(key for key, _ in order), sizes, blocks)
+    asked = match.one_way(every, train.side(), range(len(order)), match.MatchSettings())
+    leads = asked.lead.reshape(-1, len(variants.LOOKS), len(train.voting)).max(axis=1)
+    found = {(query, case): lead for query, case, lead, _ in looks._turned(cases, train.side())}
+    for (query, case), lead in found.items():
+        row, column = list(cases.files).index(query), train.side().keys.index(case)
+        assert lead == pytest.approx(leads[row, column], abs=1e-3)
+    assert COPY in found
 
 
 def test_damaged_looks_are_made_again(mirrored):

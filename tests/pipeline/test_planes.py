@@ -1,4 +1,4 @@
-"""Leads as a part of others, and as others that are a part."""
+"""Leads of planes that are changed each in its own way: parts of others, others as parts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from dvdup import match, pipeline
 from dvdup.config import load_config
 from dvdup.match import MatchSettings
-from dvdup.pipeline import crops
+from dvdup.pipeline import looks, planes
 from dvdup.pipeline.kept import CROPS, Kept
+from dvdup.pipeline.planes import Cases
 from dvdup.pipeline.refs import find_ref
 
 
@@ -33,7 +34,7 @@ def files_of(workspace, *refs):
     folder.mkdir(parents=True, exist_ok=True)
     kept = Kept(folder, workspace, workspace.open_index().meta)
     kept.make([(CROPS, ref.voting) for ref in refs])
-    return [kept.files(CROPS, ref.voting) for ref in refs]
+    return [Cases(kept.files(CROPS, ref.voting), CROPS) for ref in refs]
 
 
 def best(found):
@@ -53,18 +54,19 @@ def test_a_part_leads_to_the_whole_and_the_whole_to_its_part(cut, asks_as_part):
     asking, others = (test, train) if asks_as_part else (train, test)
     pair = (PART, WHOLE) if asks_as_part else (WHOLE, PART)
     mine, theirs = files_of(cut, asking, others)
-    leads = best(crops.leads(mine, theirs, others.side()))
+    leads = best(looks._parts(mine, theirs, others.side()))
     plain = {(s.b, s.a): s.lead.b_to_a for s in match.match(others.side(), asking.side())}
     assert leads[pair] > 1.5 * plain.get(pair, 0.0)
     assert leads[pair] == max(lead for (query, _), lead in leads.items() if query == pair[0])
 
 
-def test_little_memory_changes_nothing(cut):
+def test_little_memory_changes_nothing(cut, monkeypatch):
     index = cut.open_index()
     train, test = find_ref(index, "train"), find_ref(index, "test")
     mine, theirs = files_of(cut, test, train)
-    whole = list(crops.leads(mine, theirs, train.side()))
-    tiled = list(crops.leads(mine, theirs, train.side(), MatchSettings(budget=1)))
+    whole = list(looks._parts(mine, theirs, train.side()))
+    monkeypatch.setattr(planes, "MatchSettings", lambda: MatchSettings(budget=1))
+    tiled = list(looks._parts(mine, theirs, train.side()))
     assert [each[:2] for each in tiled] == [each[:2] for each in whole]
     np.testing.assert_allclose(
         [each[2:] for each in tiled], [each[2:] for each in whole], atol=1e-5
@@ -74,7 +76,7 @@ def test_little_memory_changes_nothing(cut):
 def test_a_case_never_finds_itself(cut):
     train = find_ref(cut.open_index(), "train")
     (mine,) = files_of(cut, train)
-    found = list(crops.leads(mine, mine, train.side()))
+    found = list(looks._parts(mine, mine, train.side()))
     assert found
     assert all(query != case for query, case, _, _ in found)
 
@@ -82,6 +84,6 @@ def test_a_case_never_finds_itself(cut):
 def test_nobody_asked_is_nobody_found(cut):
     train = find_ref(cut.open_index(), "train")
     (mine,) = files_of(cut, train)
-    nobody = match.Side((), (), lambda codes: iter(()))
-    assert list(crops.leads(mine, {}, nobody)) == []
-    assert list(crops.leads({}, mine, train.side())) == []
+    nobody, none = match.Side((), (), lambda codes: iter(())), Cases({}, CROPS)
+    assert list(looks._parts(mine, none, nobody)) == []
+    assert list(looks._parts(none, mine, train.side())) == []
