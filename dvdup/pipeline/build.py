@@ -12,6 +12,7 @@ from dvdup.config import CONFIG_NAME, to_toml
 from dvdup.errors import DvdupError, InputError, StoreError
 from dvdup.pipeline import sync as syncing
 from dvdup.pipeline.leaks import Say, compare_all, warn_if_outgrown
+from dvdup.pipeline.looks import Looking
 from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.workspace import LazyEmbedder, Workspace, n_jobs, readers_as_formats, recipe_of
 from dvdup.records import (
@@ -160,13 +161,16 @@ def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
         hooks.say(f"note: {note}")
     index = workspace.open_index() if summary.changed or summary.unreadable else index
     warn_if_outgrown(workspace.config, index, hooks.say)
-    return compare_all(
+    report = compare_all(
         workspace,
         index,
         within=workspace.config.report.within,
         progress=hooks.progress,
         should_stop=hooks.should_stop,
     )
+    if summary.changed:
+        Looking(workspace, index.meta).tidy(index.cases)
+    return report
 
 
 def _sync(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory, TemporaryFile
@@ -43,6 +44,9 @@ class Kind:
     table: Mapping[str, variants.Planes]
     """Which changes of the planes belong together."""
 
+
+KEEP_DAYS = 7
+"""Days after which rows of nobody are deleted."""
 
 MOST = 16
 """Slices of a plane that take part: a few mm off the right slice are still far better than any of a
@@ -98,6 +102,18 @@ class Kept:
         """What there is, by the keys of the cases, sorted."""
         files = {case.key: self._file(kind, case) for case in cases}
         return {key: files[key] for key in sorted(files) if n_slices(files[key]) is not None}
+
+    def prune(self, kinds: Sequence[Kind], cases: Sequence[IndexedCase]) -> None:
+        """Delete what was made of other cases, or by another embedder, and not of late.
+
+        What is younger than `KEEP_DAYS` stays: another version may be compared right now.
+        """
+        mine = {self._file(kind, case) for kind in kinds for case in cases}
+        oldest = time.time() - KEEP_DAYS * 86400
+        for file in self.folder.iterdir():
+            with suppress(OSError):  # another process may have been faster
+                if file not in mine and file.stat().st_mtime < oldest:
+                    file.unlink()
 
     def _add(self, missing: Sequence[tuple[IndexedCase, list[Kind]]]) -> None:
         embedder = LazyEmbedder(self.workspace.config)

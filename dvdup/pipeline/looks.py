@@ -87,6 +87,15 @@ class Looking:
                 found[query, case] = best
         return found
 
+    def tidy(self, cases: Sequence[IndexedCase]) -> None:
+        """Delete what is kept of cases that the index no longer holds.
+
+        Args:
+            cases: All that it holds.
+        """
+        with kept_folder(self.workspace.folder) as folder:
+            Kept(folder, self.workspace, self.meta).prune((LOOKS, CROPS), cases)
+
 
 def _cases(kept: Kept, kind: Kind, cases: Sequence[IndexedCase]) -> Cases:
     return Cases(kept.files(kind, cases), kind)

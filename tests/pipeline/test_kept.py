@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -80,3 +82,29 @@ def test_no_slices_make_no_rows():
     empty = slicing.concatenate([], 8)
     found = change(empty, CROPS, lambda changed: np.zeros((len(changed), 4), np.float32))
     assert found.rows["same"].shape == (0, 4)
+
+
+def test_what_nobody_needs_is_deleted_once_it_is_old(workspace):
+    first, *others = find_ref(workspace.open_index(), "test").voting
+    mine = of(workspace)
+    mine.make([(LOOKS, [first, *others]), (CROPS, [first])])
+    old, young = mine._file(LOOKS, others[0]), mine._file(LOOKS, others[1])
+    needed = mine._file(CROPS, first)
+    for file in (old, needed):
+        os.utime(file, (0, 0))
+    mine.prune((LOOKS, CROPS), [first])
+    assert (old.exists(), young.exists(), needed.exists()) == (False, True, True)
+
+
+@pytest.mark.parametrize("changes", [True, False])
+def test_a_check_that_finds_news_tidies_up(workspace, dataset, changes):
+    """A check without news looks at nothing but the index and the stored result."""
+    folder = workspace.folder / "cache/looks"
+    folder.mkdir(parents=True)
+    forgotten = folder / "forgotten.npz"
+    forgotten.touch()
+    os.utime(forgotten, (0, 0))
+    if changes:
+        next((dataset.root / "test").glob("*.nii.gz")).unlink()
+    pipeline.check(workspace)
+    assert forgotten.exists() != changes
