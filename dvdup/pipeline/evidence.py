@@ -83,17 +83,6 @@ class Sight:
         values = np.frombuffer(zlib.decompress(self.case.proxy), np.uint8).reshape(shape)
         return verify.of_proxy(values[self.place], self.case.shape, self.case.spacing)
 
-    def proxy_centre(self) -> np.ndarray:
-        """float64 (3,): mm from the centre of the scan to that of its proxy.
-
-        The last block of a proxy may reach beyond the scan.
-        """
-        shape = np.array(self.case.shape)
-        factors = np.array([voxels.proxy_factor(n) for n in self.case.shape])
-        beyond = -(-shape // factors) * factors - shape
-        centre: np.ndarray = beyond / 2 * np.array(self.case.spacing)
-        return centre
-
     def full(self) -> Scan:
         """The channel as the file has it.
 

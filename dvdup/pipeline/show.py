@@ -231,14 +231,7 @@ def _place(found: Evidence | None, seen: Sequence[_Seen]) -> np.ndarray:
     """Where b lies on a, mm from the centres of what is drawn."""
     if found is None:
         return np.eye(4)
-    if found.final and all(each.full is not None for each in seen):
-        return found.place
-    to_a, to_b = np.eye(4), np.eye(4)
-    for matrix, each in zip((to_a, to_b), seen, strict=True):
-        if each.full is not None:
-            matrix[:3, 3] = each.sight.proxy_centre()
-    placed: np.ndarray = to_b @ found.place @ np.linalg.inv(to_a)
-    return placed
+    return verify.on_voxels(found.place, seen[0].best, seen[1].best)
 
 
 def _matrix(

@@ -8,7 +8,7 @@ from dvdup.verify.exact import Same, same_values
 from dvdup.verify.judge import Full, Judged, judge, measure
 from dvdup.verify.order import Line, align, fitting, nearest_channels
 from dvdup.verify.picture import Matrix, draw, matrix_of, terminal
-from dvdup.verify.scans import Evidence, Scan, compare, of_proxy
+from dvdup.verify.scans import Evidence, Scan, compare, of_proxy, on_voxels
 from dvdup.verify.steps import ALL, Steps
 from dvdup.verify.verdict import (
     RULES,
@@ -47,6 +47,7 @@ __all__ = [
     "measure",
     "nearest_channels",
     "of_proxy",
+    "on_voxels",
     "reach",
     "same_values",
     "score",

@@ -14,7 +14,7 @@ import numpy as np
 
 from dvdup.verify.compare import FINE, MIDDLE, band, grey_curves, structured
 from dvdup.verify.grid import Grid, resampled, smoothed
-from dvdup.verify.scans import Scan, usable_extent
+from dvdup.verify.scans import Scan, on_voxels, usable_extent
 
 AXES = ("left-right", "front-back", "top-bottom")
 """What the axes of a RAS+ volume run along."""
@@ -110,7 +110,7 @@ def what_was_done(a: Scan, b: Scan, grids: tuple[Grid, Grid], place: np.ndarray)
         a: One scan, for its field of view and voxel size.
         b: The other.
         grids: The two, on the grids of the comparison.
-        place: float64 (4, 4), mm of a to mm of b.
+        place: float64 (4, 4), mm of a to mm of b, from the centres of the scans.
     """
     turn, rest = split(place[:3, :3])
     rotation, stretch = _polar(rest)
@@ -129,9 +129,9 @@ def what_was_done(a: Scan, b: Scan, grids: tuple[Grid, Grid], place: np.ndarray)
         scale=_three(size),
         shear=float(np.abs(stretch - np.diag(size)).max()) * 2,
         shift_mm=_three(place[:3, 3]),
-        shown=_shown(a, b, place, axes),
+        shown=_shown(a, b, on_voxels(place, a, b), axes),
         spacing=tuple((a.spacing[i], b.spacing[axes[i]]) for i in range(3)),
-        grey=grey_words(*grids, place),
+        grey=grey_words(*grids, on_voxels(place, a, b)),
     )
 
 

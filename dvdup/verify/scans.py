@@ -50,6 +50,8 @@ class Scan:
     """False for a proxy that left something out."""
     exact: bool = True
     """False where the values are 8-bit grey levels made of the scan's own."""
+    centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """mm from the centre of the scan to that of these voxels: blocks may reach beyond it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +59,7 @@ class Evidence:
     """What verification found out about a pair."""
 
     place: np.ndarray
-    """float64 (4, 4), mm of a to mm of b, both from the centre of their field of view."""
+    """float64 (4, 4), mm of a to mm of b, both from the centre of the scan."""
     agreement: Agreement
     side: int
     """Voxels of the longest extent in the comparison."""
@@ -96,7 +98,39 @@ def of_proxy(proxy: np.ndarray, shape: Sequence[int], spacing: Sequence[float]) 
     """
     factors = [proxy_factor(n) for n in shape]
     x, y, z = (float(size) * k for size, k in zip(spacing, factors, strict=True))
-    return Scan(proxy, (x, y, z), full=max(factors) == 1, exact=False)
+    right, front, top = (
+        (n * k - size) / 2 * mm
+        for n, k, size, mm in zip(proxy.shape, factors, shape, spacing, strict=True)
+    )
+    full = max(factors) == 1
+    return Scan(proxy, (x, y, z), full=full, exact=False, centre=(right, front, top))
+
+
+def on_voxels(place: np.ndarray, a: Scan, b: Scan) -> np.ndarray:
+    """A placement of scans as one of the voxels that are at hand.
+
+    Args:
+        place: float64 (4, 4), mm of a to mm of b, both from the centre of the scan.
+        a: One scan.
+        b: The other.
+
+    Returns:
+        float64 (4, 4), the same from the centres of the voxels of `a` and `b`.
+    """
+    moved: np.ndarray = _shift(b.centre, -1) @ place @ _shift(a.centre, 1)
+    return moved
+
+
+def _on_scans(place: np.ndarray, a: Scan, b: Scan) -> np.ndarray:
+    """The inverse of `on_voxels`."""
+    moved: np.ndarray = _shift(b.centre, 1) @ place @ _shift(a.centre, -1)
+    return moved
+
+
+def _shift(centre: Sequence[float], sign: int) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, 3] = np.multiply(centre, sign)
+    return matrix
 
 
 def compare(
@@ -112,7 +146,7 @@ def compare(
         a: One scan.
         b: The other.
         side: Voxels of the longest extent in the comparison.
-        place: A placement that an earlier round found, mm of a to mm of b; None to search.
+        place: A placement that an earlier round found, as in `Evidence`; None to search.
         steps: Which steps are taken.
 
     Returns:
@@ -128,7 +162,7 @@ def compare(
     if one is None or other is None:
         return None
     width = max(step, _finest(one.spacing, other.spacing))
-    places = [place] if place is not None else []
+    places = [on_voxels(place, a, b)] if place is not None else []
     if place is None:
         places = _found(coarser(one, 2 * width), coarser(other, 2 * width), 2 * width, steps)
     finest = _finest(usable_spacing(a.spacing), usable_spacing(b.spacing))
@@ -137,7 +171,7 @@ def compare(
     for each in places:
         placed = _polished(one, other, each, width, side, steps)
         agreed = agreement(one, other, placed, width, steps)
-        found.append(Evidence(placed, agreed, side, width, final))
+        found.append(Evidence(_on_scans(placed, a, b), agreed, side, width, final))
     return max(found, key=lambda evidence: evidence.agreement.middle)
 
 

@@ -22,7 +22,7 @@ from dvdup.records import Verdict
 from dvdup.verify.exact import Same
 from dvdup.verify.scans import Evidence
 
-STRENGTH = 1
+STRENGTH = 2
 """Grows when the same pair gets another strength: thresholds fitted before mean nothing then."""
 
 _MOST = 0.995  # correlations above are equal to it: what is left is interpolation
