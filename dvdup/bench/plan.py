@@ -22,7 +22,8 @@ from dvdup.records import Case
 QUICK_SCANS = 24
 QUICK_EDITS = ("rotation", "crop", "mirror", "noise", "gamma", "slab", edits.COMPOSE)
 
-_VARIANTS = 2  # grows whenever the same query gets other variants
+VARIANTS = 2
+"""Grows whenever the same scan gets other variants or crops."""
 _VERSION = 1  # of the protocol: grows whenever the same scans get other queries
 
 
@@ -41,7 +42,7 @@ class Line:
     def key(self) -> str:
         """Name in the records; changes with the version of the aggregation."""
         version = AGGREGATIONS[self.aggregation].version
-        looks = f"+variants.{_VARIANTS}" if self.variants else ""
+        looks = f"+variants.{VARIANTS}" if self.variants else ""
         less = f"-{self.without}" if self.without else ""
         return f"{self.aggregation}.{version}/{self.index}{looks}{less}"
 

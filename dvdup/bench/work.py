@@ -3,7 +3,7 @@
 ```
 <folder>/.gitignore             keeps it out of git
 <folder>/<key>/database.npz     rows of the unedited scans
-<folder>/<key>/cropped.npz      rows of some of their slices after each crop, where asked for
+<folder>/<key>/cropped.2.npz    rows of some of their slices after each crop, where asked for
 <folder>/<key>/queries.jsonl    one line a query, in the order in which they were finished
 ```
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dvdup.bench.database import Database, join
 from dvdup.bench.parts import Cropped
-from dvdup.bench.plan import Line, Record, Task
+from dvdup.bench.plan import VARIANTS, Line, Record, Task
 from dvdup.bench.workers import Described
 from dvdup.errors import InputError
 
@@ -54,7 +54,7 @@ class Work:
     @property
     def cropped_file(self) -> Path:
         """Where its cropped slices lie."""
-        return self.folder / "cropped.npz"
+        return self.folder / f"cropped.{VARIANTS}.npz"
 
     def is_described(self, crops: bool) -> bool:
         """Whether an earlier run has finished the database, and the crops if they are needed."""
