@@ -140,3 +140,17 @@ def test_a_full_disk_is_told(mirrored, monkeypatch):
     train, test = sides(mirrored)
     with pytest.raises(StoreError, match="No space left"):
         looking(mirrored).leads(test.voting, train.voting, train.side())
+
+
+def test_who_has_found_somebody_does_not_look_again(mirrored, dataset, monkeypatch):
+    asked = []
+    whole = Looking.leads
+    monkeypatch.setattr(
+        Looking,
+        "leads",
+        lambda self, asking, *more: asked.append(asking) or whole(self, asking, *more),
+    )
+    report = pipeline.query(mirrored, str(dataset.pool / "p03.nii.gz"))
+    assert "train/p03" in {pair.a.label for pair in report.pairs}
+    pipeline.query(mirrored, str(dataset.root / "test/mirrored.nii.gz"))
+    assert [len(cases) for cases in asked] == [0, 1]
