@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same result."
 )
 @click.option("--resume", is_flag=True, help="Go on where --out stopped.")
-@click.option("--persons", metavar="REGEX", help="Finds the person in the id or path of a scan.")
+@click.option(
+    "--persons",
+    metavar="REGEX",
+    help="Finds the person in the id or path of a scan: its group, '(sub-[0-9]+)'.",
+)
 @click.option(
     "--val",
     "kept_out",

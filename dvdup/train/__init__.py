@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from dvdup import discover
-from dvdup.config import DatasetConfig
+from dvdup.config import DatasetConfig, group_of
 from dvdup.embedders import LoadOptions, load_embedder
 from dvdup.errors import ConfigError, InputError
 from dvdup.pipeline.workspace import readers_as_formats
@@ -188,6 +188,11 @@ def _trainer(request: Request, files: Files) -> Trainer:
 def _cases(request: Request) -> tuple[Case, ...]:
     """The scans of each path, path by path."""
     formats = readers_as_formats(request.weights.parent)
+    if request.persons is not None:
+        try:
+            group_of(request.persons, "")
+        except ValueError as error:
+            raise ConfigError(f"--persons {request.persons!r} cannot be used: {error}") from error
     dataset = DatasetConfig(group=request.persons)
     return tuple(
         case

@@ -76,6 +76,8 @@ def test_weights_are_not_overwritten(persons):
         ({"weights": Path("no/such/net.safetensors")}, InputError, "no folder"),
         ({"paths": (), "kept_out": (), "families": 0}, InputError, "nothing to train on"),
         ({"resume": True}, InputError, "there is no"),
+        ({"persons": "p[0-9]"}, ConfigError, r"--persons .* mark the subject"),
+        ({"persons": "("}, ConfigError, "--persons"),
     ],
 )
 def test_what_cannot_be_done_is_told(persons, changes, error, match):
