@@ -32,6 +32,12 @@ from dvdup.store import IndexMeta
 
 Key = tuple[str, str]
 
+MOST = 16
+"""Slices of a plane that take part: a few mm off the right slice are still far better than any of a
+stranger."""
+KEEP_DAYS = 7
+"""Days after which rows of nobody are deleted."""
+
 _VERSION = 2  # grows whenever the same scan gets other rows
 
 
@@ -45,13 +51,6 @@ class Kind:
     """Which changes of the planes belong together."""
 
 
-KEEP_DAYS = 7
-"""Days after which rows of nobody are deleted."""
-
-MOST = 16
-"""Slices of a plane that take part: a few mm off the right slice are still far better than any of a
-stranger."""
-
 LOOKS = Kind("looks", variants.CHANGES, variants.LOOKS)
 CROPS = Kind("crops", (variants.SAME, *variants.CROPS), variants.PLACES)
 
@@ -61,9 +60,11 @@ class Changed:
     """The rows of one case."""
 
     rows: dict[str, np.ndarray]
-    """By change: float16 (S, D)."""
+    """By change: float16 (S, D), unit rows."""
     plane: np.ndarray
+    """uint8 (S,), index into `slicing.PLANES`."""
     channel: np.ndarray
+    """int16 (S,)."""
 
     def as_float32(self) -> dict[str, np.ndarray]:
         """The rows, ready for products."""
@@ -144,10 +145,15 @@ class Kept:
         return self.folder / f"{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}.npz"
 
 
+def kept_in(index: Path) -> Path:
+    """Where such rows lie beside an index."""
+    return index / "cache" / "looks"
+
+
 @contextmanager
 def kept_folder(index: Path) -> Iterator[Path]:
-    """Where such rows lie; a folder for this run alone if the index cannot be written."""
-    folder = index / "cache" / "looks"
+    """Make that folder; one for this run alone if the index cannot be written."""
+    folder = kept_in(index)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
@@ -164,7 +170,10 @@ def change(stack: SliceStack, kind: Kind, embed: Callable[[SliceStack], np.ndarr
     Args:
         stack: All its slices.
         kind: Which changes.
-        embed: From slices to rows.
+        embed: From S slices to float32 (S, D).
+
+    Returns:
+        At most `MOST` slices of each plane of each channel, float16 as in the index.
     """
     stack = slicing.thinned(stack, MOST)
     rows = {

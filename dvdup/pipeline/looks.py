@@ -14,7 +14,7 @@ from itertools import chain
 from dvdup import variants
 from dvdup.match import Side
 from dvdup.pipeline import planes
-from dvdup.pipeline.kept import CROPS, LOOKS, Kept, Kind, kept_folder
+from dvdup.pipeline.kept import CROPS, LOOKS, Kept, Kind, kept_folder, kept_in
 from dvdup.pipeline.planes import Cases
 from dvdup.pipeline.workspace import Workspace
 from dvdup.records import IndexedCase, Progress, no_progress
@@ -93,7 +93,8 @@ class Looking:
         Args:
             cases: All that it holds.
         """
-        with kept_folder(self.workspace.folder) as folder:
+        folder = kept_in(self.workspace.folder)
+        if folder.is_dir():
             Kept(folder, self.workspace, self.meta).prune((LOOKS, CROPS), cases)
 
 

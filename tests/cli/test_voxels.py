@@ -32,7 +32,7 @@ PLANTED = {
                "rotated"),
     "slab": (2, lambda values: values[:, :, 13:23], "partial", "slab of"),
     "noisy": (3, noisy, "near", "local correlation"),
-    "part": (4, lambda values: values[9:, :17, 8:], "partial", "cropped to"),
+    "part": (6, lambda values: values[20:, :22, 18:], "partial", "cropped to"),
 }  # fmt: skip
 """name -> person of train, what is done, verdict, words."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from dvdup import pipeline, slicing
 from dvdup.config import load_config
-from dvdup.pipeline import kept
+from dvdup.pipeline import kept, looks
 from dvdup.pipeline.kept import CROPS, LOOKS, Kept, change, load
 from dvdup.pipeline.refs import find_ref
 from dvdup.records import SliceStack
@@ -108,3 +108,10 @@ def test_a_check_that_finds_news_tidies_up(workspace, dataset, changes):
         next((dataset.root / "test").glob("*.nii.gz")).unlink()
     pipeline.check(workspace)
     assert forgotten.exists() != changes
+
+
+def test_tidying_makes_no_folder(workspace):
+    next((workspace.root / "test").glob("*.nii.gz")).unlink()
+    pipeline.sync(workspace)
+    looks.Looking(workspace, workspace.open_index().meta).tidy(workspace.open_index().cases)
+    assert not (workspace.folder / "cache/looks").exists()
