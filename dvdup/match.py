@@ -313,6 +313,13 @@ class _Runs:
     spans: list[tuple[int, int, int]]
     """(case, start, stop) within `order`."""
 
+    def longest(self, n_cases: int) -> np.ndarray:
+        """Slices in the channel of each case that has most, int (n_cases,)."""
+        sizes = np.zeros(n_cases, np.int64)
+        for case, start, stop in self.spans:
+            sizes[case] = max(sizes[case], stop - start)
+        return sizes
+
 
 def _runs(rows: _Rows) -> _Runs:
     order = np.lexsort((rows.channel, rows.case))
@@ -386,6 +393,7 @@ def _tile_pairs(
     theirs = offers or _survey(swept.backward, back_runs, len(b.keys), settings)
     ahead = _scores(swept.forward, runs, len(tile), ours, 0, settings)
     back = _scores(swept.backward, back_runs, len(b.keys), theirs, tile.start, settings)
+    sizes = runs.longest(len(tile)), back_runs.longest(len(b.keys))
     for i, k in _kept(ahead, back, ours, theirs, tile, settings):
         yield PairScore(
             a=a.keys[tile[i]],
@@ -395,7 +403,7 @@ def _tile_pairs(
             similarity=_directed(ahead.similarity[i, k], back.similarity[k, i]),
             lead=_directed(ahead.lead[i, k], back.lead[k, i]),
             background=_directed(ours.background[i], theirs.background[k]),
-            slices=(a.n_slices[tile[i]], b.n_slices[k]),
+            slices=(int(sizes[0][i]), int(sizes[1][k])),
             cohort=(int(ours.cohort[i]), int(theirs.cohort[k])),
         )
 

@@ -217,7 +217,7 @@ class PairScore:
     background: Directed
     """Similarity of the querying case to the median case of the other side: what strangers get."""
     slices: tuple[int, int]
-    """Voting slices of a and of b."""
+    """Voting slices of a and of b, in the channel that has most."""
     lead: Directed
     cohort: tuple[int, int]
     """Cases that the background was taken from, for a as the query and for b."""

@@ -138,12 +138,12 @@ def calibrate(workspace: Workspace, options: Options, hooks: Hooks | None = None
         again = looking.leads(asking, ref.voting, ref.side())
         pairs = run.strangers(stranger_pairs(ref, chosen, rules, again))
         copies, unreadable = run.copies(options.seed)
-    left_out = () if options.all_strangers else _called_copies(pairs, rules.voxels)
+    before = _in_force(workspace.config, index.meta)
+    left_out = () if options.all_strangers else _called_copies(pairs, before)
     dropped = {(each.a, each.b) for each in left_out}
     strengths = gathered(
         chosen, {pair: value for pair, value in pairs.items() if pair not in dropped}, copies
     )
-    before = _in_force(workspace.config, index.meta)
     return Result(
         meta=index.meta,
         n_cases=calibrated.n_cases(index),
@@ -195,9 +195,9 @@ def _in_force(config: Config, meta: IndexMeta) -> float:
     return found.threshold
 
 
-def _called_copies(pairs: Mapping[Pair, float], limits: Limits) -> tuple[LeftOut, ...]:
+def _called_copies(pairs: Mapping[Pair, float], threshold: float) -> tuple[LeftOut, ...]:
     found = [
-        LeftOut(a, b, round(value, 4)) for (a, b), value in pairs.items() if value >= limits.copy
+        LeftOut(a, b, round(value, 4)) for (a, b), value in pairs.items() if value >= threshold
     ]
     return tuple(sorted(found, key=lambda each: (-each.strength, each.a, each.b)))
 
@@ -220,10 +220,10 @@ def gathered(
         for key in pair:
             if key in best:
                 best[key] = max(best[key], value)
-    if sum(np.isfinite(value) for value in best.values()) < _LEAST:
+    if len({chosen.groups[key] for key, value in best.items() if np.isfinite(value)}) < _LEAST:
         raise InputError(
-            f"fewer than {_LEAST} cases look enough like a case of another group to be compared "
-            "with it; there is nothing to calibrate on"
+            f"cases of fewer than {_LEAST} groups look enough like a case of another group to be "
+            "compared with it; there is nothing to calibrate on"
         )
     codes = chosen.codes
     rows = [
@@ -261,10 +261,10 @@ class _Run:
         todo = [pair for pair in pairs if pair not in found]
         sides = evidence.Sides(self.workspace.root, self.ref, self.ref, self.limits)
         orders = evidence.orders(todo, sides)
-        for order, value in self._all(work.strangers, orders, len(todo), "comparing strangers"):
-            found[order.pair] = value
-            if order.a.is_there() and order.b.is_there():  # else it is that of proxies
-                self._remember((value,), *names[order.pair])
+        for order, seen in self._all(work.strangers, orders, len(todo), "comparing strangers"):
+            found[order.pair] = seen.found
+            if seen.with_files:
+                self._remember((seen.found,), *names[order.pair])
         return {pair: found[pair] for pair in pairs}
 
     def copies(self, seed: int) -> tuple[dict[Key, tuple[float, ...]], tuple[str, ...]]:

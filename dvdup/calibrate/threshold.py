@@ -98,9 +98,12 @@ def fit_tail(stranger: np.ndarray) -> Tail:
     lies outside of what maximum likelihood can tell (Smith, Biometrika 72, 1985), the shape is 0.
 
     Args:
-        stranger: float64 (Q,); -inf allowed, two finite ones needed.
+        stranger: float64 (Q,); -inf allowed. With fewer than two finite ones, which a bootstrap
+            sample can have, there is no tail.
     """
     ordered = np.sort(stranger[np.isfinite(stranger)])[::-1]
+    if len(ordered) < 2:
+        return Tail(float(ordered.max(initial=0.0)), 1 / len(stranger), 0, 0.0, _STEP)
     points = min(max(_LEAST, int(np.ceil(_TAIL * len(stranger)))), len(ordered) - 1)
     start = float(ordered[points])
     excess = ordered[:points] - start
@@ -136,6 +139,8 @@ def for_budget(budget: float) -> Callable[[Sample], float]:
 
     def fit(sample: Sample) -> float:
         stranger = np.sort(sample.stranger[~sample.edited])[::-1]
+        if not np.isfinite(stranger[0]):  # a fold in which nobody has a stranger
+            return 0.0
         above_all = float(stranger[0]) + _STEP
         if is_extrapolated(budget, len(stranger)):
             return max(above_all, fit_tail(stranger).threshold(budget))

@@ -10,7 +10,7 @@ from dvdup import verify, voxels
 from dvdup.bench.scans import Scan as Read
 from dvdup.bench.scans import read_scan
 from dvdup.errors import ReadError
-from dvdup.pipeline.evidence import Order, measure_pair
+from dvdup.pipeline.evidence import Order, Seen, measure_pair
 from dvdup.records import Case
 from dvdup.verify import Limits, Scan
 
@@ -29,7 +29,7 @@ class Copies:
     limits: Limits
 
 
-def strangers(order: Order) -> float:
+def strangers(order: Order) -> Seen[float]:
     """The strength of a pair."""
     return measure_pair(order)
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -16,22 +17,28 @@ from dvdup.config import Config, load_config
 from dvdup.demo import write_demo
 from dvdup.errors import InputError
 from dvdup.match import Block, Side
-from dvdup.pipeline import build, evidence
+from dvdup.pipeline import build
 from dvdup.pipeline.files import stat_files
 from dvdup.pipeline.leaks import (
+    Copies,
+    Held,
+    Look,
     Rules,
     Say,
     assemble,
+    for_copies,
     rules_of,
     unsettled,
+    verify_candidates,
     warn_if_outgrown,
     with_fail_on,
 )
 from dvdup.pipeline.looks import Looking
+from dvdup.pipeline.pairs import PairCache
 from dvdup.pipeline.prepare import prepare
 from dvdup.pipeline.refs import Ref, find_ref, split_order, whole
 from dvdup.pipeline.sync import as_unreadable
-from dvdup.pipeline.workspace import LazyEmbedder, Workspace, n_jobs, recipe_of
+from dvdup.pipeline.workspace import LazyEmbedder, Workspace, recipe_of
 from dvdup.records import (
     Case,
     Embedded,
@@ -91,10 +98,12 @@ def query(
     target = _without_itself(target, declared, say)
     rules = rules_of(workspace.config, index.meta)
     warn_if_outgrown(workspace.config, index, say)
-    looking = Looking(workspace, index.meta, progress)
-    known = (target, target.side(), target.cases)
-    findings = _find(looking, known, scans, rules)
-    report = assemble([target], findings, index.meta, rules)
+    look = _look(workspace, index.meta, rules, progress)
+    findings = _find(look, target, target.side(), scans)
+    missed = look.looking.missed
+    if missed.remark is not None:
+        say(missed.remark)
+    report = assemble([target], findings, index.meta, rules, missed.unreadable)
     report = dataclasses.replace(
         report,
         refs=(*_splits(target), RefInfo(file, "", len(scans))),
@@ -103,29 +112,41 @@ def query(
     return with_fail_on(report, workspace.config.report)
 
 
+def _look(workspace: Workspace, meta: IndexMeta, rules: Rules, progress: Progress) -> Look:
+    """Nothing about scans from elsewhere is remembered."""
+    looking = Looking(workspace, meta, progress)
+    return Look(workspace, rules, PairCache(None, ""), looking, progress)
+
+
 def _find(
-    looking: Looking,
-    known: tuple[evidence.Holder, Side, Sequence[IndexedCase]],
-    scans: Sequence[Scan],
-    rules: Rules,
+    look: Look, known: HeldWithCopies, side: Side, scans: Sequence[Scan]
 ) -> tuple[Finding, ...]:
     """Findings between cases that are held somewhere and some scans."""
-    holder, side, cases = known
-    asked = [scan.case for scan in scans]
-    scores = match.match(side, _side(scans), rules.match)
+    given = Given(scans)
+    scores = match.match(side, _side(scans), look.rules.match)
     again = {}
-    if rules.candidates and len(cases) > 1:
+    if look.rules.candidates and len(known.cases) > 1:
         voting = [scan.case for scan in scans if scan.rows is not None]
-        asking = unsettled(voting, scores, rules.limits)
-        found = looking.leads(asking, [holder.case(key) for key in side.keys], side)
+        asking = unsettled(voting, scores, look.rules.limits)
+        found = look.looking.leads(asking, [known.case(key) for key in side.keys], side)
         again = {(other, case): led for (case, other), led in found.items()}
-    pairs = evidence.candidates(scores, rules.candidates, (cases, asked), again)
-    workspace = looking.workspace
-    sides = evidence.Sides(workspace.root, holder, Given(scans), rules.voxels)
-    verified = evidence.verify_pairs(
-        pairs, sides, n_jobs(workspace.config), progress=looking.progress
+    verified = verify_candidates(scores, again, (known, given), look)
+    told = list(for_copies(scores, verified, (known.copies, given.copies)))
+    return verdicts.find(
+        known.cases,
+        given.cases,
+        [score for _, score, _ in told if score is not None],
+        look.rules.limits,
+        {pair: seen for pair, _, seen in told if seen is not None},
     )
-    return verdicts.find(cases, asked, scores, rules.limits, verified)
+
+
+class HeldWithCopies(Held, Protocol):
+    """One side of a comparison, whose cases may be alike."""
+
+    @property
+    def copies(self) -> Copies:
+        """For each case that votes, all that share its content."""
 
 
 class Given:
@@ -133,6 +154,16 @@ class Given:
 
     def __init__(self, scans: Sequence[Scan]) -> None:
         self._scans = {scan.case.key: scan for scan in scans}
+
+    @property
+    def cases(self) -> Sequence[IndexedCase]:
+        """All of them."""
+        return [scan.case for scan in self._scans.values()]
+
+    @property
+    def copies(self) -> Copies:
+        """Each stands for itself."""
+        return {key: [key] for key in self._scans}
 
     def case(self, key: tuple[str, str]) -> IndexedCase:
         """One of them."""
@@ -176,26 +207,43 @@ def compare(
         raise InputError(f"{file_a} is named twice; compare takes two scans")
     embedder = LazyEmbedder(workspace.config)
     recipe = recipe_of(workspace.config, embedder.spec)
+    names = names_of(file_a, file_b)
     scans = []
-    for done, file in enumerate((file_a, file_b)):
+    for done, (file, name) in enumerate(zip((file_a, file_b), names, strict=True)):
         progress("reading", done, 2)
-        scans.append(read_scan(workspace, one_scan(workspace, file), recipe, embedder))
+        scans.append(read_scan(workspace, one_scan(workspace, file, name), recipe, embedder))
     one, other = scans
     meta = IndexMeta(embedder.spec, recipe.describe(), recipe.hash())
     rules = rules_of(workspace.config, meta)
-    known = (Given([one]), _side([one]), [one.case])
-    looking = Looking(workspace, meta, progress)
-    findings = _find(looking, known, [other], rules)
+    look = _look(workspace, meta, rules, progress)
+    findings = _find(look, Given([one]), _side([one]), [other])
     report = dataclasses.replace(
         assemble([], findings, meta, rules),
-        refs=(RefInfo(file_a, "", 1), RefInfo(file_b, "", 1)),
-        unreadable=_unreadable(scans),
+        refs=tuple(RefInfo(name, "", 1) for name in names),
+        unreadable=(*_unreadable(scans), *look.looking.missed.unreadable),
     )
     return with_fail_on(report, workspace.config.report)
 
 
-def one_scan(workspace: Workspace, file: str) -> Case:
-    """The only scan of a path, under the path as its name: both sides may be called alike.
+def names_of(file_a: str, file_b: str) -> tuple[str, str]:
+    """What two files are called in a report: as given or, of absolute paths, the distinct end."""
+    if not (os.path.isabs(file_a) and os.path.isabs(file_b)):
+        return file_a, file_b
+    parts = [Path(os.path.normpath(file)).parts for file in (file_a, file_b)]
+    for n in range(1, max(map(len, parts))):
+        one, other = ("/".join(each[1:][-n:]) for each in parts)
+        if one != other:
+            return one, other
+    return file_a, file_b
+
+
+def one_scan(workspace: Workspace, file: str, name: str | None = None) -> Case:
+    """The only scan of a path.
+
+    Args:
+        workspace: Where.
+        file: The path.
+        name: What it is called; the path itself if not given, since two may be called alike.
 
     Raises:
         InputError: The path is missing or stands for more than one scan.
@@ -203,7 +251,7 @@ def one_scan(workspace: Workspace, file: str) -> Case:
     declared = _declared(workspace, file)
     if len(declared) != 1:
         raise InputError(f"{file} holds {len(declared)} scans; name one of them")
-    return dataclasses.replace(declared[0], case_id=file)
+    return dataclasses.replace(declared[0], case_id=file if name is None else name)
 
 
 def _declared(workspace: Workspace, file: str) -> tuple[Case, ...]:

@@ -167,6 +167,7 @@ def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
         within=workspace.config.report.within,
         progress=hooks.progress,
         should_stop=hooks.should_stop,
+        say=hooks.say,
     )
     if summary.changed:
         Looking(workspace, index.meta).tidy(index.cases)
@@ -215,6 +216,11 @@ def _declaration(
         for case in added
         if case.key not in keys and not syncing.gone(workspace.root, case.files)
     ]
+    if only_by_hand and not kept:
+        raise InputError(
+            f"none of the {len(added)} cases that were added by hand is where it was, such as "
+            f"{added[0].files[0]}; bring them back, or take them out of the index with `dvdup rm`"
+        )
     cases = sorted((*declared.cases, *kept), key=lambda case: case.key)
     return Declaration(tuple(cases), declared.ignored)
 

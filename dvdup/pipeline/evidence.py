@@ -8,24 +8,31 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from dvdup import readers, slicing, verify, voxels
+from dvdup import slicing, verify, voxels
 from dvdup.errors import ReadError
 from dvdup.match import KEEP_LEAD, MIN_LEAD
-from dvdup.pipeline.files import plausibly_unchanged, stat_files
 from dvdup.pipeline.looks import Led
+from dvdup.pipeline.missed import NO_ROOM, Missed, volume_of
 from dvdup.pipeline.pairs import PairCache
-from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.processes import do_all
 from dvdup.pipeline.sync import Interrupted
-from dvdup.records import Embedded, IndexedCase, PairScore, Progress, Verified, no_progress
+from dvdup.records import (
+    MIN_COHORT,
+    Embedded,
+    IndexedCase,
+    PairScore,
+    Progress,
+    Verified,
+    no_progress,
+)
 from dvdup.verify import Full, Judged, Limits, Line, Scan
 
 T = TypeVar("T")
@@ -35,6 +42,7 @@ Pair = tuple[Key, Key]
 
 _MOST_LEAD = 0.2  # enough for a candidate, whatever others have
 _BLOCK = 64  # pairs whose proxies are fetched at once
+_NEXT = 2  # of each case that has a copy, compared next
 _FEW = 8  # pairs that are not worth starting processes for
 
 
@@ -83,19 +91,40 @@ class Sight:
         values = np.frombuffer(zlib.decompress(self.case.proxy), np.uint8).reshape(shape)
         return verify.of_proxy(values[self.place], self.case.shape, self.case.spacing)
 
-    def full(self) -> Scan:
-        """The channel as the file has it.
+    def full(self) -> Scan | None:
+        """The channel as the file has it; None if that is not the file that was indexed.
 
         Raises:
             ReadError: It cannot be read any more.
         """
-        volume = readers.read_volume(self.root, case_of(self.case))
+        volume = volume_of(self.root, self.case)
+        if volume is None:
+            return None
         return Scan(voxels.channel_values(volume, self.channel), volume.spacing)
 
-    def is_there(self) -> bool:
-        """Whether the files are still those that the index knows."""
-        now = stat_files(self.root, self.case.paths)
-        return now is not None and plausibly_unchanged(self.case.files, now)
+
+@dataclass(frozen=True, slots=True)
+class Seen(Generic[T]):
+    """What a look at a pair found, and which of its files it had to do without."""
+
+    found: T
+    away: tuple[bool, bool] = (False, False)
+    """Whether the files of a, of b, are not those that were indexed."""
+    failed: tuple[str, str] = ("", "")
+    """Why those of a, of b, could not be read."""
+
+    @property
+    def with_files(self) -> bool:
+        """Whether the files had their say; else it may be otherwise another time."""
+        return not any(self.away) and not any(self.failed)
+
+    def tell(self, missed: Missed, a: IndexedCase, b: IndexedCase) -> None:
+        """Note what was missing."""
+        for case, away, reason in zip((a, b), self.away, self.failed, strict=True):
+            if reason:
+                missed.failed(case, reason)
+            elif away:
+                missed.away(case)
 
 
 def candidates(
@@ -122,24 +151,76 @@ def candidates(
     """
     if most == 0:
         return []
-    rankings = [
-        _Ranking(
-            (
-                ((score.a, score.b), getattr(score.lead, way), getattr(score.similarity, way))
-                for score in scores
-            ),
-            side,
-        )
-        for side, way in ((0, "a_to_b"), (1, "b_to_a"))
-    ]
-    looks = _Ranking(((pair, led.lead, led.similarity) for pair, led in again.items()), 1)
+    rankings = [_ranking(scores, side) for side in (0, 1)]
+    looks = _ranking_again(again, 1)
     chosen = rankings[1].most_similar() | looks.most_similar()
     for ranking in (*rankings, looks):
         chosen |= ranking.leading(most)
     if sum(case.n_slices > 0 for case in sides[0]) < MIN_LEAD:
         chosen |= {(score.a, score.b) for score in scores}
+    return _of_other_voxels(chosen, sides)
+
+
+def more_copies(
+    copies: Iterable[Pair],
+    scores: Sequence[PairScore],
+    most: int,
+    sides: tuple[Sequence[IndexedCase], Sequence[IndexedCase]],
+    again: Mapping[Pair, Led],
+    compared: Mapping[Pair, Verified],
+    *,
+    within: bool = False,
+) -> list[Pair]:
+    """Which pairs to compare next, because where a copy is there may be more.
+
+    Three copies of a scan take the lead from one another, so that only the first of them is a
+    candidate. Of each case of b (within one side: of each case) that has a copy the next ones by
+    similarity, as it is and in other looks.
+
+    Args:
+        copies: Pairs that have just been found to be copies.
+        scores: As for `candidates`.
+        most: Of each case and ranking, if less than two.
+        sides: As for `candidates`.
+        again: As for `candidates`.
+        compared: What has been compared already.
+        within: Whether both sides are one.
+
+    Returns:
+        Sorted pairs.
+    """
+    found = list(copies)
+    if not found:
+        return []
+    known = {(score.a, score.b) for score in scores} | set(again)
+    left = set(_of_other_voxels(known - set(compared), sides))
+    chosen: set[Pair] = set()
+    asking = {key for pair in found for key in (pair if within else pair[1:])}
+    for side in (0, 1) if within else (1,):
+        for ranking in (_ranking(scores, side), _ranking_again(again, side)):
+            chosen |= ranking.next_similar(asking, min(most, _NEXT), left)
+    return sorted(chosen)
+
+
+def _ranking(scores: Sequence[PairScore], side: int) -> _Ranking:
+    way = ("a_to_b", "b_to_a")[side]
+    pairs = (
+        ((score.a, score.b), getattr(score.lead, way), getattr(score.similarity, way))
+        for score in scores
+    )
+    return _Ranking(pairs, side)
+
+
+def _ranking_again(again: Mapping[Pair, Led], side: int) -> _Ranking:
+    return _Ranking(((pair, led.lead, led.similarity) for pair, led in again.items()), side)
+
+
+def _of_other_voxels(
+    pairs: Iterable[Pair], sides: tuple[Sequence[IndexedCase], Sequence[IndexedCase]]
+) -> list[Pair]:
+    """Sorted, without those that a hash has decided already."""
     hashes = [{case.key: set(case.voxel_hashes) for case in side} for side in sides]
-    return sorted(pair for pair in chosen if not hashes[0][pair[0]] & hashes[1][pair[1]])
+    return sorted(pair for pair in pairs if not hashes[0][pair[0]] & hashes[1][pair[1]])
 
 
 def unusual_lead(best: Sequence[float]) -> float:
@@ -149,10 +230,13 @@ def unusual_lead(best: Sequence[float]) -> float:
     from the cases themselves: most of them have no copy. Bounded, because in some datasets most
     of them have one.
 
+    A handful of cases cannot tell what is usual: then the lead that is
+    worth keeping will do.
+
     Args:
         best: The highest lead of each case of one side.
     """
-    if not best:
+    if len(best) < MIN_COHORT:
         return KEEP_LEAD
     return min(max(KEEP_LEAD, 1.5 * float(np.quantile(best, 0.25))), _MOST_LEAD)
 
@@ -163,17 +247,23 @@ class _Ranking:
     def __init__(self, pairs: Iterable[tuple[Pair, float, float]], side: int) -> None:
         """Rank (pair, lead, similarity) by the case of a side, 0 for a, 1 for b."""
         self._leads: dict[Key, list[tuple[float, Pair]]] = {}
-        self._nearest: dict[Key, tuple[float, Pair]] = {}
+        self._similar: dict[Key, list[tuple[float, Pair]]] = {}
         for pair, lead, similarity in pairs:
             self._leads.setdefault(pair[side], []).append((-lead, pair))
-            best = self._nearest.get(pair[side], (np.inf, pair))
-            self._nearest[pair[side]] = min(best, (-similarity, pair))
-        for found in self._leads.values():
+            self._similar.setdefault(pair[side], []).append((-similarity, pair))
+        for found in (*self._leads.values(), *self._similar.values()):
             found.sort()
 
     def most_similar(self) -> set[Pair]:
         """The most similar pair of each case."""
-        return {pair for _, pair in self._nearest.values()}
+        return {found[0][1] for found in self._similar.values()}
+
+    def next_similar(self, asking: Iterable[Key], most: int, left: Container[Pair]) -> set[Pair]:
+        """The most similar pairs of some cases among those that are left."""
+        chosen: set[Pair] = set()
+        for key in asking:
+            chosen |= set([pair for _, pair in self._similar.get(key, []) if pair in left][:most])
+        return chosen
 
     def leading(self, most: int) -> set[Pair]:
         """The first pairs of each case whose lead is unusual."""
@@ -189,6 +279,7 @@ def verify_pairs(
     jobs: int,
     *,
     cache: PairCache | None = None,
+    missed: Missed | None = None,
     progress: Progress = no_progress,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[Pair, Verified]:
@@ -199,6 +290,7 @@ def verify_pairs(
         sides: Where they are.
         jobs: Processes; few pairs are done in this one.
         cache: What has been compared before.
+        missed: Is told which files could not be had.
         progress: Called as pairs are done.
         should_stop: Asked before a pair is begun.
 
@@ -211,11 +303,13 @@ def verify_pairs(
     todo = [pair for pair in pairs if pair not in found]
     n = jobs if len(todo) >= _FEW else 1
     done = 0
-    for order, judged in do_all(_do, orders(todo, sides), n, should_stop):
+    for order, seen in do_all(_do, orders(todo, sides), n, should_stop):
         progress("comparing voxels", done, len(todo))
-        found[order.pair] = _told(order.pair, judged, sides)
-        if order.a.is_there() and order.b.is_there():  # else the files could say more another time
+        found[order.pair] = _told(order.pair, seen.found, sides)
+        if seen.with_files:
             cache.put(order.a.case, order.b.case, found[order.pair])
+        elif missed is not None:
+            seen.tell(missed, order.a.case, order.b.case)
         done += 1
     if done < len(todo):
         raise Interrupted(
@@ -264,31 +358,52 @@ def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
     )
 
 
-def _do(order: Order) -> Judged:
+def _do(order: Order) -> Seen[Judged]:
     return judge_pair(order.a, order.b, order.limits)
 
 
-def judge_pair(a: Sight, b: Sight, limits: Limits | None = None) -> Judged:
+def judge_pair(a: Sight, b: Sight, limits: Limits | None = None) -> Seen[Judged]:
     """Verify one pair; where a file has changed or gone its proxy must do."""
     return _with_voxels(lambda one, other, full: verify.judge(one, other, full, limits), a, b)
 
 
-def measure_pair(order: Order) -> float:
+def measure_pair(order: Order) -> Seen[float]:
     """How strongly the voxels of a pair speak for a copy, see `verify.measure`."""
     return _with_voxels(
         lambda one, other, full: verify.measure(one, other, full, order.limits), order.a, order.b
     )
 
 
-def _with_voxels(look: Callable[[Scan, Scan, Full | None], T], a: Sight, b: Sight) -> T:
-    """Look at two proxies, with a way to the full scans if the files are still there."""
+def _with_voxels(look: Callable[[Scan, Scan, Full | None], T], a: Sight, b: Sight) -> Seen[T]:
+    """Look at two proxies, with a way to the full scans, which is taken where they are wanted."""
     small = a.proxy(), b.proxy()
-    if a.is_there() and b.is_there():
-        try:
-            return look(*small, lambda: (a.full(), b.full()))
-        except (ReadError, MemoryError):
-            pass
-    return look(*small, None)
+    files = _Files(a, b)
+    try:
+        return Seen(look(*small, files.both), files.away, files.failed)
+    except MemoryError:
+        return Seen(look(*small, None), failed=(NO_ROOM, NO_ROOM))
+
+
+class _Files:
+    """The full scans of a pair, and why they cannot be had."""
+
+    def __init__(self, a: Sight, b: Sight) -> None:
+        self._sights = a, b
+        self.away, self.failed = (False, False), ("", "")
+
+    def both(self) -> tuple[Scan, Scan] | None:
+        """Read them; None if one cannot be had."""
+        (one, why), (other, why_not) = map(_read, self._sights)
+        self.failed = why, why_not
+        self.away = one is None and not why, other is None and not why_not
+        return None if one is None or other is None else (one, other)
+
+
+def _read(sight: Sight) -> tuple[Scan | None, str]:
+    try:
+        return sight.full(), ""
+    except ReadError as error:
+        return None, str(error)
 
 
 def _told(pair: Pair, judged: Judged, sides: Sides) -> Verified:

@@ -61,6 +61,30 @@ def plausibly_unchanged(stored: Sequence[FileStat], now: Sequence[FileStat]) -> 
     return unchanged(stored, believed) and len(stored) == len(now)
 
 
+def holds_what_was_indexed(root: Path, stored: Sequence[FileStat], paths: Sequence[str]) -> bool:
+    """Whether the files of a case are still those that were indexed, to the byte where in doubt.
+
+    Args:
+        root: What paths are relative to.
+        stored: The files as indexed.
+        paths: Their names.
+
+    Raises:
+        ReadError: One cannot be looked at, which does not mean that it has gone.
+    """
+    now = stat_files(root, paths)
+    if now is None:
+        closed = [path for path in paths if not is_missing(root, path)]
+        if closed and not any(is_missing(root, path) for path in paths):
+            raise ReadError(f"{closed[0]}: permission denied; make it readable, or leave it out")
+        return False
+    if not plausibly_unchanged(stored, now):
+        return False
+    doubtful = {stat.path: stat.file_hash for stat in stored if stat.mtime_ns == RACY}
+    hashed = hash_files(root, [stat for stat in now if stat.path in doubtful])
+    return all(stat.file_hash == doubtful[stat.path] for stat in hashed)
+
+
 class Verified:
     """Files that were too young to be trusted when indexed and have been hashed again since."""
 

@@ -12,21 +12,20 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory, TemporaryFile
 from zipfile import BadZipFile
 
 import numpy as np
 
-from dvdup import readers, slicing, variants, voxels
+from dvdup import slicing, variants, voxels
 from dvdup.errors import ReadError, StoreError
-from dvdup.pipeline.files import plausibly_unchanged, stat_files
-from dvdup.pipeline.prepare import case_of
+from dvdup.pipeline.missed import NO_ROOM, Missed, volume_of
 from dvdup.pipeline.processes import reader_threads
 from dvdup.pipeline.sync import Interrupted
 from dvdup.pipeline.workspace import LazyEmbedder, Workspace, n_jobs, recipe_of
-from dvdup.records import IndexedCase, Progress, SliceStack, no_progress
+from dvdup.records import IndexedCase, Progress, SliceStack, Volume, no_progress
 from dvdup.slicing import Recipe
 from dvdup.store import IndexMeta
 
@@ -80,6 +79,8 @@ class Kept:
     meta: IndexMeta
     progress: Progress = no_progress
     should_stop: Callable[[], bool] = lambda: False
+    missed: Missed = field(default_factory=Missed)
+    """Is told which files could not be had."""
 
     def make(self, wanted: Sequence[tuple[Kind, Sequence[IndexedCase]]]) -> None:
         """Add what is missing; a scan is read once, whatever is made of it.
@@ -120,17 +121,21 @@ class Kept:
         embedder = LazyEmbedder(self.workspace.config)
         embedder.expect(self.meta.embedder)
         stacks = self._stacks([case for case, _ in missing])
-        for done, ((case, kinds), stack) in enumerate(zip(missing, stacks, strict=True)):
+        for done, ((case, kinds), found) in enumerate(zip(missing, stacks, strict=True)):
             self.progress("looking again", done, len(missing))
             if self.should_stop():
                 raise Interrupted("stopped while looking for candidates; run it again to go on")
-            if stack is not None and len(stack):
+            if isinstance(found, ReadError):
+                self.missed.failed(case, str(found))
+            elif found is None:
+                self.missed.away(case)
+            elif len(found):
                 for kind in kinds:
-                    _save(self._file(kind, case), stack, kind, embedder)
+                    _save(self._file(kind, case), found, kind, embedder)
         if missing:
             self.progress("looking again", len(missing), len(missing))
 
-    def _stacks(self, cases: Sequence[IndexedCase]) -> Iterator[SliceStack | None]:
+    def _stacks(self, cases: Sequence[IndexedCase]) -> Iterator[SliceStack | ReadError | None]:
         jobs = n_jobs(self.workspace.config)
         root, recipe = self.workspace.root, recipe_of(self.workspace.config, self.meta.embedder)
         with reader_threads(jobs) as pool:
@@ -199,15 +204,18 @@ def load(file: Path, kind: Kind) -> Changed:
         return Changed(rows, found["plane"], found["channel"])
 
 
-def _stack(root: Path, case: IndexedCase, recipe: Recipe) -> SliceStack | None:
-    """The slices of a case, None if its files are not those that were indexed."""
-    now = stat_files(root, case.paths)
-    if now is None or not plausibly_unchanged(case.files, now):
-        return None
+def _stack(root: Path, case: IndexedCase, recipe: Recipe) -> SliceStack | ReadError | None:
+    """The slices of a case, why it cannot be read, or None if its files are not those indexed."""
     try:
-        volume = readers.read_volume(root, case_of(case))
-    except (ReadError, MemoryError):
-        return None
+        volume = volume_of(root, case)
+        return None if volume is None else _slices(volume, recipe)
+    except ReadError as error:
+        return error
+    except MemoryError:
+        return ReadError(NO_ROOM)
+
+
+def _slices(volume: Volume, recipe: Recipe) -> SliceStack:
     stacks = []
     for channel in slicing.voting_channels(len(volume.channels)):
         values = voxels.channel_values(volume, channel)

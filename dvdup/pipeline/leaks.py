@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol
 
 from dvdup import match, verdicts
 from dvdup.config import Config, ReportConfig
 from dvdup.match import MatchSettings
 from dvdup.pipeline import calibrated, evidence, history, results
 from dvdup.pipeline.looks import Led, Looking
+from dvdup.pipeline.missed import Missed
 from dvdup.pipeline.pairs import PairCache, pair_cache
 from dvdup.pipeline.refs import Ref, all_refs, find_ref
 from dvdup.pipeline.sync import as_unreadable
@@ -32,6 +33,8 @@ from dvdup.verdicts import Thresholds
 from dvdup.verify import Limits
 
 Say = Callable[[str], None]
+Copies = Mapping[tuple[str, str], Sequence[tuple[str, str]]]
+"""Key of a case that votes -> keys of all cases of its content."""
 ShouldStop = Callable[[], bool]
 
 
@@ -53,7 +56,7 @@ def diff(
     refs = [find_ref(index, ref_a), find_ref(index, ref_b)]
     _warn_if_stale(workspace, refs, index, say)
     warn_if_outgrown(workspace.config, index, say)
-    return compare_refs(workspace, index, refs, [(0, 1)], progress)
+    return compare_refs(workspace, index, refs, [(0, 1)], progress, say=say)
 
 
 def _warn_if_stale(workspace: Workspace, refs: Sequence[Ref], index: Index, say: Say) -> None:
@@ -80,6 +83,7 @@ def compare_all(
     within: bool,
     progress: Progress = no_progress,
     should_stop: ShouldStop = lambda: False,
+    say: Say = lambda line: None,
 ) -> Report:
     """Compare every pair of splits; with `within` also every split with itself.
 
@@ -90,7 +94,7 @@ def compare_all(
     pairs = list(combinations(range(len(refs)), 2))
     if within or len(refs) == 1:
         pairs += [(i, i) for i in range(len(refs))]
-    return compare_refs(workspace, index, refs, pairs, progress, should_stop)
+    return compare_refs(workspace, index, refs, pairs, progress, should_stop, say)
 
 
 def compare_refs(
@@ -100,25 +104,37 @@ def compare_refs(
     pairs: Sequence[tuple[int, int]],
     progress: Progress,
     should_stop: ShouldStop = lambda: False,
+    say: Say = lambda line: None,
 ) -> Report:
     """Compare some pairs of refs, or read the stored result; `fail_on` is filled in afterwards."""
     rules = rules_of(workspace.config, index.meta)
     key = results.key_of(refs, pairs, index.meta, rules.describe())
 
-    def make() -> Report:
-        found: dict[tuple[object, ...], Finding] = {}
+    def make() -> tuple[Report, bool]:
+        missed = Missed()
         with pair_cache(workspace.folder, results.salt_of(index.meta, rules.describe())) as cache:
-            looking = Looking(workspace, index.meta, progress, should_stop)
+            looking = Looking(workspace, index.meta, progress, should_stop, missed)
             look = Look(workspace, rules, cache, looking, progress, should_stop)
-            for done, (i, j) in enumerate(pairs):
-                progress("comparing", done, len(pairs))
-                for finding in find_leaks(refs[i], refs[j], look):
-                    found.setdefault(_identity(finding), finding)
-        progress("comparing", len(pairs), len(pairs))
-        return assemble(refs, list(found.values()), index.meta, rules)
+            found = _find_all(refs, pairs, look)
+        if missed.remark is not None:
+            say(missed.remark)
+        return assemble(refs, found, index.meta, rules, missed.unreadable), missed.nothing
 
     report = results.stored_or_made(workspace.folder, key, make)
     return with_fail_on(report, workspace.config.report)
+
+
+def _find_all(
+    refs: Sequence[Ref], pairs: Sequence[tuple[int, int]], look: Look
+) -> tuple[Finding, ...]:
+    """The findings of all pairs of refs, each once."""
+    found: dict[tuple[object, ...], Finding] = {}
+    for done, (i, j) in enumerate(pairs):
+        look.progress("comparing", done, len(pairs))
+        for finding in find_leaks(refs[i], refs[j], look):
+            found.setdefault(_identity(finding), finding)
+    look.progress("comparing", len(pairs), len(pairs))
+    return tuple(found.values())
 
 
 def _identity(finding: Finding) -> tuple[object, ...]:
@@ -166,6 +182,14 @@ def rules_of(config: Config, meta: IndexMeta) -> Rules:
     )
 
 
+class Held(evidence.Holder, Protocol):
+    """One side of a comparison."""
+
+    @property
+    def cases(self) -> Sequence[IndexedCase]:
+        """All its cases."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """How pairs of cases are looked at."""
@@ -192,15 +216,8 @@ def find_leaks(a: Ref, b: Ref, look: Look) -> tuple[Finding, ...]:
     side = a.side()
     scores = match.match(side, side if same else b.side(), look.rules.match)
     again = _look_again(scores, (a, b), look)
-    verified = evidence.verify_pairs(
-        evidence.candidates(scores, look.rules.candidates, (a.cases, b.cases), again),
-        evidence.Sides(look.workspace.root, a, b, look.rules.voxels),
-        n_jobs(look.workspace.config),
-        cache=look.cache,
-        progress=look.progress,
-        should_stop=look.should_stop,
-    )
-    known = list(_for_copies(scores, verified, a, b, same))
+    verified = verify_candidates(scores, again, (a, b), look, within=same)
+    known = list(for_copies(scores, verified, (a.copies, b.copies), same=same))
     return verdicts.find(
         a.cases,
         b.cases,
@@ -208,6 +225,43 @@ def find_leaks(a: Ref, b: Ref, look: Look) -> tuple[Finding, ...]:
         look.rules.limits,
         {pair: seen for pair, _, seen in known if seen is not None},
     )
+
+
+def verify_candidates(
+    scores: Sequence[PairScore],
+    again: Mapping[evidence.Pair, Led],
+    sides: tuple[Held, Held],
+    look: Look,
+    *,
+    within: bool = False,
+) -> dict[evidence.Pair, Verified]:
+    """Compare the voxels of candidate pairs, and of more of them for cases that have a copy.
+
+    Args:
+        scores: Of the pairs that `match` kept.
+        again: What other looks found.
+        sides: The side that is asked, and the side that asks.
+        look: What makes a finding, and how to look.
+        within: Whether both sides are one.
+    """
+    cases = sides[0].cases, sides[1].cases
+    most = look.rules.candidates
+    todo = evidence.candidates(scores, most, cases, again)
+    verified: dict[evidence.Pair, Verified] = {}
+    while todo:
+        found = evidence.verify_pairs(
+            todo,
+            evidence.Sides(look.workspace.root, *sides, look.rules.voxels),
+            n_jobs(look.workspace.config),
+            cache=look.cache,
+            missed=look.looking.missed,
+            progress=look.progress,
+            should_stop=look.should_stop,
+        )
+        verified |= found
+        copies = [pair for pair, seen in found.items() if seen.verdict is not None]
+        todo = evidence.more_copies(copies, scores, most, cases, again, verified, within=within)
+    return verified
 
 
 def _look_again(
@@ -254,19 +308,19 @@ def unsettled(
     return [case for case in cases if case.key not in settled]
 
 
-def _for_copies(
+def for_copies(
     scores: Sequence[PairScore],
     verified: Mapping[evidence.Pair, Verified],
-    a: Ref,
-    b: Ref,
-    same: bool,
+    copies: tuple[Copies, Copies],
+    *,
+    same: bool = False,
 ) -> Iterator[tuple[evidence.Pair, PairScore | None, Verified | None]]:
     """Give what is known about one scan to all its byte-equal contents, on both sides."""
     scored = {(score.a, score.b): score for score in scores}
     for first, second in sorted({*scored, *verified}):
         score, seen = scored.get((first, second)), verified.get((first, second))
-        for one in a.copies[first]:
-            for other in b.copies[second]:
+        for one in copies[0][first]:
+            for other in copies[1][second]:
                 if one == other:
                     continue
                 pair = (one, other)
@@ -278,9 +332,21 @@ def _for_copies(
 
 
 def assemble(
-    refs: Sequence[Ref], findings: Sequence[Finding], meta: IndexMeta, rules: Rules
+    refs: Sequence[Ref],
+    findings: Sequence[Finding],
+    meta: IndexMeta,
+    rules: Rules,
+    unreadable: Sequence[Unreadable] = (),
 ) -> Report:
-    """Put the result object together; `fail_on` is left empty."""
+    """Put the result object together; `fail_on` is left empty.
+
+    Args:
+        refs: What was compared.
+        findings: In any order.
+        meta: Of the index.
+        rules: What made a finding.
+        unreadable: Cases that are readable by the index, and were not when they were wanted.
+    """
     ordered = tuple(sorted(findings, key=verdicts.order))
     settings = {
         "embedder": meta.embedder.name,
@@ -294,20 +360,18 @@ def assemble(
         refs=tuple(ref.info for ref in refs),
         pairs=ordered,
         groups=verdicts.groups(ordered),
-        unreadable=_unreadable(refs),
+        unreadable=_unreadable(refs, unreadable),
         n_pairs=0,
     )
 
 
-def _unreadable(refs: Sequence[Ref]) -> tuple[Unreadable, ...]:
-    missing: dict[tuple[object, ...], IndexedCase] = {}
+def _unreadable(refs: Sequence[Ref], more: Sequence[Unreadable]) -> tuple[Unreadable, ...]:
+    found = {(case.split, case.case, case.paths): case for case in more}
     for ref in refs:
         for case in ref.cases:
             if case.status != "ok":
-                missing[(case.key, case.paths)] = case
-    return tuple(
-        as_unreadable(case) for case in sorted(missing.values(), key=lambda case: case.key)
-    )
+                found[(*case.key, case.paths)] = as_unreadable(case)
+    return tuple(found[name] for name in sorted(found))
 
 
 def with_fail_on(report: Report, config: ReportConfig) -> Report:

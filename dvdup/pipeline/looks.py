@@ -8,13 +8,14 @@ counts. That is for choosing candidates alone: the scores of a report know no lo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from dvdup import variants
 from dvdup.match import Side
 from dvdup.pipeline import planes
 from dvdup.pipeline.kept import CROPS, LOOKS, Kept, Kind, kept_folder, kept_in
+from dvdup.pipeline.missed import Missed
 from dvdup.pipeline.planes import Cases
 from dvdup.pipeline.workspace import Workspace
 from dvdup.records import IndexedCase, Progress, no_progress
@@ -50,6 +51,8 @@ class Looking:
     meta: IndexMeta
     progress: Progress = no_progress
     should_stop: Callable[[], bool] = lambda: False
+    missed: Missed = field(default_factory=Missed)
+    """Is told which files could not be had."""
 
     @property
     def possible(self) -> bool:
@@ -76,7 +79,9 @@ class Looking:
             return {}
         found: dict[Pair, Led] = {}
         with kept_folder(self.workspace.folder) as folder:
-            kept = Kept(folder, self.workspace, self.meta, self.progress, self.should_stop)
+            kept = Kept(
+                folder, self.workspace, self.meta, self.progress, self.should_stop, self.missed
+            )
             kept.make([(LOOKS, asking), (CROPS, asking), (CROPS, others)])
             for query, case, lead, similarity in chain(
                 _turned(_cases(kept, LOOKS, asking), side),

@@ -61,17 +61,19 @@ def _inputs(case: IndexedCase) -> tuple[Any, ...]:
     )
 
 
-def stored_or_made(folder: Path, key: str, make: Callable[[], Report]) -> Report:
-    """Read the result named `key`, or make and keep it.
+def stored_or_made(folder: Path, key: str, make: Callable[[], tuple[Report, bool]]) -> Report:
+    """Read the result named `key`, or make it, and keep it if it says that it may be kept.
 
     A fresh result takes the same way through JSON as a stored one, so that both render alike.
     """
     file = folder / "results" / f"{key}.json"
     report = _read(file)
     if report is None:
-        text = to_json(make())
+        made, lasting = make()
+        text = to_json(made)
         report = from_json(text)
-        _keep(file, text)
+        if lasting:
+            _keep(file, text)
     return report
 
 

@@ -210,9 +210,8 @@ class _Seen:
     def __init__(self, sight: Sight) -> None:
         self.sight, self.proxy = sight, sight.proxy()
         self.full: Scan | None = None
-        if sight.is_there():
-            with suppress(ReadError, MemoryError):
-                self.full = sight.full()
+        with suppress(ReadError, MemoryError):
+            self.full = sight.full()
 
     @property
     def best(self) -> Scan:

@@ -136,15 +136,27 @@ def _unchecked(report: Report) -> list[str]:
     """Return the sentence on cases that could not be checked, if there are any."""
     if not report.unreadable:
         return []
-    left = Counter(case.split for case in report.unreadable)
-    parts = []
-    for split, ref in {ref.split: ref for ref in distinct_refs(report)}.items():
-        number = left.pop(split, 0)
-        if number:
-            parts.append(_of(number, ref))
+    refs = {_place(report, ref): ref for ref in distinct_refs(report)}
+    left = _broken(report)
+    parts = [_of(left.pop(place), ref) for place, ref in refs.items() if left[place]]
     if left:
         parts.append(counted(sum(left.values()), "other case"))
     return [f"{INCOMPLETE}: could not check {listed(parts)}."]
+
+
+def _place(report: Report, ref: RefInfo) -> str:
+    """What tells the cases of a ref: the split or, of two files given by hand, the name."""
+    return ref.split or (ref.ref if _two_by_hand(report) else "")
+
+
+def _broken(report: Report) -> Counter[str]:
+    """Count what could not be checked by `_place`."""
+    files = _two_by_hand(report)
+    return Counter(case.split or (case.case if files else "") for case in report.unreadable)
+
+
+def _two_by_hand(report: Report) -> bool:
+    return sum(not ref.split for ref in distinct_refs(report)) > 1
 
 
 def _nothing(report: Report, compared: tuple[Comparison, ...]) -> str:
@@ -166,16 +178,19 @@ def _nothing(report: Report, compared: tuple[Comparison, ...]) -> str:
 
 def _nothing_between(report: Report, one: Comparison) -> str:
     first, second = ref_name(one.first), ref_name(one.second)
-    broken = Counter(case.split for case in report.unreadable)
-    checked = one.second.cases - broken[one.second.split]
+    broken = _broken(report)
+    left_out, lacking = (broken[_place(report, ref)] for ref in (one.second, one.first))
+    checked = one.second.cases - left_out
+    if _two_by_hand(report) and left_out + lacking:
+        return "Nothing was compared"
     if checked <= 0:
         return f"No {second} case was compared"
-    if one.first.cases <= broken[one.first.split]:
+    if one.first.cases <= lacking:
         return f"Nothing was compared, for lack of {first} cases"
-    asked = f"{'other ' if broken[one.second.split] else ''}{second} {_plural('case', checked)}"
+    asked = f"{'other ' if left_out else ''}{second} {_plural('case', checked)}"
     if one.within:
         return f"No copies found within the {checked:,} {asked}"
-    rest = "the rest of " if broken[one.first.split] and one.first.split else ""
+    rest = "the rest of " if lacking and one.first.split else ""
     if not one.second.split and one.second.cases == 1:
         return f"No copy of {second} found in {rest}{first}"
     return f"No copy of the {checked:,} {asked} found in {rest}{first}"

@@ -130,7 +130,8 @@ def what_was_done(a: Scan, b: Scan, grids: tuple[Grid, Grid], place: np.ndarray)
         shear=float(np.abs(stretch - np.diag(size)).max()) * 2,
         shift_mm=_three(place[:3, 3]),
         shown=_shown(a, b, on_voxels(place, a, b), axes),
-        spacing=tuple((a.spacing[i], b.spacing[axes[i]]) for i in range(3)),
+        # a proxy's voxels are its own, not those of the scan
+        spacing=tuple((a.spacing[i], b.spacing[axes[i]]) for i in range(3) if a.full and b.full),
         grey=grey_words(*grids, on_voxels(place, a, b)),
     )
 

@@ -19,8 +19,9 @@ from dvdup.verify.scans import FINE_SIDE, Evidence, Scan, compare, usable_extent
 from dvdup.verify.steps import ALL, Steps
 from dvdup.verify.verdict import Decision, Found, Limits, decide, is_open, reach, score
 
-Full = Callable[[], tuple[Scan, Scan]]
-"""Reads both scans at full resolution; called at most once, and only where it matters."""
+Full = Callable[[], tuple[Scan, Scan] | None]
+"""Reads both scans at full resolution, None where proxies must do; called at most once, and only
+where it matters."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +69,7 @@ def judge(
     found = Found(evidence=compare(a, b, steps=steps))
     if steps.full and _worth_reading(found, limits):
         if full is not None and not (a.full and a.exact and b.full and b.exact):
-            a, b = full()
+            a, b = full() or (a, b)
         found = _finer(a, b, found, limits, steps)
     decision = decide(found, limits)
     done = None
@@ -93,7 +94,7 @@ def measure(a: Scan, b: Scan, full: Full | None = None, limits: Limits | None = 
     if coarse is None or coarse.final or reach(coarse, None, limits) == -np.inf:
         return reach(coarse, None, limits)
     if full is not None and not (a.full and a.exact and b.full and b.exact):
-        a, b = full()
+        a, b = full() or (a, b)
     fine = compare(a, b, FINE_SIDE, coarse.place) if a.full and b.full else None
     return reach(coarse, fine, limits)
 

@@ -11,6 +11,7 @@ from dvdup.calibrate import Hooks, Options, calibrate
 from dvdup.config import load_config
 from dvdup.errors import DvdupError, InputError
 from dvdup.pipeline import Workspace
+from dvdup.pipeline.evidence import Seen
 
 
 @pytest.fixture
@@ -21,8 +22,8 @@ def asked(monkeypatch):
     def strangers(order):
         seen.append(order.pair)
         if order.pair == (("train", "s00"), ("train", "s32")):
-            return 7.5
-        return 2 + zlib.crc32(repr(order.pair).encode()) % 1000 / 1000
+            return Seen(7.5)
+        return Seen(2 + zlib.crc32(repr(order.pair).encode()) % 1000 / 1000)
 
     def copies(order):
         seen.append(order.case.key)

@@ -10,8 +10,12 @@ import pytest
 
 from dvdup import voxels
 from dvdup.errors import InputError
+from dvdup.hashing import file_hash
 from dvdup.pipeline import Interrupted, evidence, processes
-from dvdup.pipeline.evidence import Sides, Sight, candidates, verify_pairs
+from dvdup.pipeline.evidence import Sides, Sight, candidates, more_copies, verify_pairs
+from dvdup.pipeline.files import RACY
+from dvdup.pipeline.looks import Led
+from dvdup.pipeline.missed import Missed
 from dvdup.pipeline.pairs import pair_cache
 from dvdup.records import Directed, Embedded, FileStat, IndexedCase, PairScore
 
@@ -66,6 +70,49 @@ def test_each_case_that_is_asked_about_has_its_most_similar_one(case, n_a, n_b):
     assert found(candidates(scores, 1, sides(case, n_a, n_b))) == {
         (f"a{k % n_a}", f"b{k}") for k in range(n_b)
     }
+
+
+@pytest.mark.parametrize("n", [1, 7])
+def test_a_handful_cannot_tell_which_lead_is_usual(case, n):
+    """One case that is asked about would have to beat its own lead."""
+    scores = [
+        score(f"a{i}", f"b{k}", (0.0, 0.14 if i == k else 0.0), (0.5, 0.6 if i == 9 else 0.5))
+        for i in range(10)
+        for k in range(n)
+    ]
+    assert {(f"a{k}", f"b{k}") for k in range(n)} <= found(
+        candidates(scores, 5, sides(case, 10, n))
+    )
+
+
+def test_where_a_copy_is_the_next_ones_are_compared_too(case):
+    scores = [score(f"a{i}", "b0", (0.0, 0.0), (0.5, 0.9 - i / 10)) for i in range(6)]
+    both = sides(case, 6, 1, a2=("h",), b0=("h",))
+    first = candidates(scores, 5, both)
+    assert found(first) == {("a0", "b0")}
+    led = {(("train", "a5"), ("test", "b0")): Led(0.0, 0.8)}
+
+    def more(copies, compared, most=5):
+        return found(more_copies(copies, scores, most, both, led, dict.fromkeys(compared)))
+
+    assert more([], first) == set()
+    assert more(first, first) == {("a1", "b0"), ("a3", "b0"), ("a5", "b0")}  # a2 needs none
+    assert more(first, first, most=1) == {("a1", "b0"), ("a5", "b0")}
+    pairs = [((score.a), (score.b)) for score in scores]
+    assert more(pairs[:2], pairs[:4]) == {("a4", "b0"), ("a5", "b0")}
+    assert more(pairs[:2], pairs) == set()
+
+
+def test_inside_one_side_either_case_has_more_copies(case):
+    def pair(a, b, similarity):
+        made = score(a, b, (0.0, 0.0), (similarity, similarity))
+        return dataclasses.replace(made, b=("train", b))
+
+    scores = [pair("a0", "a1", 0.9), pair("a0", "a2", 0.8), pair("a1", "a3", 0.7)]
+    ours = sides(case, 4, 0)[0]
+    first = [(("train", "a0"), ("train", "a1"))]
+    chosen = more_copies(first, scores, 5, (ours, ours), {}, dict.fromkeys(first), within=True)
+    assert found(chosen) == {("a0", "a2"), ("a1", "a3")}
 
 
 def test_a_lead_that_everybody_has_is_no_lead(case):
@@ -184,10 +231,45 @@ def test_without_the_file_the_proxy_must_do(pair, tmp_path, how):
         import os
 
         os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    said = verify_pairs(PAIRS[:1], Sides(tmp_path, *pair), jobs=1)[PAIRS[0]]
+    missed = Missed()
+    said = verify_pairs(PAIRS[:1], Sides(tmp_path, *pair), jobs=1, missed=missed)[PAIRS[0]]
     assert said.verdict == "near"
     assert "flipped" not in said.reason  # that takes equal values, which a proxy does not have
     assert "mirrored left-right" in said.reason
+    assert not missed.nothing
+    failed = how == "unreadable"
+    assert [each.case for each in missed.unreadable] == ["copy"] * failed
+    assert (missed.remark is None) == failed
+
+
+def test_a_young_file_is_believed_by_its_bytes(pair, tmp_path, phantom, save):
+    """It may be replaced by one of the same size without its time changing."""
+    file, case = tmp_path / "test/copy.nii.gz", pair[1].cases["test", "copy"]
+    stat = case.files[0]
+    young = dataclasses.replace(stat, mtime_ns=RACY, file_hash=file_hash(file))
+    sight = Sight(tmp_path, dataclasses.replace(case, files=(young,)), 0)
+    assert sight.full() is not None
+    before = file.read_bytes()
+    file.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    assert sight.full() is None
+
+
+def test_no_room_for_the_files_is_told(pair, tmp_path, monkeypatch):
+    whole = evidence.verify.judge
+
+    def judge(one, other, full, limits):
+        if full is not None:
+            raise MemoryError
+        return whole(one, other, full, limits)
+
+    monkeypatch.setattr(evidence.verify, "judge", judge)
+    missed = Missed()
+    with pair_cache(tmp_path / "index", "salt") as cache:
+        verify_pairs(PAIRS[:1], Sides(tmp_path, *pair), 1, cache=cache, missed=missed)
+        known = [side.case(key) for side, key in zip(pair, PAIRS[0], strict=True)]
+        assert cache.get(*known) is None
+    assert [each.case for each in missed.unreadable] == ["copy", "one"]
+    assert "memory" in missed.unreadable[0].reason
 
 
 def test_what_is_remembered_is_not_compared_again(pair, tmp_path, monkeypatch):
@@ -271,10 +353,11 @@ def test_of_several_channels_the_most_similar_two_are_compared(pair, tmp_path):
 
 def test_a_sight_is_the_scan_or_its_proxy(pair, tmp_path):
     sight = Sight(tmp_path, pair[0].cases["train", "one"], 0)
-    assert sight.is_there()
     assert sight.full().exact
     assert sight.proxy().full  # no axis is longer than a proxy's
     assert not sight.proxy().exact
+    (tmp_path / "train/one.nii.gz").unlink()
+    assert sight.full() is None
 
 
 def _die(item):

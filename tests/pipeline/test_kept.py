@@ -9,7 +9,7 @@ import pytest
 
 from dvdup import pipeline, slicing
 from dvdup.config import load_config
-from dvdup.pipeline import kept, looks
+from dvdup.pipeline import kept, looks, missed
 from dvdup.pipeline.kept import CROPS, LOOKS, Kept, change, load
 from dvdup.pipeline.refs import find_ref
 from dvdup.records import SliceStack
@@ -48,9 +48,9 @@ def test_every_change_of_every_slice_is_read_back(workspace, kind):
 def test_a_scan_is_read_once_for_all_that_is_made_of_it(workspace, monkeypatch):
     cases = find_ref(workspace.open_index(), "test").voting
     reads = []
-    whole = kept.readers.read_volume
+    whole = missed.readers.read_volume
     monkeypatch.setattr(
-        kept.readers, "read_volume", lambda *what: reads.append(what) or whole(*what)
+        missed.readers, "read_volume", lambda *what: reads.append(what) or whole(*what)
     )
     of(workspace).make([(LOOKS, cases), (CROPS, cases), (CROPS, cases)])
     assert len(reads) == len(cases)

@@ -93,9 +93,9 @@ def test_a_case_does_not_slip_from_one_ref_into_the_next(refs, meta):
 # Storing
 
 
-def report(n_pairs: int = 3) -> Report:
+def report(n_pairs: int = 3) -> tuple[Report, bool]:
     settings = {"embedder": "e", "weights": "", "recipe": "r", "thresholds": {}, "fail_on": []}
-    return Report(settings, (), (), (), (), n_pairs)
+    return Report(settings, (), (), (), (), n_pairs), True
 
 
 def test_it_is_made_once(tmp_path):
@@ -115,6 +115,13 @@ def test_a_damaged_result_is_made_again(tmp_path, damage):
     assert stored_or_made(tmp_path, "key", lambda: made.append(1) or report()) == first
     assert made == [1]
     assert stored_or_made(tmp_path, "key", pytest.fail) == first
+
+
+def test_what_may_not_be_kept_is_made_again(tmp_path):
+    made = []
+    for _ in range(2):
+        stored_or_made(tmp_path, "key", lambda: made.append(1) or (report()[0], False))
+    assert made == [1, 1]
 
 
 def test_only_the_newest_stay(tmp_path, monkeypatch):
