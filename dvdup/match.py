@@ -400,9 +400,10 @@ def _tile_pairs(
             b=b.keys[k],
             count_score=_directed(ahead.count[i, k], back.count[k, i]),
             shared_score=_directed(ahead.shared[i, k], back.shared[k, i]),
-            similarity=_directed(ahead.similarity[i, k], back.similarity[k, i]),
+            # rows rounded to float16 can be a little longer than 1
+            similarity=_directed(min(1.0, ahead.similarity[i, k]), min(1.0, back.similarity[k, i])),
             lead=_directed(ahead.lead[i, k], back.lead[k, i]),
-            background=_directed(ours.background[i], theirs.background[k]),
+            background=_directed(min(1.0, ours.background[i]), min(1.0, theirs.background[k])),
             slices=(int(sizes[0][i]), int(sizes[1][k])),
             cohort=(int(ours.cohort[i]), int(theirs.cohort[k])),
         )

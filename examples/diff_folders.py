@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dvdup import pipeline
 from dvdup.config import load_config
+from dvdup.errors import DvdupError
 from dvdup.records import Report
 
 
@@ -31,9 +32,15 @@ def diff_folders(train: str, test: str, index: str) -> tuple[Report, int]:
 
 def main() -> int:
     """Print one line a finding, strongest first."""
-    train, test = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as index:
-        report, code = diff_folders(train, test, index)
+    if len(sys.argv) != 3:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        with tempfile.TemporaryDirectory() as index:
+            report, code = diff_folders(*sys.argv[1:], index)
+    except DvdupError as error:
+        print(error, file=sys.stderr)
+        return 2
     for pair in report.pairs:
         print(f"{pair.b.paths[0]} is {pair.verdict} to {pair.a.paths[0]}: {pair.reason}")
     for case in report.unreadable:

@@ -13,6 +13,11 @@ import click
 from dvdup import __version__
 from dvdup.errors import DvdupError
 
+
+class _ReaderGone(Exception):  # noqa: N818 - said to nobody
+    """Whoever read our stdout has closed it; click would end with 1, which means findings."""
+
+
 EXIT_FINDINGS = 1
 EXIT_FAILED = 2
 
@@ -23,6 +28,20 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which one needs them, not by name."""
         return list(self.commands)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse, and print the help if that is asked for."""
+        try:
+            return super().make_context(*args, **extra)
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
 
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
@@ -42,8 +61,8 @@ class Commands(click.Group):
         except (click.Abort, KeyboardInterrupt):
             _complain("stopped; what was finished is kept, run it again to go on")
             code = EXIT_FAILED
-        except BrokenPipeError:
-            # The reader of our report has gone; nothing more can be written, not even at exit.
+        except _ReaderGone:
+            # Nothing more can be written, not even at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = EXIT_FAILED
         except Exception:  # a bug must never look like findings (Python's own exit code is 1)

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from dvdup.errors import InputError
 from dvdup.records import Progress, no_progress
 
 _LINE_SECONDS = 10.0
@@ -22,6 +23,23 @@ def say(message: str, *, quiet: bool = False) -> None:
     """One line for the user."""
     if not quiet:
         click.echo(message, err=True)
+
+
+def put(text: str) -> None:
+    """Write the report to stdout.
+
+    Raises:
+        InputError: It cannot be written, because the disk is full for example.
+    """
+    try:
+        click.echo(text, nl=False, color=True)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # what is left in the buffer would fail once more at exit
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        raise InputError(f"cannot write the report to stdout: {error.strerror or error}") from error
 
 
 def screen() -> dict[str, Any]:

@@ -25,8 +25,8 @@ BATCH = click.option("--batch", type=click.IntRange(1), help="Slices embedded at
 OUTPUT = click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the report to a file instead of stdout.",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Write the report to a file instead of stdout (-).",
 )
 JOBS = click.option(
     "--jobs", type=click.IntRange(0), help="Scans read or compared at a time; 0: one a core."

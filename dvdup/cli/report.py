@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dvdup.cli.console import progress_bar, say, screen, stop_requests
+from dvdup.cli.console import progress_bar, put, say, screen, stop_requests
 from dvdup.cli.options import JOBS, embed_options, open_workspace, place_options, report_options
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ def _report(
     workspace = open_workspace(config, **flags)
     with progress_bar(quiet=quiet) as progress:
         report = run(workspace, progress)
-    if output is None:
-        click.echo(pipeline.render(report, format_, **screen()), nl=False, color=True)
+    if output is None or str(output) == "-":
+        put(pipeline.render(report, format_, **screen()))
     else:
         pipeline.write_report(output, pipeline.render(report, format_))
     return pipeline.exit_code(report, workspace.config.report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from dvdup.cli.console import progress_bar, say, screen
 from dvdup.cli.options import BATCH, DEVICE, EMBEDDER, open_workspace, place_options
 
 if TYPE_CHECKING:
-    from dvdup.pipeline import Shown
+    from dvdup.pipeline import Shown, Workspace
 
 _WIDEST = 160  # columns; what is wider is too high for a screen
 
@@ -25,7 +26,7 @@ _WIDEST = 160  # columns; what is wider is too high for a screen
     "picture",
     type=click.Path(path_type=Path, dir_okay=False),
     help="The PNG file; overwritten if it is there [default: A-B.png here, "
-    "under the next free number if that is taken by another picture].",
+    "or beside dvdup.toml within a dataset, under the next free number if that is taken].",
 )
 @click.option("--no-picture", is_flag=True, help="Only words and the rough view.")
 @EMBEDDER
@@ -59,7 +60,7 @@ def show(
         click.echo(line)
     click.echo("\n" + shown.terminal(min(_WIDEST, screen()["width"])))
     if not no_picture:
-        say(f"wrote {_write(shown, picture)}", quiet=quiet)
+        say(f"wrote {_write(shown, picture or _folder(workspace))}", quiet=quiet)
 
 
 def _demand_png(picture: Path | None, no_picture: bool) -> None:
@@ -69,11 +70,20 @@ def _demand_png(picture: Path | None, no_picture: bool) -> None:
         raise click.UsageError(f"{picture}: the picture is a PNG; give it a name that ends in .png")
 
 
-def _write(shown: Shown, picture: Path | None) -> Path:
+def _folder(workspace: Workspace) -> Path:
+    """Here but, within a dataset, beside its configuration: among scans it would be one of them."""
+    root = workspace.root
+    inside = workspace.config.file is not None and Path.cwd().is_relative_to(root)
+    return Path(os.path.relpath(root)) if inside else Path()
+
+
+def _write(shown: Shown, target: Path) -> Path:
+    """Write the picture to a PNG file, or under a free name into a folder."""
     from dvdup import pipeline
 
     png = shown.picture()
-    file = picture or pipeline.free_name(Path(), shown.titles, png)
+    is_file = target.suffix.lower() == ".png"
+    file = target if is_file else pipeline.free_name(target, shown.titles, png)
     pipeline.write_file(file, png)
     return file
 

@@ -53,6 +53,8 @@ def add(
     """
     from dvdup import pipeline
 
+    if not split:
+        raise click.UsageError("--split is empty; name one, such as train")
     workspace = open_workspace(config, **flags)
     with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
         summary = pipeline.add(

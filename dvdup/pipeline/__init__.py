@@ -68,8 +68,12 @@ def write_report(path: Path, text: str) -> None:
     """Write a report to a file, whole or not at all.
 
     Raises:
-        InputError: The file cannot be written.
+        InputError: The file cannot be written, or is named as a scan is.
     """
+    from dvdup.readers import is_readable_name
+
+    if is_readable_name(path.name):
+        raise InputError(f"{path} is the name of a scan; give the report another one")
     write_file(path, text.encode())
 
 

@@ -18,6 +18,7 @@ from dvdup.demo import write_demo
 from dvdup.errors import InputError
 from dvdup.match import Block, Side
 from dvdup.pipeline import build
+from dvdup.pipeline.evidence import Pair
 from dvdup.pipeline.files import stat_files
 from dvdup.pipeline.leaks import (
     Copies,
@@ -53,6 +54,8 @@ from dvdup.records import (
 from dvdup.report import render
 from dvdup.slicing import Recipe
 from dvdup.store import IndexMeta
+
+_NAMED = 3  # remarks of one kind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,11 +98,11 @@ def query(
     for done, case in enumerate(declared):
         progress("reading", done, len(declared))
         scans.append(read_scan(workspace, case, recipe, embedder))
-    target = _without_itself(target, declared, say)
+    own = _themselves(target, scans, say)
     rules = rules_of(workspace.config, index.meta)
     warn_if_outgrown(workspace.config, index, say)
     look = _look(workspace, index.meta, rules, progress)
-    findings = _find(look, target, target.side(), scans)
+    findings = _find(look, target, target.side(), scans, own)
     missed = look.looking.missed
     if missed.remark is not None:
         say(missed.remark)
@@ -119,25 +122,36 @@ def _look(workspace: Workspace, meta: IndexMeta, rules: Rules, progress: Progres
 
 
 def _find(
-    look: Look, known: HeldWithCopies, side: Side, scans: Sequence[Scan]
+    look: Look,
+    known: HeldWithCopies,
+    side: Side,
+    scans: Sequence[Scan],
+    own: frozenset[Pair] = frozenset(),
 ) -> tuple[Finding, ...]:
-    """Findings between cases that are held somewhere and some scans."""
+    """Findings between cases that are held somewhere and some scans, but for pairs of one file."""
     given = Given(scans)
     scores = match.match(side, _side(scans), look.rules.match)
+    others = [score for score in scores if (score.a, score.b) not in own]
     again = {}
     if look.rules.candidates and len(known.cases) > 1:
         voting = [scan.case for scan in scans if scan.rows is not None]
-        asking = unsettled(voting, scores, look.rules.limits)
+        asking = unsettled(voting, others, look.rules.limits)
         found = look.looking.leads(asking, [known.case(key) for key in side.keys], side)
-        again = {(other, case): led for (case, other), led in found.items()}
-    verified = verify_candidates(scores, again, (known, given), look)
+        turned = {(other, case): led for (case, other), led in found.items()}
+        again = {pair: led for pair, led in turned.items() if pair not in own}
+    verified = verify_candidates(others, again, (known, given), look)
     told = list(for_copies(scores, verified, (known.copies, given.copies)))
-    return verdicts.find(
+    findings = verdicts.find(
         known.cases,
         given.cases,
         [score for _, score, _ in told if score is not None],
         look.rules.limits,
         {pair: seen for pair, _, seen in told if seen is not None},
+    )
+    return tuple(
+        each
+        for each in findings
+        if ((each.a.split, each.a.case), (each.b.split, each.b.case)) not in own
     )
 
 
@@ -185,14 +199,20 @@ def _splits(target: Ref) -> list[RefInfo]:
     return [RefInfo(name, name, counts[name]) for name in sorted(counts, key=split_order)]
 
 
-def _without_itself(target: Ref, asked: Sequence[Case], say: Say) -> Ref:
-    """Leave out the indexed case that is the very file asked about."""
-    paths = {path for case in asked for path in case.files}
-    own = [case for case in target.cases if set(case.paths) & paths]
-    for case in own:
-        say(f"note: {case.paths[0]} is {case.split}/{case.case_id} of the index, which is left out")
-    kept = tuple(case for case in target.cases if not set(case.paths) & paths)
-    return Ref(target.info, kept, target.index)
+def _themselves(target: Ref, scans: Sequence[Scan], say: Say) -> frozenset[Pair]:
+    """Pairs of an indexed case and a scan that are one file; they are not compared."""
+    owner = {path: case for case in target.cases for path in case.paths}
+    own = {
+        (owner[path].key, scan.case.key): owner[path]
+        for scan in scans
+        for path in scan.case.paths
+        if path in owner
+    }
+    for case in list(own.values())[:_NAMED]:
+        say(f"note: {case.paths[0]} is {case.split}/{case.case_id} of the index itself")
+    if len(own) > _NAMED:
+        say(f"note: {len(own) - _NAMED} more are cases of the index themselves")
+    return frozenset(own)
 
 
 def compare(

@@ -160,6 +160,11 @@ def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
     for note in summary.notes:
         hooks.say(f"note: {note}")
     index = workspace.open_index() if summary.changed or summary.unreadable else index
+    if not index.cases:
+        raise InputError(
+            "there is nothing to compare: no scan is declared, and none was added by hand; correct "
+            "the dataset in dvdup.toml, or add some with `dvdup add`"
+        )
     warn_if_outgrown(workspace.config, index, hooks.say)
     report = compare_all(
         workspace,
@@ -191,7 +196,32 @@ def _sync(
     index = workspace.open_or_create(embedder)
     indexed = {case.key: case for case in index.cases}
     todo = syncing.plan(workspace.root, declaration.cases, indexed, workspace.verified)
+    _refuse_lost_splits(workspace.root, todo, indexed)
     return _carry_out(workspace, index, embedder, todo, declaration, "sync", hooks), index
+
+
+def _refuse_lost_splits(root: Path, todo: syncing.Plan, indexed: Mapping[Key, IndexedCase]) -> None:
+    """A drive that is not there must not pass for a clean dataset, nor empty the index.
+
+    Where as many new cases have come, the split may have been renamed.
+
+    Raises:
+        InputError: A split is about to go, and none of its files is there any more.
+    """
+    left = {split for split, _ in indexed.keys() - todo.vanished}
+    lost: dict[str, list[IndexedCase]] = {}
+    for key in sorted(todo.vanished):
+        if key[0] not in left:
+            lost.setdefault(key[0], []).append(indexed[key])
+    n_new = sum(case.key not in indexed for case in todo.pending)
+    for split, cases in lost.items():
+        if n_new < len(cases) and all(syncing.gone(root, case.paths) for case in cases):
+            n = "1 case" if len(cases) == 1 else f"{len(cases)} cases"
+            raise InputError(
+                f"{split} was in the index with {n}, and none of the files is there any more, "
+                f"such as {cases[0].paths[0]}; bring them back, or take the split out of the index "
+                f"with `dvdup rm '{split}/*'`"
+            )
 
 
 def by_hand(cases: Sequence[IndexedCase]) -> list[Case]:
@@ -216,11 +246,6 @@ def _declaration(
         for case in added
         if case.key not in keys and not syncing.gone(workspace.root, case.files)
     ]
-    if only_by_hand and not kept:
-        raise InputError(
-            f"none of the {len(added)} cases that were added by hand is where it was, such as "
-            f"{added[0].files[0]}; bring them back, or take them out of the index with `dvdup rm`"
-        )
     cases = sorted((*declared.cases, *kept), key=lambda case: case.key)
     return Declaration(tuple(cases), declared.ignored)
 

@@ -42,6 +42,8 @@ Pair = tuple[Key, Key]
 
 _MOST_LEAD = 0.2  # enough for a candidate, whatever others have
 _BLOCK = 64  # pairs whose proxies are fetched at once
+_UNKNOWN = (1.0, 1.0, 1.0)  # spacing in mm of what says nothing about it
+_RESIZED, _MOST_RESIZED = 1.04, 4.0  # sizes of a copy that registration does not see by itself
 _NEXT = 2  # of each case that has a copy, compared next
 _FEW = 8  # pairs that are not worth starting processes for
 
@@ -100,7 +102,8 @@ class Sight:
         volume = volume_of(self.root, self.case)
         if volume is None:
             return None
-        return Scan(voxels.channel_values(volume, self.channel), volume.spacing)
+        x, y, z = self.case.spacing
+        return Scan(voxels.channel_values(volume, self.channel), (x, y, z))
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,14 +367,49 @@ def _do(order: Order) -> Seen[Judged]:
 
 def judge_pair(a: Sight, b: Sight, limits: Limits | None = None) -> Seen[Judged]:
     """Verify one pair; where a file has changed or gone its proxy must do."""
-    return _with_voxels(lambda one, other, full: verify.judge(one, other, full, limits), a, b)
+
+    def judge(one: Scan, other: Scan, full: Full | None) -> Judged:
+        return verify.judge(one, other, full, limits)
+
+    seen = _with_voxels(judge, a, b)
+    resized = _of_equal_extent(a, b)
+    if resized is None or seen.found.decision.verdict is not None:
+        return seen
+    again = _with_voxels(judge, a, resized)
+    if again.found.decision.verdict is None:
+        return seen
+    scale = np.array([*b.case.spacing, 1.0]) / [*resized.case.spacing, 1.0]
+    return dataclasses.replace(again, found=again.found.rescaled(scale))
 
 
 def measure_pair(order: Order) -> Seen[float]:
     """How strongly the voxels of a pair speak for a copy, see `verify.measure`."""
-    return _with_voxels(
-        lambda one, other, full: verify.measure(one, other, full, order.limits), order.a, order.b
+
+    def measure(one: Scan, other: Scan, full: Full | None) -> float:
+        return verify.measure(one, other, full, order.limits)
+
+    seen = _with_voxels(measure, order.a, order.b)
+    resized = _of_equal_extent(order.a, order.b)
+    if resized is None:
+        return seen
+    return max(seen, _with_voxels(measure, order.a, resized), key=lambda each: each.found)
+
+
+def _of_equal_extent(a: Sight, b: Sight) -> Sight | None:
+    """B with voxels that make it as large as a, if neither file says how large its voxels are.
+
+    Pictures and arrays have voxels of 1 mm, and a resized copy is another size in mm.
+    """
+    if not a.case.spacing == b.case.spacing == _UNKNOWN:
+        return None
+    x, y, z = (
+        1.0 if 1 in (ours, theirs) else ours / theirs
+        for ours, theirs in zip(a.case.shape, b.case.shape, strict=True)
     )
+    sizes = np.abs(np.log([x, y, z]))
+    if sizes.max() < np.log(_RESIZED) or sizes.max() > np.log(_MOST_RESIZED):
+        return None
+    return dataclasses.replace(b, case=dataclasses.replace(b.case, spacing=(x, y, z)))
 
 
 def _with_voxels(look: Callable[[Scan, Scan, Full | None], T], a: Sight, b: Sight) -> Seen[T]:

@@ -75,7 +75,7 @@ def show(workspace: Workspace, a: str, b: str, *, progress: Progress = no_progre
     progress("comparing voxels", 0, 1)
     sights = _sights(workspace.root, scans, rules)
     seen = [_Seen(sight) for sight in sights]
-    judged = _judged(seen, rules)
+    judged = evidence.judge_pair(*sights, rules.voxels).found
     place = _place(judged.evidence, seen)
     matrix = _matrix(sights, scans, place)
     words = (
@@ -217,13 +217,6 @@ class _Seen:
     def best(self) -> Scan:
         """The finest there is."""
         return self.full or self.proxy
-
-
-def _judged(seen: Sequence[_Seen], rules: Rules) -> Judged:
-    """Verified as in every comparison."""
-    one, other = seen[0].full, seen[1].full
-    full = None if one is None or other is None else lambda: (one, other)
-    return verify.judge(seen[0].proxy, seen[1].proxy, full, rules.voxels)
 
 
 def _place(found: Evidence | None, seen: Sequence[_Seen]) -> np.ndarray:

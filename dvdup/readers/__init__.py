@@ -52,6 +52,13 @@ READERS: dict[str, Reader] = {
     "numpy": Reader("dvdup.readers.numpy_arrays", (".npy", ".npz")),
     "dicom": Reader("dvdup.readers.dicom", (".dcm", ".dicom", ".ima")),
     "picture": Reader("dvdup.readers.pictures", (".png", ".jpg", ".jpeg", ".tif", ".tiff")),
+    "not read": Reader(
+        "dvdup.readers.foreign",
+        (
+            *(".nii.bz2", ".nii.xz", ".nii.zst", ".nii.zip"),
+            *(".mnc", ".mnc.gz", ".gipl", ".gipl.gz", ".vti"),
+        ),
+    ),
 }
 
 SUFFIXES: tuple[str, ...] = tuple(s for reader in READERS.values() for s in reader.suffixes)

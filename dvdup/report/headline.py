@@ -100,7 +100,9 @@ def _cases_of(ref: RefInfo, number: int) -> str:
 
 
 def _of(number: int, ref: RefInfo) -> str:
-    """Return `3 of 41 test cases`."""
+    """Return `3 of 41 test cases`, or the name of a file given by hand."""
+    if not ref.split and ref.cases == 1:
+        return ref_name(ref)
     return f"{number:,} of {_cases_of(ref, max(number, ref.cases))}"
 
 

@@ -47,9 +47,11 @@ class Done:
     shown: tuple[float, float, float]
     """Share of the extent of the larger field of view that the smaller shows, along axes of a."""
     spacing: tuple[tuple[float, float], ...]
-    """Voxel size in a and in b, mm, along the axes of a."""
+    """Voxel size in a and in b, mm, along the axes of a; empty where that is not known."""
     grey: tuple[str, ...]
     """What was done to the grey values, in words."""
+    in_mm: bool = True
+    """False if neither file says how large its voxels are, and b was taken to be as large as a."""
 
     def words(self) -> tuple[str, ...]:
         """What was done, a phrase each; empty if nothing was."""
@@ -95,6 +97,10 @@ class Done:
         return []
 
     def _voxels(self) -> list[str]:
+        if not self.in_mm:
+            sizes = [100 * ours / theirs for ours, theirs in self.spacing if ours != theirs]
+            least, most = (f"{size:.0f}" for size in (min(sizes), max(sizes)))
+            return [f"resized to {least if least == most else f'{least}-{most}'} %"]
         changed = {
             f"resampled {ours:.2g} -> {theirs:.2g} mm"
             for ours, theirs in self.spacing

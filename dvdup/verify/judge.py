@@ -7,7 +7,7 @@ needs nothing else, so that calls can be spread over processes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,18 @@ class Judged:
     """None where there is no verdict."""
     score: float
     """The evidence on one scale for all grids: `Limits.copy` or more exactly for copies."""
+
+    def rescaled(self, scale: np.ndarray) -> Judged:
+        """The same where b was taken to be as large as a, and has other voxels.
+
+        Args:
+            scale: float64 (4,), mm of b for each mm of the comparison, and 1.
+        """
+        if self.evidence is None:
+            return self
+        place = np.diag(scale) @ self.evidence.place
+        done = self.done and replace(self.done, in_mm=not self.done.spacing)
+        return replace(self, evidence=replace(self.evidence, place=place), done=done)
 
     def alignment(self) -> dict[str, Any] | None:
         """How b lies on a, as JSON values; None where there is no verdict."""

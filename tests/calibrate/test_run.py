@@ -77,6 +77,12 @@ def test_what_is_called_a_copy_is_no_stranger_and_is_named(indexed, asked):
     assert related.strengths.n_groups == 32
 
 
+def test_what_is_a_copy_goes_by_the_threshold_in_force(indexed, asked, monkeypatch):
+    monkeypatch.setattr("dvdup.calibrate.run._in_force", lambda config, meta: 7.6)
+    done = calibrate(workspace(indexed), Options())
+    assert (done.before, done.left_out) == (7.6, ())
+
+
 def test_the_same_again_is_the_same(indexed, asked):
     one, two = (calibrate(workspace(indexed), Options(seed=3)) for _ in range(2))
     assert dataclasses.replace(one, strengths=two.strengths) == two

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dvdup.bench import statistics
+from dvdup.bench.statistics import Sample
 from dvdup.calibrate import threshold as room
 from dvdup.calibrate.threshold import fit, fit_tail, for_budget, is_extrapolated
 
@@ -121,3 +122,17 @@ def test_same_seed_same_answer(strengths):
     one, two = (fit(strengths(60), 0.001, 5.0, 7) for _ in range(2))
     assert one == two
     assert fit(strengths(60), 0.001, 5.0, 8).after != one.after
+
+
+@pytest.mark.parametrize("finite", [0, 1, 2])
+def test_hardly_any_stranger_is_no_crash(finite):
+    """As in a fold, or a bootstrap sample, that few cases with a stranger happen to be in."""
+    stranger = np.full(60, -np.inf)
+    stranger[:finite] = 3.0
+    tail = fit_tail(stranger)
+    assert np.isfinite(tail.threshold(0.001))
+    assert tail.beyond(9.0) == pytest.approx(0.0, abs=1e-6)
+    never = np.full(60, -np.inf)
+    sample = Sample(np.arange(60), np.zeros(60, bool), never, np.zeros(60, bool), stranger)
+    for budget in (0.001, 0.1):
+        assert for_budget(budget)(sample) == (0.0 if finite == 0 else pytest.approx(3.0, abs=0.01))

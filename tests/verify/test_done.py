@@ -31,6 +31,13 @@ def test_words_say_what_was_done(person, edit, level, phrase):
     assert len(words) <= 2, words
 
 
+def test_the_voxels_of_proxies_are_not_those_of_the_scans(person):
+    source = Scan(person(1), SIZE, full=False, exact=False)
+    coarse = Scan(person(1)[::2, ::2, ::2], (4.0, 4.0, 4.0), full=False, exact=False)
+    words = judge(source, coarse).done.words()
+    assert not any(word.startswith("resampled") for word in words), words
+
+
 def test_nothing_is_said_of_a_copy_that_was_not_touched(person):
     found = judge(Scan(person(1), SIZE), Scan(person(1) * 3 + 7, SIZE))
     assert found.done.words() == ()

@@ -54,3 +54,20 @@ def test_constant_volumes_say_nothing(value):
 
 def test_other_lengths():
     assert same_values(VALUES, VALUES[:-1]) is None
+
+
+def test_one_voxel_of_metal_does_not_make_noise_a_rounding():
+    metal = VALUES.copy()
+    metal[0, 0, 0] = 1e9
+    noisy = metal + np.random.default_rng(0).normal(0, 40, VALUES.shape).astype(np.float32)
+    noisy[0, 0, 0] = 1e9
+    assert same_values(metal, noisy) is None
+    assert same_values(metal, (metal.astype(np.float64) * (1 + 1e-7)).astype(np.float32)).as_stored
+
+
+def test_a_few_voxels_that_differ_are_the_whole_range():
+    lesion = np.zeros((20, 20, 20), np.float32)
+    lesion[3, 3, 3:6] = 5, 6, 7
+    assert same_values(lesion, lesion.copy()).as_stored
+    assert same_values(lesion, lesion[::-1]).signs == (-1, 1, 1)
+    assert same_values(lesion, np.where(lesion == 6, np.float32(6.1), lesion)) is None
