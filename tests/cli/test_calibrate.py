@@ -9,6 +9,8 @@ import zlib
 import numpy as np
 import pytest
 
+from dvdup.pipeline.evidence import Seen
+
 TINY = (20, 22, 18)
 
 
@@ -35,7 +37,8 @@ def made_up(monkeypatch):
 
     def strangers(order):
         names = {name for _, name in order.pair}
-        return 8.5 if names == {"s03", "leak"} else 2 + zlib.crc32(str(names).encode()) % 97 / 97
+        value = 8.5 if names == {"s03", "leak"} else 2 + zlib.crc32(str(names).encode()) % 97 / 97
+        return Seen(value)
 
     monkeypatch.setattr("dvdup.calibrate.work.strangers", strangers)
     monkeypatch.setattr("dvdup.pipeline.evidence.verify_pairs", lambda *args, **options: {})
