@@ -157,7 +157,7 @@ _PLANTS = (
     _Plant(34, 13, _same, "in another format", ".mgz"),
     _Plant(35, 15, _edited("noise", "mild"), "with noise"),
     _Plant(37, 18, _edited("crop", "mild"), "cropped"),
-    _Plant(38, 21, _edited("rotation", "mild"), "turned by 5 degrees"),
+    _Plant(38, 21, _edited("rotation", "medium"), "turned by 15 degrees"),
     _Plant(39, 27, _edited("gamma", "medium"), "its grey values changed"),
 )
 

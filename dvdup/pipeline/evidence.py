@@ -478,7 +478,7 @@ def line_in_words(line: Line) -> str:
     (first, last), (start, stop) = line.slices_a, line.slices_b
     return (
         f"{' / '.join(planes)} slices {first}-{last} match {start}-{stop}, "
-        f"offset {line.offset_mm:+.0f} mm, scale {line.slope:.2f}"
+        f"offset {round(line.offset_mm):+d} mm, scale {line.slope:.2f}"
     )
 
 

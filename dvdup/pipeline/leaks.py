@@ -64,8 +64,8 @@ def _warn_if_stale(workspace: Workspace, refs: Sequence[Ref], index: Index, say:
     changed, missing = history.changed_cases(workspace, list({c.key: c for c in newest}.values()))
     if changed or missing:
         say(
-            f"note: since they were indexed, {changed} cases have changed and {missing} are gone; "
-            "`dvdup sync` brings the index up to date"
+            f"note: cases that have changed since they were indexed: {changed}, that are gone: "
+            f"{missing}; `dvdup sync` brings the index up to date"
         )
 
 

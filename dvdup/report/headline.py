@@ -32,7 +32,8 @@ def headline(report: Report) -> tuple[str, ...]:
     if found:
         silent = sum(not one.copied and not one.within for one in compared)
         if silent and len(compared) > 1:
-            found.append(f"No copy found between the other {counted(silent, 'pair')} of splits.")
+            rest = "pair" if silent == 1 else f"{silent:,} pairs"
+            found.append(f"No copy found between the other {rest} of splits.")
         sentences = [*found, *related, *unchecked]
     elif related:
         sentences = [*unchecked, *related, "No scan itself was found twice."]

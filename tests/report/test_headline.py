@@ -155,7 +155,7 @@ def test_files_given_by_hand(build):
     found = build.report(refs, [build.finding(build.member("train", "a"), scan)])
     assert headline(found) == (
         "scan.nii.gz is already in train.",
-        "No copy found between the other 1 pair of splits.",
+        "No copy found between the other pair of splits.",
     )
     assert headline(build.report(refs, [])) == ("No copy of scan.nii.gz found in train and test.",)
     files = (RefInfo("a.nii", "", 1), RefInfo("b.nii", "", 1))
