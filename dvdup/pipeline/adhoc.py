@@ -201,12 +201,15 @@ def _splits(target: Ref) -> list[RefInfo]:
 
 def _themselves(target: Ref, scans: Sequence[Scan], say: Say) -> frozenset[Pair]:
     """Pairs of an indexed case and a scan that are one file; they are not compared."""
-    owner = {path: case for case in target.cases for path in case.paths}
+    owners: dict[str, list[IndexedCase]] = {}
+    for case in target.cases:
+        for path in case.paths:
+            owners.setdefault(path, []).append(case)
     own = {
-        (owner[path].key, scan.case.key): owner[path]
+        (case.key, scan.case.key): case
         for scan in scans
         for path in scan.case.paths
-        if path in owner
+        for case in owners.get(path, [])
     }
     for case in list(own.values())[:_NAMED]:
         say(f"note: {case.paths[0]} is {case.split}/{case.case_id} of the index itself")
@@ -247,14 +250,17 @@ def compare(
 
 def names_of(file_a: str, file_b: str) -> tuple[str, str]:
     """What two files are called in a report: as given or, of absolute paths, the distinct end."""
-    if not (os.path.isabs(file_a) and os.path.isabs(file_b)):
-        return file_a, file_b
-    parts = [Path(os.path.normpath(file)).parts for file in (file_a, file_b)]
-    for n in range(1, max(map(len, parts))):
-        one, other = ("/".join(each[1:][-n:]) for each in parts)
+    for n in range(1, max(file_a.count(os.sep), file_b.count(os.sep)) + 2):
+        one, other = (_end(file, n) for file in (file_a, file_b))
         if one != other:
             return one, other
     return file_a, file_b
+
+
+def _end(file: str, n: int) -> str:
+    if not os.path.isabs(file):
+        return file
+    return "/".join(Path(os.path.normpath(file)).parts[1:][-n:])
 
 
 def one_scan(workspace: Workspace, file: str, name: str | None = None) -> Case:

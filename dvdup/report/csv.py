@@ -15,7 +15,7 @@ import csv
 from io import StringIO
 
 from dvdup.records import Directed, Finding, Member, Report, Unreadable
-from dvdup.report.names import public_path, visible
+from dvdup.report.names import public_path, public_reason, visible
 
 HEADER = (
     *("verdict", "a_split", "a_case", "a_group", "a_path", "a_files"),
@@ -73,7 +73,7 @@ def _unreadable(case: Unreadable) -> list[str]:
     row = dict.fromkeys(HEADER, "")
     side = _member(Member(case.case, case.split, None, case.paths))
     row.update(zip(HEADER[1:6], side, strict=True))
-    row.update(verdict="unreadable", reason=safe_cell(case.reason))
+    row.update(verdict="unreadable", reason=safe_cell(public_reason(case)))
     return list(row.values())
 
 

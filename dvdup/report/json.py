@@ -26,7 +26,7 @@ from dvdup.records import (
     Report,
     Unreadable,
 )
-from dvdup.report.names import public_path
+from dvdup.report.names import public_path, public_reason
 from dvdup.report.totals import totals
 
 SCHEMA = "dvdup/report@1"
@@ -81,7 +81,7 @@ def to_json(report: Report) -> str:
                 "case": case.case,
                 "split": case.split,
                 "paths": _paths(case.paths),
-                "reason": case.reason,
+                "reason": public_reason(case),
             }
             for case in report.unreadable
         ],

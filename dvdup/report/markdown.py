@@ -16,7 +16,7 @@ from html import escape
 from dvdup.records import Report
 from dvdup.report.blocks import LEGEND, Block, Entry, blocks, columns, shows_scores
 from dvdup.report.headline import headline, next_steps, summary
-from dvdup.report.names import case_label, files_text, visible
+from dvdup.report.names import case_label, files_text, public_reason, visible
 
 LARGEST = 900_000
 """Bytes of table rows, below the 1,048,576 that GitHub shows."""
@@ -45,7 +45,10 @@ def render(report: Report, width: int, color: bool) -> str:
             parts.append(f"{plain(LEGEND)}\n")
     if report.unreadable:
         rows = [
-            (_case(Entry(case_label(case.split, case.case), files_text(case))), plain(case.reason))
+            (
+                _case(Entry(case_label(case.split, case.case), files_text(case))),
+                plain(public_reason(case)),
+            )
             for case in report.unreadable
         ]
         parts.append(_table(("could not be checked", "why"), rows, "cases"))

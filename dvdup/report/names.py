@@ -46,6 +46,14 @@ def public_path(path: str) -> str:
     return re.split(r"[\\/]", path.rstrip("\\/"))[-1] or "."
 
 
+def public_reason(case: Unreadable) -> str:
+    """Return why a case could not be checked, with its paths as reports give them."""
+    reason = case.reason
+    for path in sorted(case.paths, key=len, reverse=True):
+        reason = reason.replace(path, public_path(path))
+    return reason
+
+
 def case_label(split: str, case: str) -> str:
     """Return `split/case`, or the case alone if it lies in no split (a file given by hand)."""
     return f"{split}/{case}" if split else case

@@ -27,7 +27,7 @@ from dvdup.report.blocks import (
     shows_scores,
 )
 from dvdup.report.headline import INCOMPLETE, headline, next_steps, summary
-from dvdup.report.names import case_label, files_text, visible
+from dvdup.report.names import case_label, files_text, public_reason, visible
 from dvdup.report.totals import totals
 
 NARROWEST = 40
@@ -202,7 +202,7 @@ def _unreadable(report: Report, width: int) -> Iterator[Line]:
         if case.paths:
             files = fold_name(files_text(case), width - 4)
             yield from ([("    ", ""), (line, "dim")] for line in files)
-        yield from _paragraph(visible(case.reason), width, "", indent=4)
+        yield from _paragraph(visible(public_reason(case)), width, "", indent=4)
 
 
 def fold_name(name: str, width: int) -> list[str]:

@@ -166,6 +166,7 @@ def test_no_absolute_path_in_a_report(dataset, dvdup, tmp_path):
     for other, names in (
         (theirs / "p03.nii.gz", ["p01.nii.gz", "p03.nii.gz"]),
         (theirs / "p01.nii.gz", ["train/p01.nii.gz", "elsewhere/p01.nii.gz"]),
+        ("train/p03.nii.gz", ["p01.nii.gz", "train/p03.nii.gz"]),
     ):
         ran = dvdup(dataset.root, "compare", ours, other, "-f", "json")
         assert [ref["ref"] for ref in ran.json["refs"]] == names

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dvdup.report.names import counted, listed, percent, public_path, visible
+from dvdup.records import Unreadable
+from dvdup.report.names import counted, listed, percent, public_path, public_reason, visible
 
 
 @given(st.text())
@@ -67,3 +68,10 @@ def test_percent_never_rounds_to_all_or_nothing(share, digits, shown):
 def test_counted_and_listed():
     assert [counted(n, "case") for n in (0, 1, 1000)] == ["0 cases", "1 case", "1,000 cases"]
     assert [listed("abc"[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_a_reason_holds_no_absolute_path():
+    case = Unreadable("a", "", ("/home/me/a.mhd", "/home/me/a.raw"), "/home/me/a.raw: truncated")
+    assert public_reason(case) == "a.raw: truncated"
+    inside = Unreadable("a", "test", ("test/a.nii",), "test/a.nii: truncated")
+    assert public_reason(inside) == "test/a.nii: truncated"
