@@ -37,6 +37,8 @@ Copies = Mapping[tuple[str, str], Sequence[tuple[str, str]]]
 """Key of a case that votes -> keys of all cases of its content."""
 ShouldStop = Callable[[], bool]
 
+_AGAIN = "look again for mirrored, turned and cropped copies; builtin does"
+
 
 def diff(
     workspace: Workspace,
@@ -115,6 +117,8 @@ def compare_refs(
         with pair_cache(workspace.folder, results.salt_of(index.meta, rules.describe())) as cache:
             looking = Looking(workspace, index.meta, progress, should_stop, missed)
             look = Look(workspace, rules, cache, looking, progress, should_stop)
+            if rules.candidates and not looking.possible:
+                say(f"note: {index.meta.embedder.name} is too slow to {_AGAIN}")
             found = _find_all(refs, pairs, look)
         if missed.remark is not None:
             say(missed.remark)

@@ -64,6 +64,15 @@ def test_files_that_are_away_are_told_and_asked_again_when_back(mirrored, dvdup)
     assert (ran.code, "stood in" in ran.stderr) == (1, False)
 
 
+def test_an_embedder_that_does_not_look_again_says_so(dataset, dvdup, monkeypatch):
+    assert dvdup(dataset.root, "sync", "-q").code == 0
+    monkeypatch.setattr("dvdup.pipeline.looks.CHEAP", ())
+    ran = dvdup(dataset.root, "diff", "train", "test")
+    assert "too slow" not in ran.stderr
+    ran = dvdup(dataset.root, "diff", "train", "test", "--candidates", "1", "--jobs", "1")
+    assert "thumbnail is too slow to look again" in ran.stderr
+
+
 @pytest.mark.parametrize("by_hand", [True, False])
 def test_a_split_that_is_away_does_not_leave_the_index(dataset, dvdup, by_hand):
     if by_hand:
