@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from dvdup.errors import ReadError
 from dvdup.pipeline import missed
@@ -17,9 +24,9 @@ def put(dataset, name, change, person=0):
     nib.save(nib.Nifti1Image(values, image.affine), dataset.root / name)
 
 
-def noisy(seed):
+def noisy(seed, deviation=60):
     def change(values):
-        noise = np.random.default_rng(seed).normal(0, 60, values.shape)
+        noise = np.random.default_rng(seed).normal(0, deviation, values.shape)
         return (values + noise).astype(np.float32)
 
     return change
@@ -146,8 +153,13 @@ def test_of_many_copies_each_is_found(dataset, dvdup, monkeypatch):
     """Three versions in train take the lead from one another."""
     monkeypatch.delenv("DVDUP_VERIFY_CANDIDATES")
     for n in range(4):
-        put(dataset, f"train/copy{n}.nii.gz", noisy(n), person=20)
-    put(dataset, "new.nii.gz", lambda values: values[3:-3, :, 2:], person=20)
+        put(dataset, f"train/copy{n}.nii.gz", noisy(n, 3), person=20)
+    put(
+        dataset,
+        "new.nii.gz",
+        lambda values: ndimage.rotate(values, 20, reshape=False, order=1),
+        person=20,
+    )
     assert dvdup(dataset.root, "sync", "-q").code == 0
     ran = dvdup(dataset.root, "query", "new.nii.gz", "-f", "json", "--jobs", "1")
     assert {pair["a"]["case"] for pair in ran.json["pairs"]} == {f"copy{n}" for n in range(4)}
@@ -194,6 +206,23 @@ def test_a_dash_is_stdout(dataset, dvdup):
     assert not (dataset.root / "-").exists()
 
 
+@pytest.mark.parametrize("args", [("--help",), ("diff", "train", "test"), ("status",)])
+def test_a_closed_pipe_is_no_finding(dataset, dvdup, args):
+    """A reader that stops early must not make a clean run look like a leak."""
+    assert dvdup(dataset.root, "sync", "-q").code == 0
+    script = shutil.which("dvdup", path=str(Path(sys.executable).parent)) or "dvdup"
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [script, *args], cwd=dataset.root, stdout=writer, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(writer)
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+
+
 def test_an_empty_split_is_refused(dataset, dvdup):
     ran = dvdup(dataset.root, "add", "train", "--split", "")
     assert (ran.code, "--split is empty" in ran.stderr) == (2, True)
@@ -211,8 +240,6 @@ def test_a_picture_of_show_does_not_become_a_case(dataset, dvdup):
 
 
 def test_a_resized_picture_and_a_resized_array_are_found(tmp_path, dvdup, phantom, monkeypatch):
-    from scipy import ndimage
-
     monkeypatch.delenv("DVDUP_VERIFY_CANDIDATES")
     values = ndimage.zoom(phantom(3), 3, order=1)[:, :, 50]
     grey = np.clip(values / values.max() * 255, 0, 255).astype(np.uint8)
