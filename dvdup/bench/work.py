@@ -1,7 +1,7 @@
 """The work folder: what is finished stays, so that an interrupted bench goes on where it stopped.
 
 ```
-<folder>/.gitignore             keeps it out of git
+<folder>/<key>/.gitignore       keeps it out of git; the folder itself may hold other things
 <folder>/<key>/database.npz     rows of the unedited scans
 <folder>/<key>/cropped.2.npz    rows of some of their slices after each crop, where asked for
 <folder>/<key>/queries.jsonl    one line a query, in the order in which they were finished
@@ -35,7 +35,7 @@ class Work:
         self.folder = folder / key
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            ignore = folder / ".gitignore"
+            ignore = self.folder / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="utf-8")
         except OSError as error:

@@ -131,7 +131,7 @@ def calibrate(workspace: Workspace, options: Options, hooks: Hooks | None = None
     rules = _rules(workspace.config, index)
     ref = whole(index)
     chosen = choose(ref, options.groups, options.cases)
-    with pair_cache(workspace.folder, _salt(rules)) as cache:
+    with pair_cache(workspace.folder, _salt(rules, index.meta)) as cache:
         run = _Run(workspace, ref, chosen, rules.voxels, cache, hooks)
         looking = Looking(workspace, index.meta, hooks.progress, hooks.should_stop)
         asking = [ref.case(key) for key in chosen.keys]
@@ -181,9 +181,12 @@ def _rules(config: Config, index: Index) -> Rules:
     return Rules(limits, config.verify.candidates)
 
 
-def _salt(rules: Rules) -> str:
-    """What a strength depends on besides the scans."""
-    what = ["strength", __version__, verify.STRENGTH, rules.voxels.describe()]
+def _salt(rules: Rules, meta: IndexMeta) -> str:
+    """What a strength depends on besides the scans; slices choose which channels are compared."""
+    what = [
+        *("strength", __version__, verify.STRENGTH, rules.voxels.describe()),
+        *(meta.embedder.name, meta.embedder.weights_hash, meta.recipe_hash),
+    ]
     return json.dumps(what, sort_keys=True)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dvdup.cli.console import progress_bar, say, screen, stop_requests
+from dvdup.cli.console import progress_bar, put, say, screen, stop_requests
 from dvdup.cli.options import (
     ALLOW_UNREADABLE,
     BATCH,
@@ -142,8 +142,8 @@ def bench(
             workspace, paths, _asked(workspace, flags), Hooks(progress, should_stop, say)
         )
     document = to_document(result)
-    if output is None:
-        click.echo(render(document, format_, **screen()), nl=False, color=True)
+    if output is None or str(output) == "-":
+        put(render(document, format_, **screen()))
     else:
         write_report(output, render(document, format_))
     if plots is not None:
