@@ -50,14 +50,14 @@ def status_lines(status: Status) -> Iterator[str]:
     yield f"recipe     {status.recipe}"
     yield f"tags       {', '.join(status.tags) or 'none'}"
     yield ""
-    header = ("split", "cases", "slices", "not checked", "changed", "missing")
+    header = ("split", "cases", "slices", "not checked", "changed", "missing", "new")
     rows = [
-        (s.split, *map(str, (s.cases, s.slices, s.not_checked, s.changed, s.missing)))
+        (s.split, *map(str, (s.cases, s.slices, s.not_checked, s.changed, s.missing, s.new)))
         for s in status.splits
     ]
     yield from _columns(header, rows)
-    if any(s.changed or s.missing for s in status.splits):
-        yield "files have changed since they were indexed: run `dvdup sync`"
+    if any(s.changed or s.missing or s.new for s in status.splits):
+        yield "the dataset has changed since it was indexed: run `dvdup sync`"
     if status.damage is not None:
         yield f"verified: {len(status.damage)} faults" if status.damage else "verified: all well"
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
+from collections import Counter
 from dataclasses import dataclass
 
-from dvdup import store
-from dvdup.errors import InputError
+from dvdup import discover, store
+from dvdup.errors import DvdupError, InputError
 from dvdup.pipeline import files
 from dvdup.pipeline.workspace import Workspace
 from dvdup.records import IndexedCase, LogEntry, Progress, no_progress
@@ -26,6 +27,8 @@ class SplitStatus:
     """Cases whose files have another size or mtime than when they were indexed."""
     missing: int
     """Cases with a file that is not there any more."""
+    new: int
+    """Cases that are declared and not indexed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +54,33 @@ def status(
     damage = None
     if verify:
         damage = store.find_damage(index, lambda done, total: progress("verifying", done, total))
-    names = sorted({case.split for case in index.cases})
+    new = _new_cases(workspace, index)
+    names = sorted({case.split for case in index.cases} | set(new))
     return Status(
         folder=workspace.config.index,
         version=index.version,
         embedder=index.meta.embedder.name,
         recipe=index.meta.recipe_hash,
         bytes=sum(path.stat().st_size for path in workspace.folder.rglob("*") if path.is_file()),
-        splits=tuple(_split_status(workspace, index, name) for name in names),
+        splits=tuple(_split_status(workspace, index, name, new[name]) for name in names),
         tags=tuple(store.tags(index)),
         damage=damage,
     )
 
 
-def _split_status(workspace: Workspace, index: Index, split: str) -> SplitStatus:
+def _new_cases(workspace: Workspace, index: Index) -> Counter[str]:
+    """How many declared cases of each split the index does not know."""
+    if not workspace.config.declares:
+        return Counter()
+    try:
+        found = discover.discover(workspace.root, workspace.config.dataset, workspace.formats)
+    except DvdupError:  # `sync` has the words for it; what is indexed can be described all the same
+        return Counter()
+    known = {case.key for case in index.cases}
+    return Counter(case.split for case in found.cases if case.key not in known)
+
+
+def _split_status(workspace: Workspace, index: Index, split: str, new: int) -> SplitStatus:
     cases = [case for case in index.cases if case.split == split]
     changed, missing = changed_cases(workspace, cases)
     return SplitStatus(
@@ -74,6 +90,7 @@ def _split_status(workspace: Workspace, index: Index, split: str) -> SplitStatus
         not_checked=sum(case.status != "ok" for case in cases),
         changed=changed,
         missing=missing,
+        new=new,
     )
 
 

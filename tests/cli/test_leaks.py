@@ -292,7 +292,23 @@ def test_status_tells_of_changed_files(dataset, dvdup):
     assert done.code == 0
     assert "dvdup sync" in done.stdout
     diff = dvdup(dataset.root, "diff", "train", "test")
-    assert "1 are gone" in diff.stderr
+    assert "that are gone: 1" in diff.stderr
+
+
+def test_status_tells_of_new_files(dataset, dvdup):
+    dvdup(dataset.root, "sync", "-q")
+    before = dvdup(dataset.root, "status").stdout
+    assert "dvdup sync" not in before
+    dataset.put("test/new.nii.gz", 20)
+    dataset.put("val/other.nii.gz", 21)
+    rows = {
+        line.split()[0]: line.split()
+        for line in dvdup(dataset.root, "status").stdout.splitlines()
+        if line
+    }
+    assert rows["test"][1:2] + rows["test"][-1:] == ["6", "1"]
+    assert rows["val"][1:2] + rows["val"][-1:] == ["0", "1"]
+    assert rows["train"][-1] == "0"
 
 
 def test_models(dataset, dvdup):
