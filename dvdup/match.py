@@ -504,7 +504,7 @@ def one_way(queries: Side, candidates: Side, asking: range, settings: MatchSetti
     runs = _runs(swept.left)
     offers = _survey(swept.forward, runs, len(asking), settings)
     scores = _scores(swept.forward, runs, len(asking), offers, 0, settings)
-    return OneWay(scores.lead, scores.similarity)
+    return OneWay(scores.lead, np.minimum(scores.similarity, 1))
 
 
 def _with_top3(pairs: list[PairScore], a: Side, b: Side) -> list[PairScore]:

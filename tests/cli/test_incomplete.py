@@ -54,20 +54,20 @@ def test_a_scan_that_cannot_be_read_when_it_is_compared(dataset, dvdup, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(missed.readers, "read_volume", read)
-        ran = dvdup(dataset.root, *command, "--jobs", "1")
+        ran = dvdup(dataset.root, *command, "--jobs", "1", "--candidates", "1")
         assert ran.code == 2
         assert "could not check 1 of" in ran.stdout
         assert "the disk gave up" in ran.stdout
-    assert dvdup(dataset.root, *command, "--jobs", "1").code == 0
+    assert dvdup(dataset.root, *command, "--jobs", "1", "--candidates", "1").code == 0
 
 
 def test_files_that_are_away_are_told_and_asked_again_when_back(mirrored, dvdup):
     assert dvdup(mirrored.root, "sync", "-q").code == 0
     away = (mirrored.root / "test").rename(mirrored.root / "away")
-    ran = dvdup(mirrored.root, "diff", "train", "test", "--jobs", "1")
+    ran = dvdup(mirrored.root, "diff", "train", "test", "--jobs", "1", "--candidates", "1")
     assert "small copies in the index stood in for them" in ran.stderr
     away.rename(mirrored.root / "test")
-    ran = dvdup(mirrored.root, "diff", "train", "test", "--jobs", "1")
+    ran = dvdup(mirrored.root, "diff", "train", "test", "--jobs", "1", "--candidates", "1")
     assert (ran.code, "stood in" in ran.stderr) == (1, False)
 
 

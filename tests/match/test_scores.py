@@ -107,10 +107,12 @@ def check(found, a, b, limits):
         ):
             # a lead divides by what is left to 1, which may be little
             close = 2e-3 if name == "lead" else 2e-6
-            assert score.a_to_b == pytest.approx(forth.score(name, pair.b), abs=close), name
-            assert score.b_to_a == pytest.approx(reverse.score(name, pair.a), abs=close), name
-        assert pair.background.a_to_b == pytest.approx(forth.background, abs=2e-6)
-        assert pair.background.b_to_a == pytest.approx(reverse.background, abs=2e-6)
+            # nothing is more alike than alike, whatever float16 made of the length of the rows
+            there, here = min(1.0, forth.score(name, pair.b)), min(1.0, reverse.score(name, pair.a))
+            assert score.a_to_b == pytest.approx(there, abs=close), name
+            assert score.b_to_a == pytest.approx(here, abs=close), name
+        assert pair.background.a_to_b == pytest.approx(min(1.0, forth.background), abs=2e-6)
+        assert pair.background.b_to_a == pytest.approx(min(1.0, reverse.background), abs=2e-6)
         assert pair.slices == (most_in_a_channel(a[pair.a]), most_in_a_channel(b[pair.b]))
         assert pair.cohort == (len(forth.keys), len(reverse.keys))
 
