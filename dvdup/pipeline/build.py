@@ -220,7 +220,7 @@ def _refuse_lost_splits(root: Path, todo: syncing.Plan, indexed: Mapping[Key, In
             raise InputError(
                 f"{split} was in the index with {n}, and none of the files is there any more, "
                 f"such as {cases[0].paths[0]}; bring them back, or take the split out of the index "
-                f"with `dvdup rm '{split}/*'`"
+                f"with `dvdup rm '{split}/*'` (`dvdup sync --rebuild` makes it all anew)"
             )
 
 
