@@ -8,26 +8,24 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from dvdup import discover, match, verdicts
+from dvdup import discover, match
 from dvdup.config import Config, load_config
 from dvdup.demo import write_demo
 from dvdup.errors import InputError
 from dvdup.match import Block, Side
 from dvdup.pipeline import build
-from dvdup.pipeline.evidence import Pair
+from dvdup.pipeline.evidence import Key, Pair
 from dvdup.pipeline.files import stat_files
 from dvdup.pipeline.leaks import (
-    Copies,
     Held,
     Look,
     Rules,
     Say,
     assemble,
-    for_copies,
+    decide,
     rules_of,
     unsettled,
     verify_candidates,
@@ -123,7 +121,7 @@ def _look(workspace: Workspace, meta: IndexMeta, rules: Rules, progress: Progres
 
 def _find(
     look: Look,
-    known: HeldWithCopies,
+    known: Held,
     side: Side,
     scans: Sequence[Scan],
     own: frozenset[Pair] = frozenset(),
@@ -140,27 +138,12 @@ def _find(
         turned = {(other, case): led for (case, other), led in found.items()}
         again = {pair: led for pair, led in turned.items() if pair not in own}
     verified = verify_candidates(others, again, (known, given), look)
-    told = list(for_copies(scores, verified, (known.copies, given.copies)))
-    findings = verdicts.find(
-        known.cases,
-        given.cases,
-        [score for _, score, _ in told if score is not None],
-        look.rules.limits,
-        {pair: seen for pair, _, seen in told if seen is not None},
-    )
+    findings = decide(scores, verified, (known, given), look.rules.limits)
     return tuple(
         each
         for each in findings
         if ((each.a.split, each.a.case), (each.b.split, each.b.case)) not in own
     )
-
-
-class HeldWithCopies(Held, Protocol):
-    """One side of a comparison, whose cases may be alike."""
-
-    @property
-    def copies(self) -> Copies:
-        """For each case that votes, all that share its content."""
 
 
 class Given:
@@ -175,7 +158,7 @@ class Given:
         return [scan.case for scan in self._scans.values()]
 
     @property
-    def copies(self) -> Copies:
+    def copies(self) -> dict[Key, list[Key]]:
         """Each stands for itself."""
         return {key: [key] for key in self._scans}
 

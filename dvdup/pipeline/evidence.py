@@ -183,7 +183,7 @@ def more_copies(
     Args:
         copies: Pairs that have just been found to be copies.
         scores: As for `candidates`.
-        most: Of each case and ranking, if less than two.
+        most: Of each case and ranking; two at most.
         sides: As for `candidates`.
         again: As for `candidates`.
         compared: What has been compared already.
@@ -233,8 +233,7 @@ def unusual_lead(best: Sequence[float]) -> float:
     from the cases themselves: most of them have no copy. Bounded, because in some datasets most
     of them have one.
 
-    A handful of cases cannot tell what is usual: then the lead that is
-    worth keeping will do.
+    A handful of cases cannot tell what is usual: then the lead that is worth keeping will do.
 
     Args:
         best: The highest lead of each case of one side.
@@ -300,7 +299,7 @@ def verify_pairs(
     Raises:
         Interrupted: `should_stop` said so; what was compared is in the cache.
     """
-    cache = cache or PairCache(None, "")
+    cache, missed = cache or PairCache(None, ""), missed or Missed()
     known = {pair: cache.get(sides.a.case(pair[0]), sides.b.case(pair[1])) for pair in pairs}
     found = {pair: seen for pair, seen in known.items() if seen is not None}
     todo = [pair for pair in pairs if pair not in found]
@@ -311,7 +310,7 @@ def verify_pairs(
         found[order.pair] = _told(order.pair, seen.found, sides)
         if seen.with_files:
             cache.put(order.a.case, order.b.case, found[order.pair])
-        elif missed is not None:
+        else:
             seen.tell(missed, order.a.case, order.b.case)
         done += 1
     if done < len(todo):

@@ -74,10 +74,9 @@ def holds_what_was_indexed(root: Path, stored: Sequence[FileStat], paths: Sequen
     """
     now = stat_files(root, paths)
     if now is None:
-        closed = [path for path in paths if not is_missing(root, path)]
-        if closed and not any(is_missing(root, path) for path in paths):
-            raise ReadError(f"{closed[0]}: permission denied; make it readable, or leave it out")
-        return False
+        if any(is_missing(root, path) for path in paths):
+            return False
+        raise ReadError(f"{paths[0]}: permission denied; make it readable, or leave it out")
     if not plausibly_unchanged(stored, now):
         return False
     doubtful = {stat.path: stat.file_hash for stat in stored if stat.mtime_ns == RACY}

@@ -33,11 +33,7 @@ from dvdup.verdicts import Thresholds
 from dvdup.verify import Limits
 
 Say = Callable[[str], None]
-Copies = Mapping[tuple[str, str], Sequence[tuple[str, str]]]
-"""Key of a case that votes -> keys of all cases of its content."""
 ShouldStop = Callable[[], bool]
-
-_AGAIN = "look again for mirrored, turned and cropped copies; builtin does"
 
 
 def diff(
@@ -118,7 +114,8 @@ def compare_refs(
             looking = Looking(workspace, index.meta, progress, should_stop, missed)
             look = Look(workspace, rules, cache, looking, progress, should_stop)
             if rules.candidates and not looking.possible:
-                say(f"note: {index.meta.embedder.name} is too slow to {_AGAIN}")
+                name = index.meta.embedder.name
+                say(f"note: {name} is too slow to look again for turned and cropped copies")
             found = _find_all(refs, pairs, look)
         if missed.remark is not None:
             say(missed.remark)
@@ -193,6 +190,10 @@ class Held(evidence.Holder, Protocol):
     def cases(self) -> Sequence[IndexedCase]:
         """All its cases."""
 
+    @property
+    def copies(self) -> Mapping[evidence.Key, Sequence[evidence.Key]]:
+        """For each case that votes, the keys of all cases of its content."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -221,12 +222,32 @@ def find_leaks(a: Ref, b: Ref, look: Look) -> tuple[Finding, ...]:
     scores = match.match(side, side if same else b.side(), look.rules.match)
     again = _look_again(scores, (a, b), look)
     verified = verify_candidates(scores, again, (a, b), look, within=same)
-    known = list(for_copies(scores, verified, (a.copies, b.copies), same=same))
+    return decide(scores, verified, (a, b), look.rules.limits, within=same)
+
+
+def decide(
+    scores: Sequence[PairScore],
+    verified: Mapping[evidence.Pair, Verified],
+    sides: tuple[Held, Held],
+    limits: Thresholds,
+    *,
+    within: bool = False,
+) -> tuple[Finding, ...]:
+    """The findings among all cases of two sides, from what is known about those that vote.
+
+    Args:
+        scores: Of the pairs that `match` kept.
+        verified: What the voxels of some of them say.
+        sides: The side that is asked, and the side that asks.
+        limits: What makes a copy by slices.
+        within: Whether both sides are one.
+    """
+    known = list(_for_copies(scores, verified, sides, within))
     return verdicts.find(
-        a.cases,
-        b.cases,
+        sides[0].cases,
+        sides[1].cases,
         [score for _, score, _ in known if score is not None],
-        look.rules.limits,
+        limits,
         {pair: seen for pair, _, seen in known if seen is not None},
     )
 
@@ -312,19 +333,19 @@ def unsettled(
     return [case for case in cases if case.key not in settled]
 
 
-def for_copies(
+def _for_copies(
     scores: Sequence[PairScore],
     verified: Mapping[evidence.Pair, Verified],
-    copies: tuple[Copies, Copies],
-    *,
-    same: bool = False,
+    sides: tuple[Held, Held],
+    same: bool,
 ) -> Iterator[tuple[evidence.Pair, PairScore | None, Verified | None]]:
     """Give what is known about one scan to all its byte-equal contents, on both sides."""
+    ours, theirs = (side.copies for side in sides)
     scored = {(score.a, score.b): score for score in scores}
     for first, second in sorted({*scored, *verified}):
         score, seen = scored.get((first, second)), verified.get((first, second))
-        for one in copies[0][first]:
-            for other in copies[1][second]:
+        for one in ours[first]:
+            for other in theirs[second]:
                 if one == other:
                     continue
                 pair = (one, other)

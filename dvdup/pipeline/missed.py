@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dvdup import readers
-from dvdup.errors import ReadError
 from dvdup.pipeline.files import holds_what_was_indexed
 from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.sync import as_unreadable
@@ -70,7 +69,4 @@ def volume_of(root: Path, case: IndexedCase) -> Volume | None:
     """
     if not holds_what_was_indexed(root, case.files, case.paths):
         return None
-    try:
-        return readers.read_volume(root, case_of(case))
-    except MemoryError as error:
-        raise ReadError(NO_ROOM) from error
+    return readers.read_volume(root, case_of(case))
