@@ -124,13 +124,17 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class FileStat:
-    """What a file looked like when it was read: path (as in `Case.files`), bytes, mtime."""
+    """What a file looked like when it was read: path (as in `Case.files`), bytes, times, inode."""
 
     path: str
     size: int
     mtime_ns: int
     file_hash: str = ""
     """blake2b-128 hex of the bytes; "" when not computed."""
+    ctime_ns: int = 0
+    """When its inode changed last, which nothing sets back; 0: not known."""
+    inode: int = 0
+    """Number of its inode; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -313,6 +317,8 @@ class Unreadable:
     split: str
     paths: tuple[str, ...]
     reason: str
+    kind: Literal["unreadable", "stale"] = "unreadable"
+    """"stale": the index does not hold its files as they are now, so that nobody looked at them."""
 
 
 @dataclass(frozen=True, slots=True)

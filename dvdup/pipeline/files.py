@@ -1,8 +1,10 @@
 """What files look like on disk, and whether they are still those that were indexed.
 
-A file written within 2 s of being indexed could change again without changing its mtime, so its
-mtime is not stored (`RACY`) and the next run hashes it again. What that run finds unchanged is
-remembered in `Verified`, a small file beside the index: it is no news worth a version of the index.
+Another file can have the size and the mtime of the one that was indexed (`cp -p`, archives with
+fixed times), not its ctime and inode: where they differ, the bytes are hashed again. A file written
+within 2 s of being indexed could change again without changing its mtime, so its mtime is not
+stored (`RACY`) and the next run hashes it again. What is found to have the same bytes is remembered
+in `Verified`, a small file beside the index: it is no news worth a version of the index.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from dvdup.errors import ReadError
 from dvdup.hashing import file_hash
@@ -22,11 +25,12 @@ from dvdup.records import FileStat
 RACY = -1
 """Stored instead of an mtime that is too young to be trusted, so that the next run hashes again."""
 
+_INODE_BITS = 2**63 - 1  # some file systems have numbers of 128 bits, the index has room for 63
 _RACY_NS = 2_000_000_000  # some file systems keep mtimes to 2 s; git's racy-clean rule
 
 
 def stat_files(root: Path, paths: Sequence[str]) -> tuple[FileStat, ...] | None:
-    """Size and mtime of the files of a case, or None if one is not there."""
+    """Sizes, times and inodes of the files of a case, or None if one is not there."""
     try:
         return tuple(_stat(root, path) for path in paths)
     except OSError:
@@ -45,29 +49,59 @@ def is_missing(root: Path, path: str) -> bool:
 
 
 def unchanged(stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:
-    """Whether paths, sizes and mtimes are those of the index."""
-    return len(stored) == len(now) and all(
-        (a.path, a.size, a.mtime_ns) == (b.path, b.size, b.mtime_ns)
+    """Whether paths, sizes, times and inodes are those of the index, which no copy can pretend."""
+    return _same_times(stored, now) and all(
+        not _differ(a.ctime_ns, b.ctime_ns) and not _differ(a.inode, b.inode)
         for a, b in zip(stored, now, strict=True)
     )
 
 
 def plausibly_unchanged(stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:
     """As `unchanged`, but an mtime that was too young to be stored is taken for unchanged."""
-    believed = [
-        dataclasses.replace(b, mtime_ns=a.mtime_ns) if a.mtime_ns == RACY else b
-        for a, b in zip(stored, now, strict=False)
+    return unchanged(_believed(stored, now), now)
+
+
+def same_times(stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:
+    """As `plausibly_unchanged`, for files that may have been copied with their mtimes."""
+    return _same_times(_believed(stored, now), now)
+
+
+def _same_times(stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:
+    return len(stored) == len(now) and all(
+        (a.path, a.size, a.mtime_ns) == (b.path, b.size, b.mtime_ns)
+        for a, b in zip(stored, now, strict=True)
+    )
+
+
+def _differ(stored: int, now: int) -> bool:
+    """Whether two facts contradict each other; one that is not known contradicts nothing."""
+    return bool(stored and now and stored != now)
+
+
+def _believed(stored: Sequence[FileStat], now: Sequence[FileStat]) -> list[FileStat]:
+    """What is stored, with the mtimes of now where they were too young to be stored."""
+    mtimes = {stat.path: stat.mtime_ns for stat in now}
+    return [
+        dataclasses.replace(stat, mtime_ns=mtimes.get(stat.path, RACY))
+        if stat.mtime_ns == RACY
+        else stat
+        for stat in stored
     ]
-    return unchanged(stored, believed) and len(stored) == len(now)
 
 
-def holds_what_was_indexed(root: Path, stored: Sequence[FileStat], paths: Sequence[str]) -> bool:
+def holds_what_was_indexed(
+    root: Path,
+    stored: Sequence[FileStat],
+    paths: Sequence[str],
+    verified: Verified | None = None,
+) -> bool:
     """Whether the files of a case are still those that were indexed, to the byte where in doubt.
 
     Args:
         root: What paths are relative to.
         stored: The files as indexed.
         paths: Their names.
+        verified: Files that were hashed again since; what is hashed here is added to it.
 
     Raises:
         ReadError: One cannot be looked at, which does not mean that it has gone.
@@ -77,55 +111,66 @@ def holds_what_was_indexed(root: Path, stored: Sequence[FileStat], paths: Sequen
         if any(is_missing(root, path) for path in paths):
             return False
         raise ReadError(f"{paths[0]}: permission denied; make it readable, or leave it out")
-    if not plausibly_unchanged(stored, now):
+    verified = verified or Verified(None)
+    if verified.unchanged(stored, now):
+        return True
+    if [(stat.path, stat.size) for stat in stored] != [(stat.path, stat.size) for stat in now]:
         return False
-    doubtful = {stat.path: stat.file_hash for stat in stored if stat.mtime_ns == RACY}
-    hashed = hash_files(root, [stat for stat in now if stat.path in doubtful])
-    return all(stat.file_hash == doubtful[stat.path] for stat in hashed)
+    known = {stat.path: stat for stat in verified.filled(stored)}
+    doubtful = [stat for stat in now if not unchanged([known[stat.path]], [stat])]
+    hashed = hash_files(root, doubtful)
+    if any(stat.file_hash != known[stat.path].file_hash for stat in hashed):
+        return False
+    verified.add(hashed)
+    return True
 
 
 class Verified:
-    """Files that were too young to be trusted when indexed and have been hashed again since."""
+    """Files that have been hashed again since they were indexed, and had the bytes of the index."""
 
-    def __init__(self, file: Path) -> None:
-        """Read what earlier runs found; a damaged or missing file costs hashing only."""
+    def __init__(self, file: Path | None) -> None:
+        """Read what earlier runs found; a damaged or missing file costs hashing only.
+
+        Args:
+            file: Where to keep it; None: nowhere.
+        """
         self._file = file
-        self._known: dict[str, list[int | str]] = {}
+        self._known: dict[str, FileStat] = {}
         self._changed = False
-        with suppress(OSError, ValueError):
-            values = json.loads(file.read_text(encoding="utf-8"))
-            if isinstance(values, dict):
-                self._known = {
-                    path: known
-                    for path, known in values.items()
-                    if isinstance(known, list) and len(known) == 3
-                }
+        if file is not None:
+            with suppress(OSError, ValueError, TypeError):
+                kept = json.loads(file.read_text(encoding="utf-8"))
+                self._known = {stat.path: stat for stat in (FileStat(**row) for row in kept)}
 
     def add(self, hashed: Sequence[FileStat]) -> None:
         """Remember files whose bytes were found to be those of the index."""
         for stat in hashed:
             if stat.mtime_ns != RACY:
-                self._known[stat.path] = [stat.size, stat.mtime_ns, stat.file_hash]
+                self._known[stat.path] = stat
                 self._changed = True
 
     def unchanged(self, stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:
-        """As the function `unchanged`, with what is remembered here for mtimes not stored."""
-        return unchanged([self._filled(stat) for stat in stored], now)
+        """As the function `unchanged`, for files as they were when they were last hashed."""
+        return unchanged(stored, now) or unchanged(self.filled(stored), now)
+
+    def filled(self, stored: Sequence[FileStat]) -> tuple[FileStat, ...]:
+        """What is stored, with times and inodes as they were when the bytes were last hashed."""
+        return tuple(map(self._filled, stored))
 
     def _filled(self, stat: FileStat) -> FileStat:
-        size, mtime_ns, digest = self._known.get(stat.path, (0, RACY, ""))
-        if stat.mtime_ns != RACY or (size, digest) != (stat.size, stat.file_hash):
-            return stat
-        return dataclasses.replace(stat, mtime_ns=int(mtime_ns))
+        known = self._known.get(stat.path)
+        same = known is not None and (known.size, known.file_hash) == (stat.size, stat.file_hash)
+        return known if known is not None and same and stat.file_hash else stat
 
     def save(self) -> None:
         """Write what was added; a folder that cannot be written costs hashing only."""
-        if not self._changed:
+        if not self._changed or self._file is None:
             return
+        kept = [dataclasses.asdict(self._known[path]) for path in sorted(self._known)]
         part = self._file.with_name(self._file.name + ".part")
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(self._known, sort_keys=True), encoding="utf-8")
+            part.write_text(json.dumps(kept), encoding="utf-8")
             os.replace(part, self._file)
 
 
@@ -138,12 +183,14 @@ def hash_files(root: Path, stats: Sequence[FileStat]) -> tuple[FileStat, ...]:
     hashed = []
     for stat in stats:
         try:
+            if not S_ISREG(os.stat(root / stat.path).st_mode):  # a pipe would wait for ever
+                raise ReadError(f"{stat.path} is not a regular file; replace it, or leave it out")
             digest = file_hash(root / stat.path)
             after = _stat(root, stat.path)
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             raise ReadError(f"{stat.path}: {reason}; make it readable, or leave it out") from error
-        if (after.size, after.mtime_ns) != (stat.size, stat.mtime_ns):
+        if not unchanged([stat], [after]):
             raise ReadError(f"{stat.path} changed while it was read; run it again")
         racy = time.time_ns() - stat.mtime_ns < _RACY_NS
         mtime_ns = RACY if racy else stat.mtime_ns
@@ -168,4 +215,10 @@ def _suffix(path: str) -> str:
 
 def _stat(root: Path, path: str) -> FileStat:
     found = os.stat(root / path)  # several times as fast as Path.stat
-    return FileStat(path=path, size=found.st_size, mtime_ns=found.st_mtime_ns)
+    return FileStat(
+        path=path,
+        size=found.st_size,
+        mtime_ns=found.st_mtime_ns,
+        ctime_ns=found.st_ctime_ns,
+        inode=found.st_ino & _INODE_BITS,
+    )

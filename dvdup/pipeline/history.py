@@ -100,7 +100,8 @@ def changed_cases(workspace: Workspace, cases: list[IndexedCase]) -> tuple[int, 
     for case in cases:
         now = files.stat_files(workspace.root, case.paths)
         missing += now is None
-        changed += now is not None and not files.plausibly_unchanged(case.files, now)
+        known = workspace.verified.filled(case.files)
+        changed += now is not None and not files.plausibly_unchanged(known, now)
     return changed, missing
 
 

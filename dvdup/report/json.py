@@ -82,6 +82,7 @@ def to_json(report: Report) -> str:
                 "split": case.split,
                 "paths": _paths(case.paths),
                 "reason": public_reason(case),
+                "kind": case.kind,
             }
             for case in report.unreadable
         ],
@@ -188,6 +189,7 @@ def _report(document: dict[str, Any]) -> Report:
                 _string(case["split"]),
                 _strings(case["paths"]),
                 _string(case["reason"]),
+                _kind(case.get("kind", "unreadable")),
             )
             for case in document["unreadable"]
         ),
@@ -234,6 +236,12 @@ def _read_open(content: dict[str, Any] | None) -> dict[str, Any] | None:
 def _verdict(value: str) -> Any:
     if value not in VERDICTS:
         raise ValueError(f"verdict {value!r}")
+    return value
+
+
+def _kind(value: str) -> Any:
+    if value not in ("unreadable", "stale"):
+        raise ValueError(f"kind {value!r}")
     return value
 
 

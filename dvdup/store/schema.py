@@ -36,7 +36,14 @@ def cases_schema(metadata: dict[str, str]) -> pa.Schema:
 
     text = pa.string()
     file = pa.struct(
-        [("path", text), ("size", pa.int64()), ("mtime_ns", pa.int64()), ("file_hash", text)]
+        [
+            ("path", text),
+            ("size", pa.int64()),
+            ("mtime_ns", pa.int64()),
+            ("file_hash", text),
+            ("ctime_ns", pa.int64()),
+            ("inode", pa.int64()),
+        ]
     )
     types = {
         "notes": pa.list_(text),

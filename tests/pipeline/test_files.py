@@ -25,7 +25,9 @@ def make(root: Path, name: str, data: bytes = b"voxels", mtime_ns: int = OLD_NS)
 
 
 def test_stat(tmp_path):
-    assert make(tmp_path, "a.nii") == FileStat("a.nii", 6, OLD_NS)
+    found = make(tmp_path, "a.nii")
+    status = (tmp_path / "a.nii").stat()
+    assert found == FileStat("a.nii", 6, OLD_NS, "", status.st_ctime_ns, status.st_ino)
     assert stat_files(tmp_path, ["a.nii", "gone.nii"]) is None
     assert stat_files(tmp_path, []) == ()
 
@@ -76,13 +78,18 @@ def test_a_file_that_vanishes_is_told(tmp_path):
         ((FileStat("a", 1, 5, "a hash does not matter"),), True),
         ((FileStat("a", 2, 5),), False),
         ((FileStat("a", 1, 6),), False),
+        ((FileStat("a", 1, 5, "", 9, 3),), True),
+        ((FileStat("a", 1, 5, "", 0, 0),), True),
+        ((FileStat("a", 1, 5, "", 8, 3),), False),
+        ((FileStat("a", 1, 5, "", 9, 4),), False),
         ((FileStat("b", 1, 5),), False),
         ((FileStat("a", 1, 5), FileStat("b", 1, 5)), False),
         ((), False),
     ],
 )
 def test_unchanged(now, same):
-    stored = (FileStat("a", 1, 5, "h"),)
+    """An inode and its time that are not known, on either side, prove nothing."""
+    stored = (FileStat("a", 1, 5, "h", 9, 3),)
     assert unchanged(stored, now) == same
     assert files.plausibly_unchanged(stored, now) == same
 
@@ -92,6 +99,61 @@ def test_plausibly_unchanged_still_sees_size_and_number():
     assert files.plausibly_unchanged(stored, (FileStat("a", 1, 77),))
     assert not files.plausibly_unchanged(stored, (FileStat("a", 2, 77),))
     assert not files.plausibly_unchanged(stored, (FileStat("a", 1, 77), FileStat("b", 1, 1)))
+
+
+# Another file of the same size and mtime
+
+
+def replaced(root: Path, how: str) -> None:
+    """Put other bytes where a.nii was, with its size and its mtime."""
+    (root / "new").write_bytes(b"vOxels")
+    if how == "moved there":
+        os.utime(root / "new", ns=(OLD_NS, OLD_NS))
+        os.replace(root / "new", root / "a.nii")
+    else:
+        (root / "a.nii").write_bytes(b"vOxels")
+        os.utime(root / "a.nii", ns=(OLD_NS, OLD_NS))
+
+
+@pytest.mark.parametrize("how", ["moved there", "written over"])
+def test_another_file_of_equal_size_and_mtime_is_not_unchanged(tmp_path, how):
+    stored = hash_files(tmp_path, [make(tmp_path, "a.nii")])
+    assert files.holds_what_was_indexed(tmp_path, stored, ["a.nii"])
+    replaced(tmp_path, how)
+    now = stat_files(tmp_path, ["a.nii"])
+    assert not unchanged(stored, now)
+    assert files.same_times(stored, now)
+    assert not files.holds_what_was_indexed(tmp_path, stored, ["a.nii"])
+
+
+def test_a_copy_with_its_times_is_hashed_once_and_then_believed(tmp_path, monkeypatch):
+    stored = hash_files(tmp_path, [make(tmp_path, "a.nii")])
+    os.replace(tmp_path / "a.nii", tmp_path / "old")
+    make(tmp_path, "a.nii")
+    known = Verified(tmp_path / "verified.json")
+    assert files.holds_what_was_indexed(tmp_path, stored, ["a.nii"], known)
+    known.save()
+    monkeypatch.setattr(files, "file_hash", lambda path: pytest.fail(f"{path} is hashed again"))
+    known = Verified(tmp_path / "verified.json")
+    assert files.holds_what_was_indexed(tmp_path, stored, ["a.nii"], known)
+
+
+@pytest.mark.parametrize("mtime_ns", [OLD_NS, OLD_NS + 5])
+def test_a_touched_file_still_holds_what_was_indexed(tmp_path, mtime_ns):
+    stored = hash_files(tmp_path, [make(tmp_path, "a.nii")])
+    make(tmp_path, "a.nii", mtime_ns=mtime_ns)
+    assert files.holds_what_was_indexed(tmp_path, stored, ["a.nii"])
+    make(tmp_path, "a.nii", b"voxelz", mtime_ns=mtime_ns)
+    assert not files.holds_what_was_indexed(tmp_path, stored, ["a.nii"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes there")
+@pytest.mark.parametrize("target", ["pipe", "/dev/zero"])
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path, target):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "a.nii").symlink_to(target)
+    with pytest.raises(ReadError, match=r"a.nii is not a regular file"):
+        hash_files(tmp_path, stat_files(tmp_path, ["a.nii"]))
 
 
 def test_missing(tmp_path):
@@ -137,9 +199,9 @@ def test_without_every_hash_there_is_no_fingerprint():
 
 @pytest.fixture
 def remembered(tmp_path) -> Verified:
-    """Knows that `a` of 1 byte and mtime 5 has the hash h."""
+    """Knows that `a` of 1 byte, mtime 5, ctime 8 and inode 2 has the hash h."""
     known = Verified(tmp_path / "cache/verified.json")
-    known.add((FileStat("a", 1, 5, "h"),))
+    known.add((FileStat("a", 1, 5, "h", 8, 2),))
     known.save()
     return Verified(tmp_path / "cache/verified.json")
 
@@ -154,7 +216,12 @@ def remembered(tmp_path) -> Verified:
         (FileStat("a", 2, RACY, "h"), FileStat("a", 2, 5), False),
         (FileStat("b", 1, RACY, "h"), FileStat("b", 1, 5), False),
         (FileStat("b", 1, 7, "h"), FileStat("b", 1, 7), True),
-        (FileStat("a", 1, 7, "h"), FileStat("a", 1, 5), False),
+        (FileStat("a", 1, 7, "h"), FileStat("a", 1, 5), True),
+        (FileStat("a", 1, 5, "h", 9, 3), FileStat("a", 1, 5, "", 8, 2), True),
+        (FileStat("a", 1, 5, "h", 9, 3), FileStat("a", 1, 5, "", 9, 3), True),
+        (FileStat("a", 1, 5, "h", 9, 3), FileStat("a", 1, 5, "", 7, 2), False),
+        (FileStat("a", 1, 5, "g", 9, 3), FileStat("a", 1, 5, "", 8, 2), False),
+        (FileStat("a", 1, 5, "", 9, 3), FileStat("a", 1, 5, "", 8, 2), False),
     ],
 )
 def test_what_was_hashed_again_is_trusted(remembered, stored, now, same):
@@ -168,7 +235,10 @@ def test_what_is_still_young_is_not_remembered(tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("damage", [b"", b"[1]", b"{", b"\xff", b'{"a": 1}', b'{"a": [1]}'])
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"[1]", b"{", b"\xff", b"7", b'{"a": 1}', b'[{"path": []}]', b'[["a"]]', b"null"],
+)
 def test_a_damaged_memory_costs_hashing_only(remembered, tmp_path, damage):
     (tmp_path / "cache/verified.json").write_bytes(damage)
     known = Verified(tmp_path / "cache/verified.json")
