@@ -10,6 +10,7 @@ DvdupError                  exit code 2
   StoreError                the index cannot be read or written
     StoreMismatchError      the index was made with another embedder, recipe or format
     StoreDamagedError       the index is damaged
+  Interrupted               the user asked to stop; what was finished is kept
 ```
 
 A message is one line that says what is wrong, with which case or file, and what to do next.
@@ -50,3 +51,7 @@ class StoreMismatchError(StoreError):
 
 class StoreDamagedError(StoreError):
     """The index is damaged: a file is missing, cut off or does not match its checksum."""
+
+
+class Interrupted(DvdupError):  # noqa: N818 - the user's wish; what was done is kept
+    """The user asked to stop; everything finished so far has been kept."""

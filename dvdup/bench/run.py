@@ -33,8 +33,7 @@ from dvdup.bench.results import Answers, Curve, Result, Row, Settings, curve_of,
 from dvdup.bench.scans import copies
 from dvdup.bench.work import Work
 from dvdup.bench.workers import Crew, Job, Setup, Worker
-from dvdup.errors import InputError
-from dvdup.pipeline.sync import Interrupted
+from dvdup.errors import InputError, Interrupted
 from dvdup.pipeline.workspace import Workspace, load_options, n_jobs, recipe_of
 from dvdup.records import Case, EmbedderSpec, Progress, Unreadable, no_progress
 from dvdup.slicing import Recipe

@@ -15,7 +15,7 @@ from dvdup.calibrate.pairs import Chosen, choose, demand_groups, edits_of, stran
 from dvdup.calibrate.threshold import LEVELS, Fitted, Strengths, fit
 from dvdup.config import Config, put_table
 from dvdup.config.load import CONFIG_NAME
-from dvdup.errors import InputError
+from dvdup.errors import InputError, Interrupted
 from dvdup.pipeline import calibrated, evidence
 from dvdup.pipeline.evidence import Key, Pair
 from dvdup.pipeline.leaks import Rules
@@ -24,7 +24,6 @@ from dvdup.pipeline.pairs import PairCache, pair_cache
 from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.processes import do_all
 from dvdup.pipeline.refs import Ref, whole
-from dvdup.pipeline.sync import Interrupted
 from dvdup.pipeline.workspace import Workspace, n_jobs
 from dvdup.records import Progress, no_progress
 from dvdup.store import Index, IndexMeta

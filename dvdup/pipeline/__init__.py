@@ -11,13 +11,12 @@ import os
 from pathlib import Path
 
 from dvdup.embedders import ModelRow, available, fetch
-from dvdup.errors import ConfigError, InputError
+from dvdup.errors import ConfigError, InputError, Interrupted
 from dvdup.pipeline.adhoc import compare, demo, query
 from dvdup.pipeline.build import Hooks, add, check, init, sync
 from dvdup.pipeline.history import Status, log, remove, status, tag
 from dvdup.pipeline.leaks import diff, exit_code
 from dvdup.pipeline.show import Shown, free_name, show
-from dvdup.pipeline.sync import Interrupted
 from dvdup.pipeline.workspace import Workspace
 from dvdup.report import FORMATS, render
 

@@ -17,13 +17,12 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from dvdup import slicing, verify, voxels
-from dvdup.errors import ReadError
+from dvdup.errors import Interrupted, ReadError
 from dvdup.match import KEEP_LEAD, MIN_LEAD
 from dvdup.pipeline.looks import Led
 from dvdup.pipeline.missed import NO_ROOM, Missed, volume_of
 from dvdup.pipeline.pairs import PairCache
 from dvdup.pipeline.processes import do_all
-from dvdup.pipeline.sync import Interrupted
 from dvdup.records import (
     MIN_COHORT,
     Embedded,

@@ -20,10 +20,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from dvdup import slicing, variants, voxels
-from dvdup.errors import ReadError, StoreError
+from dvdup.errors import Interrupted, ReadError, StoreError
 from dvdup.pipeline.missed import NO_ROOM, Missed, volume_of
 from dvdup.pipeline.processes import reader_threads
-from dvdup.pipeline.sync import Interrupted
 from dvdup.pipeline.workspace import LazyEmbedder, Workspace, n_jobs, recipe_of
 from dvdup.records import IndexedCase, Progress, SliceStack, Volume, no_progress
 from dvdup.slicing import Recipe

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dvdup.errors import DvdupError, ReadError
+from dvdup.errors import Interrupted, ReadError
 from dvdup.pipeline import files
 from dvdup.pipeline.prepare import prepare, row_of, unreadable
 from dvdup.pipeline.processes import reader_threads
@@ -30,10 +30,6 @@ from dvdup.store import Index, Writer
 
 Key = tuple[str, str]
 Embed = Callable[[SliceStack], Embedded]
-
-
-class Interrupted(DvdupError):  # noqa: N818 - the user's wish; what was done is kept
-    """The user asked to stop; everything finished so far has been committed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

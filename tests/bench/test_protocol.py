@@ -13,8 +13,7 @@ from dvdup.bench.plan import Line, Plan, Task
 from dvdup.bench.results import EVERYDAY
 from dvdup.bench.tables import headline
 from dvdup.bench.work import Work
-from dvdup.errors import ConfigError, InputError
-from dvdup.pipeline.sync import Interrupted
+from dvdup.errors import ConfigError, InputError, Interrupted
 
 
 def rows_of(result, embedder="thumbnail"):

@@ -130,7 +130,7 @@ def test_re_encoded_copy_is_not_embedded(synced, dvdup, save, phantom):
 def test_stop_request_keeps_what_is_finished(dataset, monkeypatch, dvdup):
     from dvdup import pipeline
     from dvdup.config import load_config
-    from dvdup.pipeline.sync import Interrupted
+    from dvdup.errors import Interrupted
 
     monkeypatch.chdir(dataset.root)
     workspace = pipeline.Workspace(

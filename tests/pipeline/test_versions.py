@@ -102,7 +102,7 @@ def test_a_rebuild_that_was_stopped_goes_on(synced, dvdup, monkeypatch):
     """What it had finished stays finished, and the old index serves until then."""
     from dvdup import pipeline
     from dvdup.config import load_config
-    from dvdup.pipeline.sync import Interrupted
+    from dvdup.errors import Interrupted
 
     monkeypatch.chdir(synced.root)
     config = load_config(
