@@ -18,6 +18,7 @@ import numpy as np
 from dvdup.errors import ReadError
 from dvdup.readers.axes import LPS_TO_RAS, as_volume, colour_channels, frame_notes
 from dvdup.readers.dicom_frames import Frame, Stack, frames_of, stacks_of
+from dvdup.readers.dicom_parts import series_of
 from dvdup.readers.dicom_series import SUFFIXES, read_header
 from dvdup.readers.sources import Source, reason, truncated
 from dvdup.records import Volume
@@ -48,7 +49,7 @@ def read_series(sources: Sequence[Source], uid: str | None) -> Volume:
 
     Args:
         sources: Its files, in any order.
-        uid: Its SeriesInstanceUID; None takes the only one there is.
+        uid: Its SeriesInstanceUID, or the id of a part of it; None takes the only one there is.
 
     Returns:
         The volume. Repeats of the whole stack (echoes, b-values, time points) are channels; missing
@@ -93,7 +94,7 @@ def _check_one_series(headers: Sequence[tuple[Source, Any]], uid: str | None) ->
     seen: dict[str, Source] = {}
     for source, header in headers:
         found = str(header.get("SeriesInstanceUID") or "")
-        expected = uid or str(head.get("SeriesInstanceUID") or "")
+        expected = series_of(uid or "") or str(head.get("SeriesInstanceUID") or "")
         if found != expected:
             raise ReadError(
                 f"{source.name}: belongs to another DICOM series than {first.name}; run dvdup sync"

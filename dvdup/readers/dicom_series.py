@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dvdup.errors import ReadError
+from dvdup.readers import dicom_parts
 from dvdup.readers.sources import Source, peek, reason, require, wrong_format
 
 SUFFIXES = (".dcm", ".dicom", ".ima")
@@ -25,7 +26,8 @@ SUFFIXES = (".dcm", ".dicom", ".ima")
 NOT_AN_IMAGE = "-"
 """In place of a series UID: DICOM files without voxels, and label maps (SEG)."""
 
-_GROUP_TAGS = ("SeriesInstanceUID", "Modality", "Rows")
+_GROUP_TAGS = ("SeriesInstanceUID", *dicom_parts.GROUP_TAGS)
+_FORM = "|"  # between the series UID of a file and its form
 _RACY_NS = 2_000_000_000  # a file written this recently may change without its mtime changing
 
 
@@ -34,7 +36,8 @@ class Series:
     """The files of one DICOM series, sorted by path."""
 
     uid: str
-    """SeriesInstanceUID; "" for files named as DICOM that could not be read as such."""
+    """SeriesInstanceUID, or the id of a part of the series (`dicom_parts`); "" for files named as
+    DICOM that could not be read as such."""
     files: tuple[Path, ...]
 
 
@@ -43,7 +46,7 @@ class SeriesCache:
     """Which series each file belongs to, so that unchanged files are not opened again."""
 
     entries: dict[str, tuple[int, int, str]] = field(default_factory=dict)
-    """Path -> (size, mtime_ns, series UID or `NOT_AN_IMAGE`)."""
+    """Path -> (size, mtime_ns, series UID and form or `NOT_AN_IMAGE`)."""
     changed: bool = False
 
     def get(self, path: Path, status: os.stat_result) -> str | None:
@@ -79,15 +82,21 @@ def group_series(files: Sequence[Path], cache: SeriesCache) -> list[Series]:
         cache: Series of files read before; new ones are added.
 
     Returns:
-        The series, sorted by their first file. Files named as DICOM that cannot be read as such
+        The series, sorted by their first file; one that holds images of several sizes or
+            orientations is one entry for each of these. Files named as DICOM that cannot be read as such
         (damaged, pointers) form one series with the UID "", so that they are reported.
     """
-    groups: dict[str, list[Path]] = {}
+    groups: dict[str, list[tuple[Path, str]]] = {}
     for path in sorted(files):
-        uid = _series_uid(path, cache)
-        if uid is not None and uid != NOT_AN_IMAGE:
-            groups.setdefault(uid, []).append(path)
-    series = [Series(uid, tuple(members)) for uid, members in groups.items()]
+        found = _series_uid(path, cache)
+        if found is not None and found != NOT_AN_IMAGE:
+            uid, _, form = found.partition(_FORM)
+            groups.setdefault(uid, []).append((path, form))
+    series = [
+        Series(part, tuple(paths))
+        for uid, members in groups.items()
+        for part, paths in dicom_parts.parts_of(uid, members)
+    ]
     return sorted(series, key=lambda one: one.files[0])
 
 
@@ -169,7 +178,7 @@ def _not_dicom(source: Source, error: Exception) -> ReadError:
 
 
 def _series_uid(path: Path, cache: SeriesCache) -> str | None:
-    """UID, "" for a bad file named as DICOM, NOT_AN_IMAGE, or None if it is no DICOM file."""
+    """UID and form; "" for a bad file named as DICOM; NOT_AN_IMAGE; None for no DICOM file."""
     try:
         status = path.stat()
     except OSError:
@@ -184,11 +193,13 @@ def _series_uid(path: Path, cache: SeriesCache) -> str | None:
     except ReadError:
         return ""
     is_image = "Rows" in header and header.get("Modality") != "SEG"
-    uid = str(header.get("SeriesInstanceUID") or "") if is_image else NOT_AN_IMAGE
+    uid = NOT_AN_IMAGE
+    if is_image:
+        uid = f"{header.get('SeriesInstanceUID') or ''}{_FORM}{dicom_parts.form_of(header)}"
     cache.put(path, status, uid)
     return uid
 
 
 def _cache_file(folder: Path, cached_folder: Path) -> Path:
     name = hashlib.blake2b(str(cached_folder.resolve()).encode(), digest_size=16).hexdigest()
-    return folder / f"dicom-{name}.json"
+    return folder / f"series-{name}.json"

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reader_dicom import UID, dataset, write_series
+from reader_dicom import UID, dataset, write_series, write_slice
 
 from dvdup import readers
-from dvdup.readers import dicom_series
+from dvdup.readers import dicom_parts, dicom_series
 from dvdup.readers.dicom_series import SeriesCache, group_series
+from dvdup.records import Case
 
 
 def pixels() -> np.ndarray:
@@ -125,3 +126,58 @@ def test_without_a_place_for_the_cache(tmp_path: Path) -> None:
     cache.write_text("a file is in the way")
     write_series(data, pixels())
     assert len(readers.series_finder(cache)(data, make_old(data))) == 1
+
+
+SAGITTAL = [0.0, 1.0, 0.0, 0.0, 0.0, -1.0]
+
+
+def parts(folder: Path) -> list[tuple[str, list[str]]]:
+    """Whether the part keeps the series' own id, and the names of its files."""
+    found = group_series(sorted(folder.iterdir()), SeriesCache())
+    assert {dicom_parts.series_of(one.uid) for one in found} == {UID}
+    assert len({one.uid for one in found}) == len(found)
+    return [("own" if one.uid == UID else "part", [p.name for p in one.files]) for one in found]
+
+
+def test_a_scout_of_another_size_is_a_scan_of_its_own(tmp_path: Path) -> None:
+    write_slice(tmp_path / "a.dcm", np.zeros((5, 7), np.int16), 0)
+    write_series(tmp_path, pixels())
+    assert parts(tmp_path) == [("part", ["a.dcm"]), ("own", ["s001.dcm", "s002.dcm"])]
+
+
+def test_the_planes_of_a_localizer_are_scans_of_their_own(tmp_path: Path) -> None:
+    write_series(tmp_path, pixels(), "a")
+    write_series(tmp_path, pixels(), "b", ImageOrientationPatient=SAGITTAL)
+    found = parts(tmp_path)
+    assert found == [("own", ["a001.dcm", "a002.dcm"]), ("part", ["b001.dcm", "b002.dcm"])]
+    for one in group_series(sorted(tmp_path.iterdir()), SeriesCache()):
+        case = Case("train", "c", tuple(p.name for p in one.files), series=one.uid)
+        assert readers.read_volume(tmp_path, case).channels[0].size == 24
+
+
+def test_rounding_of_the_orientation_does_not_split_a_series(tmp_path: Path) -> None:
+    for k, tilt in enumerate((4.9e-5, 5.1e-5, 0.0, 1e-4)):
+        orientation = [1.0, tilt, 0.0, 0.0, 1.0, 0.0]
+        write_slice(tmp_path / f"{k}.dcm", pixels()[0], k, ImageOrientationPatient=orientation)
+    assert [name for name, _ in parts(tmp_path)] == ["own"]
+
+
+def without_position(path: Path, modality: str) -> None:
+    one = dataset(pixels()[0])
+    one.Modality = modality
+    one.save_as(path, enforce_file_format=True)
+
+
+@pytest.mark.parametrize(("modality", "count"), [("US", 3), ("DX", 3), ("CT", 1), ("MR", 1)])
+def test_stills_are_scans_and_slices_are_not(tmp_path: Path, modality: str, count: int) -> None:
+    for k in range(3):
+        without_position(tmp_path / f"{k}.dcm", modality)
+    assert len(parts(tmp_path)) == count
+
+
+def test_the_ids_of_parts_are_the_same_in_every_run(tmp_path: Path) -> None:
+    for k in range(3):
+        without_position(tmp_path / f"{k}.dcm", "US")
+    files, cache = make_old(tmp_path), SeriesCache()
+    first = group_series(files, cache)
+    assert group_series(files, cache) == group_series(files[::-1], SeriesCache()) == first
