@@ -83,8 +83,8 @@ def group_series(files: Sequence[Path], cache: SeriesCache) -> list[Series]:
 
     Returns:
         The series, sorted by their first file; one that holds images of several sizes or
-            orientations is one entry for each of these. Files named as DICOM that cannot be read as such
-        (damaged, pointers) form one series with the UID "", so that they are reported.
+            orientations is one entry for each of these. Files named as DICOM that cannot be read
+            as such (damaged, pointers) form one series with the UID "", so that they are reported.
     """
     groups: dict[str, list[tuple[Path, str]]] = {}
     for path in sorted(files):
