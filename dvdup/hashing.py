@@ -1,6 +1,7 @@
 """Hashes of files, voxels and contents.
 
-In: paths, float32 channels in RAS+ order (`voxels.channel_values`). Out: hex digests of blake2b.
+In: paths, float32 channels in RAS+ order (`voxels.channel_values`), bytes to be sealed. Out: hex
+digests of blake2b.
 
 The voxel hash, version 1, is a function of the picture alone: not of the file format, the
 compression, the stored type, the stored axis order, the spacing or the origin. It is blake2b-256
@@ -33,6 +34,23 @@ class ChannelHash(NamedTuple):
     def voxel_hash(self) -> str | None:
         """The digest, or None for a constant channel."""
         return None if self.constant else self.digest
+
+
+def seal(key: bytes, name: str, payload: bytes) -> str:
+    """Seal some bytes under a name, so that damage, edits and mix-ups can be told.
+
+    Args:
+        key: Secret of at most 64 bytes; who has it can seal.
+        name: What the bytes are, so that one sealed file cannot stand for another one.
+        payload: The bytes.
+
+    Returns:
+        Keyed blake2b-256, 64 hex digits.
+    """
+    label = name.encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(len(label).to_bytes(8, "little") + label, key=key, digest_size=32)
+    digest.update(payload)
+    return digest.hexdigest()
 
 
 def file_hash(path: Path) -> str:

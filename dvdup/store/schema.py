@@ -19,7 +19,7 @@ from dvdup.records import Embedded, FileStat, IndexedCase
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever an index written by an older dvdup can no longer be read."""
 
 _LIGHT = (
