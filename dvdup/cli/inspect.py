@@ -12,12 +12,16 @@ from dvdup.cli.options import open_workspace, place_options
 
 
 @click.command()
-@click.option("--verify", is_flag=True, help="Read everything back and compare checksums.")
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Read everything back, compare checksums, and hash every file of the dataset.",
+)
 @place_options
 def status(config: Path | None, quiet: bool, verify: bool, **flags: Any) -> int:
     """Show what the index holds and whether the files have changed since.
 
-    Exit code 2 if --verify finds damage.
+    Exit code 2 if --verify finds damage, or files that do not hold what was indexed.
     """
     from dvdup import pipeline
     from dvdup.cli.words import status_lines
@@ -29,7 +33,9 @@ def status(config: Path | None, quiet: bool, verify: bool, **flags: Any) -> int:
         click.echo(line)
     for fault in found.damage or ():
         say(f"damaged: {fault}")
-    return 2 if found.damage else 0
+    for case in found.differing:
+        say(f"differs: {case}")
+    return 2 if found.damage or found.differing else 0
 
 
 @click.command()

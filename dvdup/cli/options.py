@@ -31,6 +31,11 @@ OUTPUT = click.option(
 JOBS = click.option(
     "--jobs", type=click.IntRange(0), help="Scans read or compared at a time; 0: one a core."
 )
+FULL = click.option(
+    "--full",
+    is_flag=True,
+    help="Hash every file again, also where size and times are the same.",
+)
 GROUPS = click.option(
     "--groups",
     metavar="RULE",

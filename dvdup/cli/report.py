@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dvdup.cli.console import progress_bar, put, say, screen, stop_requests
-from dvdup.cli.options import JOBS, embed_options, open_workspace, place_options, report_options
+from dvdup.cli.options import (
+    FULL,
+    JOBS,
+    embed_options,
+    open_workspace,
+    place_options,
+    report_options,
+)
 
 if TYPE_CHECKING:
     from dvdup.pipeline import Workspace
@@ -27,12 +35,16 @@ def diff(ref_a: str, ref_b: str, config: Path | None, quiet: bool, **flags: Any)
 
     A ref is a split (train), or a split as it was (train@v1, train@12, see `dvdup tag` and
     `dvdup log`). `dvdup diff train train` finds the duplicates within train. Works on the
-    index as it is; `dvdup check` brings it up to date first. Exit code 1 if something is found.
+    index as it is; `dvdup check` brings it up to date first. Exit code 1 if something is found,
+    2 if something could not be checked, or is not as it was indexed.
     """
     from dvdup import pipeline
 
     def run(workspace: Workspace, progress: Progress) -> Report:
-        return pipeline.diff(workspace, ref_a, ref_b, progress=progress, say=say)
+        with stop_requests() as stop:
+            return pipeline.diff(
+                workspace, ref_a, ref_b, progress=progress, should_stop=stop, say=say
+            )
 
     return _report(run, config, quiet, flags)
 
@@ -41,10 +53,11 @@ def diff(ref_a: str, ref_b: str, config: Path | None, quiet: bool, **flags: Any)
 @click.option(
     "--within", is_flag=True, default=None, help="Look for duplicates inside each split too."
 )
+@FULL
 @report_options
 @embed_options
 @place_options
-def check(config: Path | None, quiet: bool, **flags: Any) -> int:
+def check(config: Path | None, quiet: bool, full: bool, **flags: Any) -> int:
     """Bring the index up to date, then compare every pair of splits.
 
     The command for pre-commit and CI: with nothing changed it takes a moment. Exit code 1 if
@@ -54,7 +67,8 @@ def check(config: Path | None, quiet: bool, **flags: Any) -> int:
 
     def run(workspace: Workspace, progress: Progress) -> Report:
         with stop_requests() as should_stop:
-            return pipeline.check(workspace, hooks=pipeline.Hooks(progress, should_stop, say))
+            hooks = pipeline.Hooks(progress, should_stop, say, partial(say, quiet=quiet), full)
+            return pipeline.check(workspace, hooks=hooks)
 
     return _report(run, config, quiet, flags)
 

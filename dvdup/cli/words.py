@@ -58,8 +58,26 @@ def status_lines(status: Status) -> Iterator[str]:
     yield from _columns(header, rows)
     if any(s.changed or s.missing or s.new for s in status.splits):
         yield "the dataset has changed since it was indexed: run `dvdup sync`"
+    if status.undeclared:
+        yield f"new scans could not be looked for: {status.undeclared}"
+    yield from _not_checked(status)
     if status.damage is not None:
-        yield f"verified: {len(status.damage)} faults" if status.damage else "verified: all well"
+        faults = len(status.damage) + len(status.differing)
+        yield f"verified: {_counted(faults, 'fault')}" if faults else "verified: all well"
+
+
+def _not_checked(status: Status) -> Iterator[str]:
+    first = status.unchecked
+    if first is not None:
+        n = sum(s.not_checked for s in status.splits)
+        yield (
+            f"{_counted(n, 'case')} could not be checked, such as {first.split}/{first.case}: "
+            f"{first.reason} (`dvdup check` lists all)"
+        )
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def log_lines(entries: Sequence[LogEntry]) -> Iterator[str]:

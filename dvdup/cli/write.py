@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dvdup.cli.console import progress_bar, say, screen, stop_requests
-from dvdup.cli.options import embed_options, open_workspace, place_options
+from dvdup.cli.options import FULL, embed_options, open_workspace, place_options
 
 if TYPE_CHECKING:
     from dvdup.records import SyncSummary
@@ -70,9 +70,10 @@ def add(
 
 @click.command()
 @click.option("--rebuild", is_flag=True, help="Make the index anew, for other settings.")
+@FULL
 @embed_options
 @place_options
-def sync(config: Path | None, quiet: bool, rebuild: bool, **flags: Any) -> int:
+def sync(config: Path | None, quiet: bool, rebuild: bool, full: bool, **flags: Any) -> int:
     """Make the index equal what dvdup.toml declares.
 
     Reads and embeds only what is new or changed; moved and copied files are recognised by their
@@ -83,7 +84,9 @@ def sync(config: Path | None, quiet: bool, rebuild: bool, **flags: Any) -> int:
     workspace = open_workspace(config, **flags)
     with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
         summary = pipeline.sync(
-            workspace, rebuild=rebuild, hooks=pipeline.Hooks(progress, should_stop, say)
+            workspace,
+            rebuild=rebuild,
+            hooks=pipeline.Hooks(progress, should_stop, say, full=full),
         )
     return _finish(summary, quiet)
 

@@ -31,11 +31,13 @@ from dvdup.pipeline.leaks import (
     verify_candidates,
     warn_if_outgrown,
     with_fail_on,
+    with_stale,
 )
 from dvdup.pipeline.looks import Looking
 from dvdup.pipeline.pairs import PairCache
 from dvdup.pipeline.prepare import prepare
 from dvdup.pipeline.refs import Ref, find_ref, split_order, whole
+from dvdup.pipeline.stale import stale_cases
 from dvdup.pipeline.sync import as_unreadable
 from dvdup.pipeline.workspace import LazyEmbedder, Workspace, recipe_of
 from dvdup.records import (
@@ -88,6 +90,7 @@ def query(
     """
     index = workspace.open_index()
     target = find_ref(index, split) if split is not None else whole(index)
+    stale = stale_cases(workspace, index, [target])
     embedder = LazyEmbedder(workspace.config)
     embedder.expect(index.meta.embedder)
     declared = _declared(workspace, file)
@@ -110,7 +113,7 @@ def query(
         refs=(*_splits(target), RefInfo(file, "", len(scans))),
         unreadable=(*report.unreadable, *_unreadable(scans)),
     )
-    return with_fail_on(report, workspace.config.report)
+    return with_fail_on(with_stale(report, stale), workspace.config.report)
 
 
 def _look(workspace: Workspace, meta: IndexMeta, rules: Rules, progress: Progress) -> Look:

@@ -10,10 +10,11 @@ from pathlib import Path
 from dvdup import discover, store
 from dvdup.config import CONFIG_NAME, to_toml
 from dvdup.errors import DvdupError, InputError, StoreError
+from dvdup.pipeline import files, lost
 from dvdup.pipeline import sync as syncing
+from dvdup.pipeline.declared import by_hand, declaration
 from dvdup.pipeline.leaks import Say, compare_all, warn_if_outgrown
 from dvdup.pipeline.looks import Looking
-from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.workspace import LazyEmbedder, Workspace, n_jobs, readers_as_formats, recipe_of
 from dvdup.records import (
     Case,
@@ -44,6 +45,10 @@ class Hooks:
     progress: Progress = no_progress
     should_stop: Callable[[], bool] = _never
     say: Say = _silent
+    detail: Say = _silent
+    """For what one need not read every time."""
+    full: bool = False
+    """Whether every file is hashed again, whatever its stat."""
 
     def waiting(self) -> None:
         """Tell why nothing happens."""
@@ -119,7 +124,7 @@ def _refuse_other_files(
         old = indexed.get(case.key)
         if old is None or set(old.paths) & set(case.files):
             continue
-        if not syncing.gone(workspace.root, old.paths):
+        if not files.all_missing(workspace.root, old.paths):
             raise InputError(
                 f"case {case.case_id} of {case.split} is {old.paths[0]} already, not "
                 f"{case.files[0]}; give another id with --case, or `dvdup rm "
@@ -165,6 +170,7 @@ def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
             "there is nothing to compare: no scan is declared, and none was added by hand; correct "
             "the dataset in dvdup.toml, or add some with `dvdup add`"
         )
+    _demand_two_splits(workspace, index)
     warn_if_outgrown(workspace.config, index, hooks.say)
     report = compare_all(
         workspace,
@@ -177,6 +183,20 @@ def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
     if summary.changed:
         Looking(workspace, index.meta).tidy(index.cases)
     return report
+
+
+def _demand_two_splits(workspace: Workspace, index: Index) -> None:
+    """A check that has nothing to compare must not pass for a clean one.
+
+    Raises:
+        InputError: There is one split only, and duplicates inside it are not asked for.
+    """
+    splits = {case.split for case in index.cases}
+    if len(splits) == 1 and not workspace.config.report.within:
+        raise InputError(
+            f"only one split, {splits.pop()}: there is nothing to compare it with; declare another "
+            "one, or add --within, which looks for duplicates inside it"
+        )
 
 
 def _sync(
@@ -192,62 +212,14 @@ def _sync(
     """
     old = workspace.open_index().cases if store.exists(workspace.folder) else ()
     kept = by_hand(old) if added is None else list(added)
-    declaration = _declaration(workspace, old, kept)
+    declared = declaration(workspace, old, kept)
     index = workspace.open_or_create(embedder)
     indexed = {case.key: case for case in index.cases}
-    todo = syncing.plan(workspace.root, declaration.cases, indexed, workspace.verified)
-    _refuse_lost_splits(workspace.root, todo, indexed)
-    return _carry_out(workspace, index, embedder, todo, declaration, "sync", hooks), index
-
-
-def _refuse_lost_splits(root: Path, todo: syncing.Plan, indexed: Mapping[Key, IndexedCase]) -> None:
-    """A drive that is not there must not pass for a clean dataset, nor empty the index.
-
-    Where as many new cases have come, the split may have been renamed.
-
-    Raises:
-        InputError: A split is about to go, and none of its files is there any more.
-    """
-    left = {split for split, _ in indexed.keys() - todo.vanished}
-    lost: dict[str, list[IndexedCase]] = {}
-    for key in sorted(todo.vanished):
-        if key[0] not in left:
-            lost.setdefault(key[0], []).append(indexed[key])
-    n_new = sum(case.key not in indexed for case in todo.pending)
-    for split, cases in lost.items():
-        if n_new < len(cases) and all(syncing.gone(root, case.paths) for case in cases):
-            n = "1 case" if len(cases) == 1 else f"{len(cases)} cases"
-            raise InputError(
-                f"{split} was in the index with {n}, and none of the files is there any more, "
-                f"such as {cases[0].paths[0]}; bring them back, or take the split out of the index "
-                f"with `dvdup rm '{split}/*'` (`dvdup sync --rebuild` makes it all anew)"
-            )
-
-
-def by_hand(cases: Sequence[IndexedCase]) -> list[Case]:
-    """Those cases of an index that were added by hand, as a declaration of them."""
-    return [case_of(case) for case in cases if case.origin == "added"]
-
-
-def _declaration(
-    workspace: Workspace, old: Sequence[IndexedCase], added: Sequence[Case]
-) -> Declaration:
-    """What the configuration declares, and what was added by hand and is still there."""
-    config = workspace.config
-    only_by_hand = not config.declares and added and len(added) == len(old)
-    declared = (
-        Declaration(())
-        if only_by_hand
-        else discover.discover(workspace.root, config.dataset, workspace.formats)
+    todo = syncing.plan(
+        workspace.root, declared.cases, indexed, workspace.verified, full=hooks.full
     )
-    keys = {case.key for case in declared.cases}
-    kept = [
-        case
-        for case in added
-        if case.key not in keys and not syncing.gone(workspace.root, case.files)
-    ]
-    cases = sorted((*declared.cases, *kept), key=lambda case: case.key)
-    return Declaration(tuple(cases), declared.ignored)
+    lost.tell(workspace.root, todo, declared.cases, indexed, hooks.say)
+    return _carry_out(workspace, index, embedder, todo, declared, "sync", hooks), index
 
 
 def _carry_out(

@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from errno import EACCES
 from pathlib import Path
 from stat import S_ISREG
 
@@ -30,7 +31,7 @@ _RACY_NS = 2_000_000_000  # some file systems keep mtimes to 2 s; git's racy-cle
 
 
 def stat_files(root: Path, paths: Sequence[str]) -> tuple[FileStat, ...] | None:
-    """Sizes, times and inodes of the files of a case, or None if one is not there."""
+    """Sizes, times and inodes of the files of a case, or None if one is not there or closed."""
     try:
         return tuple(_stat(root, path) for path in paths)
     except OSError:
@@ -46,6 +47,11 @@ def is_missing(root: Path, path: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def all_missing(root: Path, paths: Sequence[str]) -> bool:
+    """Whether no file of a case is there any more; one that only cannot be reached is not gone."""
+    return all(is_missing(root, path) for path in paths)
 
 
 def unchanged(stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:
@@ -110,7 +116,7 @@ def holds_what_was_indexed(
     if now is None:
         if any(is_missing(root, path) for path in paths):
             return False
-        raise ReadError(f"{paths[0]}: permission denied; make it readable, or leave it out")
+        raise ReadError(f"{_why_not(root, paths)}; make it readable, or leave it out")
     verified = verified or Verified(None)
     if verified.unchanged(stored, now):
         return True
@@ -123,6 +129,16 @@ def holds_what_was_indexed(
         return False
     verified.add(hashed)
     return True
+
+
+def _why_not(root: Path, paths: Sequence[str]) -> str:
+    """Why the files of a case cannot be looked at: the first that is closed, or a broken link."""
+    for path in paths:
+        try:
+            _stat(root, path)
+        except OSError as error:
+            return f"{path}: {(error.strerror or type(error).__name__).lower()}"
+    return f"{paths[0]}: it could not be reached a moment ago"
 
 
 class Verified:
@@ -214,7 +230,10 @@ def _suffix(path: str) -> str:
 
 
 def _stat(root: Path, path: str) -> FileStat:
-    found = os.stat(root / path)  # several times as fast as Path.stat
+    file = os.path.join(root, path)
+    found = os.stat(file)  # several times as fast as Path.stat
+    if not os.access(file, os.R_OK):
+        raise PermissionError(EACCES, "permission denied", path)
     return FileStat(
         path=path,
         size=found.st_size,

@@ -6,11 +6,13 @@ import fnmatch
 from collections import Counter
 from dataclasses import dataclass
 
-from dvdup import discover, store
-from dvdup.errors import DvdupError, InputError
+from dvdup import store
+from dvdup.errors import DvdupError, InputError, ReadError
 from dvdup.pipeline import files
+from dvdup.pipeline.declared import by_hand, declaration
+from dvdup.pipeline.sync import as_unreadable
 from dvdup.pipeline.workspace import Workspace
-from dvdup.records import IndexedCase, LogEntry, Progress, no_progress
+from dvdup.records import IndexedCase, LogEntry, Progress, Unreadable, no_progress
 from dvdup.store import Index, Writer
 
 
@@ -44,17 +46,26 @@ class Status:
     tags: tuple[str, ...]
     damage: tuple[str, ...] | None
     """Faults found by reading everything back; None if that was not asked for."""
+    differing: tuple[str, ...] = ()
+    """Cases whose files do not hold the bytes that were indexed, and why; found with `damage`."""
+    unchecked: Unreadable | None = None
+    """The first case that could not be checked."""
+    undeclared: str = ""
+    """Why new cases could not be looked for; else ""."""
 
 
 def status(
     workspace: Workspace, *, verify: bool = False, progress: Progress = no_progress
 ) -> Status:
-    """Describe the index; with `verify` read everything back and compare checksums."""
+    """Describe the index; with `verify` read it back, compare checksums, and hash every file."""
     index = Index(workspace.folder)
-    damage = None
+    damage: tuple[str, ...] | None = None
+    differing: tuple[str, ...] = ()
     if verify:
         damage = store.find_damage(index, lambda done, total: progress("verifying", done, total))
-    new = _new_cases(workspace, index)
+        differing = _differing(workspace, index, progress)
+    new, undeclared = _new_cases(workspace, index)
+    unchecked = next((case for case in index.cases if case.status != "ok"), None)
     names = sorted({case.split for case in index.cases} | set(new))
     return Status(
         folder=workspace.config.index,
@@ -65,24 +76,50 @@ def status(
         splits=tuple(_split_status(workspace, index, name, new[name]) for name in names),
         tags=tuple(store.tags(index)),
         damage=damage,
+        differing=differing,
+        unchecked=as_unreadable(unchecked) if unchecked is not None else None,
+        undeclared=undeclared,
     )
 
 
-def _new_cases(workspace: Workspace, index: Index) -> Counter[str]:
-    """How many declared cases of each split the index does not know."""
-    if not workspace.config.declares:
-        return Counter()
+def _differing(workspace: Workspace, index: Index, progress: Progress) -> tuple[str, ...]:
+    """Hash every file of the dataset; which cases hold other bytes than those indexed."""
+    found = []
+    for done, case in enumerate(index.cases):
+        progress("hashing", done, len(index.cases))
+        name = "/".join(case.key)
+        stats = files.stat_files(workspace.root, case.paths)
+        if stats is None:
+            found.append(f"{name}: a file is not there, or cannot be read")
+            continue
+        try:
+            hashed = files.hash_files(workspace.root, stats)
+        except ReadError as error:
+            found.append(f"{name}: {error}")
+            continue
+        known = [stat.file_hash for stat in case.files]
+        if all(known) and [stat.file_hash for stat in hashed] != known:
+            found.append(f"{name}: {case.paths[0]} does not hold what was indexed")
+        else:
+            workspace.verified.add(hashed)
+    progress("hashing", len(index.cases), len(index.cases))
+    workspace.verified.save()
+    return tuple(found)
+
+
+def _new_cases(workspace: Workspace, index: Index) -> tuple[Counter[str], str]:
+    """How many declared cases of each split the index does not know; why that is not known."""
     try:
-        found = discover.discover(workspace.root, workspace.config.dataset, workspace.formats)
-    except DvdupError:  # `sync` has the words for it; what is indexed can be described all the same
-        return Counter()
+        found = declaration(workspace, index.cases, by_hand(index.cases))
+    except DvdupError as error:  # what is indexed can be described all the same
+        return Counter(), str(error)
     known = {case.key for case in index.cases}
-    return Counter(case.split for case in found.cases if case.key not in known)
+    return Counter(case.split for case in found.cases if case.key not in known), ""
 
 
 def _split_status(workspace: Workspace, index: Index, split: str, new: int) -> SplitStatus:
     cases = [case for case in index.cases if case.split == split]
-    changed, missing = changed_cases(workspace, cases)
+    changed, missing = _changed_cases(workspace, cases)
     return SplitStatus(
         split=split,
         cases=len(cases),
@@ -94,7 +131,7 @@ def _split_status(workspace: Workspace, index: Index, split: str, new: int) -> S
     )
 
 
-def changed_cases(workspace: Workspace, cases: list[IndexedCase]) -> tuple[int, int]:
+def _changed_cases(workspace: Workspace, cases: list[IndexedCase]) -> tuple[int, int]:
     """How many of the cases have changed files, and how many have vanished ones, by stat."""
     changed = missing = 0
     for case in cases:

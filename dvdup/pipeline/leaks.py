@@ -11,11 +11,12 @@ from typing import Any, Protocol
 from dvdup import match, verdicts
 from dvdup.config import Config, ReportConfig
 from dvdup.match import MatchSettings
-from dvdup.pipeline import calibrated, evidence, history, results
+from dvdup.pipeline import calibrated, evidence, renamed, results
 from dvdup.pipeline.looks import Led, Looking
 from dvdup.pipeline.missed import Missed
 from dvdup.pipeline.pairs import PairCache, pair_cache
 from dvdup.pipeline.refs import Ref, all_refs, find_ref
+from dvdup.pipeline.stale import stale_cases
 from dvdup.pipeline.sync import as_unreadable
 from dvdup.pipeline.workspace import Workspace, n_jobs
 from dvdup.records import (
@@ -42,29 +43,25 @@ def diff(
     ref_b: str,
     *,
     progress: Progress = no_progress,
+    should_stop: ShouldStop = lambda: False,
     say: Say = lambda line: None,
 ) -> Report:
-    """Compare two refs of the index as it is.
+    """Compare two refs of the index as it is; what is not as it was indexed is in the report.
 
     Raises:
+        Interrupted: `should_stop` said so; pairs whose voxels were compared are remembered.
         InputError: There is no such split, tag or version.
         StoreError: There is no index, it is damaged, or it was made with other settings.
     """
     index = workspace.open_index()
     refs = [find_ref(index, ref_a), find_ref(index, ref_b)]
-    _warn_if_stale(workspace, refs, index, say)
     warn_if_outgrown(workspace.config, index, say)
-    return compare_refs(workspace, index, refs, [(0, 1)], progress, say=say)
-
-
-def _warn_if_stale(workspace: Workspace, refs: Sequence[Ref], index: Index, say: Say) -> None:
-    newest = [case for ref in refs if ref.index is index for case in ref.cases]
-    changed, missing = history.changed_cases(workspace, list({c.key: c for c in newest}.values()))
-    if changed or missing:
-        say(
-            f"note: cases that have changed since they were indexed: {changed}, that are gone: "
-            f"{missing}; `dvdup sync` brings the index up to date"
-        )
+    remark = renamed.remark(*refs)
+    if remark is not None:
+        say(remark)
+    stale = stale_cases(workspace, index, refs)
+    report = compare_refs(workspace, index, refs, [(0, 1)], progress, should_stop, say)
+    return with_stale(report, stale)
 
 
 def warn_if_outgrown(config: Config, index: Index, say: Say) -> None:
@@ -90,7 +87,7 @@ def compare_all(
     """
     refs = all_refs(index)
     pairs = list(combinations(range(len(refs)), 2))
-    if within or len(refs) == 1:
+    if within:
         pairs += [(i, i) for i in range(len(refs))]
     return compare_refs(workspace, index, refs, pairs, progress, should_stop, say)
 
@@ -222,7 +219,8 @@ def find_leaks(a: Ref, b: Ref, look: Look) -> tuple[Finding, ...]:
     scores = match.match(side, side if same else b.side(), look.rules.match)
     again = _look_again(scores, (a, b), look)
     verified = verify_candidates(scores, again, (a, b), look, within=same)
-    return decide(scores, verified, (a, b), look.rules.limits, within=same)
+    found = decide(scores, verified, (a, b), look.rules.limits, within=same)
+    return renamed.without_renamed(found, a, b)
 
 
 def decide(
@@ -399,6 +397,12 @@ def _unreadable(refs: Sequence[Ref], more: Sequence[Unreadable]) -> tuple[Unread
     return tuple(found[name] for name in sorted(found))
 
 
+def with_stale(report: Report, stale: Sequence[Unreadable]) -> Report:
+    """Add what is not as it was indexed, which no stored result may hide."""
+    found = {(case.split, case.case, case.paths): case for case in (*report.unreadable, *stale)}
+    return dataclasses.replace(report, unreadable=tuple(found[name] for name in sorted(found)))
+
+
 def with_fail_on(report: Report, config: ReportConfig) -> Report:
     """Write into the settings what makes the exit code 1."""
     return dataclasses.replace(
@@ -407,7 +411,10 @@ def with_fail_on(report: Report, config: ReportConfig) -> Report:
 
 
 def exit_code(report: Report, config: ReportConfig) -> int:
-    """0 clean; 1 findings that `fail_on` names; 2 something could not be checked."""
+    """0 clean; 1 findings that `fail_on` names; 2 something could not be checked.
+
+    What is not as it was indexed counts as not checked even where unreadable cases are allowed.
+    """
     failing = [
         pair
         for pair in report.pairs
@@ -415,4 +422,7 @@ def exit_code(report: Report, config: ReportConfig) -> int:
     ]
     if failing:
         return 1
-    return 2 if report.unreadable and not config.allow_unreadable else 0
+    unchecked = [
+        case for case in report.unreadable if case.kind == "stale" or not config.allow_unreadable
+    ]
+    return 2 if unchecked else 0

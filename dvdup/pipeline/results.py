@@ -23,7 +23,7 @@ from dvdup.records import IndexedCase, Report
 from dvdup.report.json import from_json, to_json
 from dvdup.store import IndexMeta
 
-FORMAT = 7
+FORMAT = 8
 """Grows when findings are made otherwise from the same inputs."""
 _KEPT = 64  # results that stay in the folder, the newest
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 from dvdup.errors import Interrupted, ReadError
 from dvdup.pipeline import files
+from dvdup.pipeline.declared import same_declaration
 from dvdup.pipeline.prepare import prepare, row_of, unreadable
 from dvdup.pipeline.processes import reader_threads
 from dvdup.records import (
@@ -59,8 +60,10 @@ def plan(
     declared: Sequence[Case],
     indexed: Mapping[Key, IndexedCase],
     verified: files.Verified,
+    *,
+    full: bool = False,
 ) -> Plan:
-    """Compare the declaration with the index, by names, sizes and mtimes only.
+    """Compare the declaration with the index, by names, sizes, times and inodes only.
 
     Unreadable cases are always looked at again.
 
@@ -69,9 +72,12 @@ def plan(
         declared: All cases that should be in the index.
         indexed: Those cases of the index that vanish unless they are declared.
         verified: Files that were hashed again since they were indexed.
+        full: Whether every file has to be hashed, whatever its stat.
     """
     pending = tuple(
-        case for case in declared if not _is_current(root, case, indexed.get(case.key), verified)
+        case
+        for case in declared
+        if full or not _is_current(root, case, indexed.get(case.key), verified)
     )
     wanted = {case.key for case in declared}
     vanished = frozenset(key for key in indexed if key not in wanted)
@@ -81,24 +87,10 @@ def plan(
 
 
 def _is_current(root: Path, case: Case, old: IndexedCase | None, verified: files.Verified) -> bool:
-    if old is None or old.status == "unreadable" or not _same_declaration(case, old):
+    if old is None or old.status == "unreadable" or not same_declaration(case, old):
         return False
     now = files.stat_files(root, case.files)
     return now is not None and verified.unchanged(old.files, now)
-
-
-def gone(root: Path, paths: Sequence[str]) -> bool:
-    """Whether no file of a case is there any more; one that only cannot be reached is not gone."""
-    return all(files.is_missing(root, path) for path in paths)
-
-
-def _same_declaration(case: Case, old: IndexedCase) -> bool:
-    return (case.files, case.group, case.origin, case.series) == (
-        old.paths,
-        old.group,
-        old.origin,
-        old.series,
-    )
 
 
 class Run:
@@ -187,7 +179,7 @@ class Run:
         old = self._old.get(case.key)
         same = files.fingerprint(hashed, case.series)
         if old is not None and _has_rows(old) and same == files.fingerprint(old.files, old.series):
-            if _same_declaration(case, old) and files.same_times(old.files, stats):
+            if same_declaration(case, old) and files.same_times(old.files, stats):
                 self._verified.add(hashed)
                 return Outcome("same", old)
             return Outcome("touched", _renewed(old, case, hashed))

@@ -1,8 +1,9 @@
 """The report as CSV: one row a pair, then one row a case that could not be checked.
 
 Comes in: a `Report`. Goes out: RFC 4180 quoting, lines ending in a plain line feed as in every
-other format, always the columns of `HEADER`. An unreadable case has the verdict `unreadable` and
-fills the columns of side a only, so that a filter on `verdict` tells the rows apart.
+other format, always the columns of `HEADER`. A case that was not checked has the verdict
+`unreadable` or `stale` and fills the columns of side a only, so that a filter on `verdict` tells
+the rows apart.
 
 Spreadsheets run a cell that starts with = + - @ as a formula, and file names come from strangers:
 text that starts so (or with a tab or line break) gets an apostrophe in front. Control characters
@@ -73,7 +74,7 @@ def _unreadable(case: Unreadable) -> list[str]:
     row = dict.fromkeys(HEADER, "")
     side = _member(Member(case.case, case.split, None, case.paths))
     row.update(zip(HEADER[1:6], side, strict=True))
-    row.update(verdict="unreadable", reason=safe_cell(public_reason(case)))
+    row.update(verdict=case.kind, reason=safe_cell(public_reason(case)))
     return list(row.values())
 
 

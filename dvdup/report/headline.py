@@ -66,7 +66,9 @@ def next_steps(report: Report) -> tuple[str, ...]:
         steps.append(_keep_one(report))
     if sums.verdicts["same-subject"]:
         steps.append("Keep all scans of one subject in the same split.")
-    if sums.unreadable:
+    if is_stale(report):
+        steps.append("Bring the index up to date with `dvdup sync`.")
+    if sums.unreadable and not all(case.kind == "stale" for case in report.unreadable):
         steps.append("Repair, fetch or exclude what could not be checked.")
     if steps and not any(map(_holds_file, comparisons(report))):
         steps.append("Then run the same command again.")
@@ -77,7 +79,9 @@ def _keep_one(report: Report) -> str:
     copied = [one for one in comparisons(report) if one.copied]
     if any(_holds_file(one) for one in copied):
         return "Leave out what is already there."
-    if any(one.first.split == one.second.split for one in copied):
+    if any(one.first.split == one.second.split and not one.within for one in copied):
+        return "Keep each scan once: leave out what came as a copy of what was there."
+    if any(one.within for one in copied):
         return "Keep each scan once: remove the other files of every pair."
     return "Keep each scan in one split only: remove or move one file of every pair."
 
@@ -136,15 +140,31 @@ def _same_subject(one: Comparison) -> str:
 
 
 def _unchecked(report: Report) -> list[str]:
-    """Return the sentence on cases that could not be checked, if there are any."""
-    if not report.unreadable:
-        return []
+    """Return the sentences on cases that were not checked, or not as they are now."""
+    sentences = []
+    if is_stale(report):
+        n = sum(case.kind == "stale" for case in report.unreadable)
+        sentences.append(
+            f"{INCOMPLETE}: {counted(n, 'case')} {_is(n)} not as {'it' if n == 1 else 'they'} "
+            f"{'was' if n == 1 else 'were'} indexed, or not indexed yet."
+        )
+    if any(case.kind == "unreadable" for case in report.unreadable):
+        sentences.append(_unreadable(report))
+    return sentences
+
+
+def is_stale(report: Report) -> bool:
+    """Return whether the report speaks of files as they were, not as they are."""
+    return any(case.kind == "stale" for case in report.unreadable)
+
+
+def _unreadable(report: Report) -> str:
     refs = {_place(report, ref): ref for ref in distinct_refs(report)}
     left = _broken(report)
     parts = [_of(left.pop(place), ref) for place, ref in refs.items() if left[place]]
     if left:
         parts.append(counted(sum(left.values()), "other case"))
-    return [f"{INCOMPLETE}: could not check {listed(parts)}."]
+    return f"{INCOMPLETE}: could not check {listed(parts)}."
 
 
 def _place(report: Report, ref: RefInfo) -> str:
@@ -155,7 +175,11 @@ def _place(report: Report, ref: RefInfo) -> str:
 def _broken(report: Report) -> Counter[str]:
     """Count what could not be checked by `_place`."""
     files = _two_by_hand(report)
-    return Counter(case.split or (case.case if files else "") for case in report.unreadable)
+    return Counter(
+        case.split or (case.case if files else "")
+        for case in report.unreadable
+        if case.kind == "unreadable"
+    )
 
 
 def _two_by_hand(report: Report) -> bool:
@@ -164,13 +188,14 @@ def _two_by_hand(report: Report) -> bool:
 
 def _nothing(report: Report, compared: tuple[Comparison, ...]) -> str:
     """Return the sentence of a report without findings, limited to what was checked."""
-    apart = " apart from accepted pairs" if totals(report).accepted else ""
+    apart = " as indexed" if is_stale(report) else ""
+    apart += " apart from accepted pairs" if totals(report).accepted else ""
     refs = distinct_refs(report)
     if not any(ref.cases for ref in refs):
         return f"Nothing to compare: {listed(map(ref_name, refs)) or 'the index'} holds no case."
     if len(compared) == 1:
         return f"{_nothing_between(report, compared[0])}{apart}."
-    rest = "the rest of " if report.unreadable else ""
+    rest = "the rest of " if sum(_broken(report).values()) else ""
     by_hand = [ref_name(ref) for ref in refs if not ref.split]
     if by_hand:
         splits = listed(ref_name(ref) for ref in refs if ref.split)

@@ -102,7 +102,7 @@ def test_a_split_that_is_away_does_not_leave_the_index(dataset, dvdup, by_hand):
         assert dvdup(dataset.root, "check", "-q").code == 0
     else:
         assert dvdup(dataset.root, "rm", "test/*").code == 0
-        assert dvdup(dataset.root, "check", "-q").code == 0
+        assert dvdup(dataset.root, "sync", "-q").code == 0
 
 
 def test_a_split_may_be_renamed(dataset, dvdup):

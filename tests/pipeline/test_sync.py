@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -192,3 +194,82 @@ def test_symlinked_data_and_read_only_root(dataset, dvdup, tmp_path):
     assert done.code == 0, done.stderr
     assert not (place / ".dvdup").exists()
     assert dvdup(place, "check", "--index", tmp_path / "index").code == 0
+
+
+# Another file of the same size and mtime
+
+
+@pytest.fixture
+def plain(dataset, dvdup, save, phantom):
+    """Uncompressed scans of one size and one mtime, indexed."""
+    for split, seeds in (("train", (0, 1)), ("test", (2, 3))):
+        for path in (dataset.root / split).iterdir():
+            path.unlink()
+        for seed in seeds:
+            path = save(dataset.root / f"{split}/s{seed}.nii", phantom(seed))
+            os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert dvdup(dataset.root, "check", "-q").code == 0
+    return dataset
+
+
+@pytest.mark.parametrize("how", ["over it", "in its place"])
+def test_a_leak_under_the_old_size_and_mtime_is_found(plain, dvdup, how):
+    target, source = plain.root / "test/s2.nii", plain.root / "train/s0.nii"
+    status = target.stat()
+    if how == "over it":
+        target.write_bytes(source.read_bytes())
+    else:
+        (plain.root / "part").write_bytes(source.read_bytes())
+        os.replace(plain.root / "part", target)
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert dvdup(plain.root, "check", "-q").code == 1
+
+
+def test_two_files_that_are_swapped_are_noticed(plain, dvdup):
+    one, other = plain.root / "test/s2.nii", plain.root / "train/s0.nii"
+    one.rename(plain.root / "x")
+    other.rename(one)
+    (plain.root / "x").rename(other)
+    assert "1 touched" not in dvdup(plain.root, "sync").stderr
+    assert dvdup(plain.root, "status", "--verify").code == 0
+
+
+def test_a_copy_with_its_times_is_no_version_of_the_index(plain, dvdup, monkeypatch):
+    before = dvdup(plain.root, "log").stdout
+    for path in plain.root.rglob("*.nii"):
+        shutil.copy2(path, plain.root / "x")
+        os.replace(plain.root / "x", path)
+    assert counts(dvdup(plain.root, "sync").stderr) == {"unchanged": 4}
+    assert dvdup(plain.root, "log").stdout == before
+    monkeypatch.setattr(
+        "dvdup.pipeline.files.file_hash", lambda path: pytest.fail(f"{path} is hashed again")
+    )
+    assert counts(dvdup(plain.root, "sync").stderr) == {"unchanged": 4}
+
+
+@pytest.mark.parametrize("command", ["check", "sync"])
+def test_full_hashes_what_seems_unchanged(plain, dvdup, monkeypatch, command):
+    """Where a file system keeps neither ctime nor inodes."""
+    monkeypatch.setattr("dvdup.pipeline.files._differ", lambda stored, now: False)
+    target = plain.root / "test/s2.nii"
+    before = target.stat()
+    target.write_bytes((plain.root / "train/s0.nii").read_bytes())
+    os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert dvdup(plain.root, "check", "-q").code == 0
+    assert dvdup(plain.root, command, "--full", "-q").code == (1 if command == "check" else 0)
+    assert dvdup(plain.root, "check", "-q").code == 1
+
+
+def test_a_file_that_was_closed_is_looked_at_again(plain, dvdup, monkeypatch):
+    access = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: not str(path).endswith("s2.nii") and access(path, mode)
+    )
+    seen = []
+    sync = importlib.import_module("dvdup.pipeline.sync")
+    whole = sync.prepare
+    monkeypatch.setattr(
+        sync, "prepare", lambda root, case, *rest: seen.append(case) or whole(root, case, *rest)
+    )
+    dvdup(plain.root, "sync", "-q")
+    assert [case.case_id for case in seen] == ["s2"]

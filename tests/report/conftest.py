@@ -113,6 +113,16 @@ def unreadable() -> Report:
     return report((TRAIN, TEST), [], unreadable=broken)
 
 
+def stale() -> Report:
+    """Nothing found in the index, which is not up to date."""
+    out_of_date = (
+        Unreadable("changed", "test", ("test/changed.nii.gz",), "its files have changed", "stale"),
+        Unreadable("empty", "test", ("test/empty.nii.gz",), "the file is empty"),
+        Unreadable("new", "train", ("train/new.nii.gz",), "it is not indexed yet", "stale"),
+    )
+    return report((TRAIN, TEST), [], unreadable=out_of_date)
+
+
 def many() -> Report:
     """Three splits, copies in all of them, names that are long or hostile."""
     refs = (TRAIN, RefInfo("val", "val", 20), TEST)
@@ -136,7 +146,7 @@ def many() -> Report:
 @pytest.fixture(scope="session")
 def samples() -> dict[str, Report]:
     """One report of each kind that has a golden file."""
-    makers = (small, empty, within, unreadable, many)
+    makers = (small, empty, within, unreadable, stale, many)
     return {maker.__name__: maker() for maker in makers}
 
 
@@ -190,6 +200,11 @@ def reports() -> st.SearchStrategy[Report]:
         refs=st.lists(st.builds(RefInfo, split, split, st.integers(0, 9)), max_size=3).map(tuple),
         pairs=st.lists(findings, max_size=4).map(tuple),
         groups=st.lists(groups, max_size=2).map(tuple),
-        unreadable=st.lists(st.builds(Unreadable, name, split, paths, name), max_size=2).map(tuple),
+        unreadable=st.lists(
+            st.builds(
+                Unreadable, name, split, paths, name, st.sampled_from(["unreadable", "stale"])
+            ),
+            max_size=2,
+        ).map(tuple),
         n_pairs=st.just(0),
     )

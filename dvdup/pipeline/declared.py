@@ -1,0 +1,56 @@
+"""What is declared now, beside what is indexed: cases of the configuration and cases by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dvdup import discover
+from dvdup.pipeline import files
+from dvdup.pipeline.prepare import case_of
+from dvdup.pipeline.workspace import Workspace
+from dvdup.records import Case, Declaration, IndexedCase
+
+
+def by_hand(cases: Sequence[IndexedCase]) -> list[Case]:
+    """Those cases of an index that were added by hand, as a declaration of them."""
+    return [case_of(case) for case in cases if case.origin == "added"]
+
+
+def declaration(
+    workspace: Workspace, old: Sequence[IndexedCase], added: Sequence[Case]
+) -> Declaration:
+    """What the configuration declares, and what was added by hand and is still there.
+
+    Args:
+        workspace: Where.
+        old: The cases of the index.
+        added: Those that were added by hand.
+
+    Raises:
+        ConfigError, InputError: The declaration cannot be used.
+    """
+    config = workspace.config
+    only_by_hand = not config.declares and added and len(added) == len(old)
+    declared = (
+        Declaration(())
+        if only_by_hand
+        else discover.discover(workspace.root, config.dataset, workspace.formats)
+    )
+    keys = {case.key for case in declared.cases}
+    kept = [
+        case
+        for case in added
+        if case.key not in keys and not files.all_missing(workspace.root, case.files)
+    ]
+    cases = sorted((*declared.cases, *kept), key=lambda case: case.key)
+    return Declaration(tuple(cases), declared.ignored)
+
+
+def same_declaration(case: Case, old: IndexedCase) -> bool:
+    """Whether a case is declared as it was when it was indexed."""
+    return (case.files, case.group, case.origin, case.series) == (
+        old.paths,
+        old.group,
+        old.origin,
+        old.series,
+    )
