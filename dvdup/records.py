@@ -23,6 +23,9 @@ Verdict = Literal["identical", "near", "partial", "same-subject"]
 VERDICTS: tuple[Verdict, ...] = ("identical", "near", "partial", "same-subject")
 """Strongest first."""
 
+READER_THREADS = "dvdup-read"
+"""How the names of threads start that read scans, and may hang in a file."""
+
 MIN_COHORT = 8
 """Cases from which their median is taken for what strangers get."""
 

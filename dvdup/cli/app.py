@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +13,9 @@ from typing import Any
 import click
 
 from dvdup import __version__
+from dvdup.cli.console import say
 from dvdup.errors import DvdupError
+from dvdup.records import READER_THREADS
 
 
 class _ReaderGone(Exception):  # noqa: N818 - said to nobody
@@ -53,7 +57,9 @@ class Commands(click.Group):
                 args, prog_name=prog_name or "dvdup", standalone_mode=False, **extra
             )
         except click.ClickException as error:
-            error.show()
+            with io.StringIO() as shown:
+                error.show(file=shown)
+                say(shown.getvalue().rstrip())
             code = EXIT_FAILED
         except DvdupError as error:
             _complain(str(error))
@@ -66,14 +72,14 @@ class Commands(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = EXIT_FAILED
         except Exception:  # a bug must never look like findings (Python's own exit code is 1)
-            traceback.print_exc()
+            say(traceback.format_exc().rstrip())
             _complain("this is a bug in dvdup; please report it with the lines above")
             code = EXIT_FAILED
         sys.exit(code if isinstance(code, int) else 0)
 
 
 def _complain(message: str) -> None:
-    click.echo(f"dvdup: {message}", err=True)
+    say(f"dvdup: {message}")
 
 
 @click.group(
@@ -106,4 +112,19 @@ _register()
 
 def main() -> None:
     """Entry point of the console script."""
-    app.main()
+    try:
+        app.main()
+    except SystemExit as stop:
+        _leave_readers_behind(stop.code)
+        raise
+
+
+def _leave_readers_behind(code: object) -> None:
+    """Python waits for its threads; one that hangs in a file must not keep the process."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(READER_THREADS):
+            thread.join(timeout=1.0)
+            if thread.is_alive():
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code if isinstance(code, int) else EXIT_FAILED)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dvdup.cli.console import progress_bar, say, stop_requests
+from dvdup.cli.console import out, progress_bar, say, stop_requests
 from dvdup.cli.options import GROUPS, JOBS, open_workspace, place_options
 
 
@@ -70,7 +70,7 @@ def calibrate(
     with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
         result = room.calibrate(workspace, options, room.Hooks(progress, should_stop))
     for line in room.lines(result):
-        click.echo(line)
+        out(line)
     if plot is not None:
         room.draw(result, plot)
         say(f"wrote {plot}", quiet=quiet)

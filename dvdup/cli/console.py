@@ -1,28 +1,40 @@
-"""stderr: progress and messages. stdout carries the report only and is written elsewhere."""
+"""What reaches the terminal: progress and messages on stderr, reports and lists on stdout."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import signal
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
 
 from dvdup.errors import InputError
 from dvdup.records import Progress, no_progress
+from dvdup.text import visible_lines
 
 _LINE_SECONDS = 10.0
+_WINDOW_SECONDS = 120.0
+STOP_SECONDS = 20.0
+"""After so long a command that was asked to stop is ended as it is."""
 
 
 def say(message: str, *, quiet: bool = False) -> None:
-    """One line for the user."""
+    """A line for the user on stderr; names in it are made harmless."""
     if not quiet:
-        click.echo(message, err=True)
+        click.echo(visible_lines(message), err=True)
+
+
+def out(line: str) -> None:
+    """A line of what was asked for on stdout; names in it are made harmless."""
+    click.echo(visible_lines(line))
 
 
 def put(text: str) -> None:
@@ -84,9 +96,10 @@ class _Bar:
         if self._bar is None:
             self._bar = _rich_bar()
             self._bar.start()
+        known = total if total > 1 else None  # 0 of 1 would stand still; it only shows life
         if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(what, total=total)
-        self._bar.update(self._tasks[what], completed=done, total=total)
+            self._tasks[what] = self._bar.add_task(what, total=known)
+        self._bar.update(self._tasks[what], completed=done, total=total if done else known)
 
 
 def _rich_bar() -> Any:
@@ -121,33 +134,76 @@ class _Lines:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._last = self._start = clock()
+        self._last = clock()
+        self._seen: dict[str, deque[tuple[float, int]]] = {}
 
     def __call__(self, what: str, done: int, total: int) -> None:
         now = self._clock()
-        if now - self._last < _LINE_SECONDS or not done:
+        if not done:
             return
-        self._last = now
-        rate = done / (now - self._start)
-        say(f"{what}: {done} of {total}, {rate:.1f}/s, {(total - done) / rate:.0f} s left")
+        seen = self._seen.setdefault(what, deque())
+        seen.append((now, done))
+        while len(seen) > 2 and now - seen[0][0] > _WINDOW_SECONDS:
+            seen.popleft()
+        if now - self._last >= _LINE_SECONDS:
+            self._last = now
+            say(f"{what}: {done} of {total}{_pace(seen, total - done)}")
+
+
+def _pace(seen: deque[tuple[float, int]], left: int) -> str:
+    """Speed and time left by what was finished lately; the first item starts the clock."""
+    (start, first), (now, done) = seen[0], seen[-1]
+    if done <= first or now <= start:
+        return ""
+    rate = (done - first) / (now - start)
+    return (
+        f", {rate:.1f}/s, {left / rate:.0f} s left"
+        if rate >= 0.1
+        else (f", {1 / rate:.0f} s each, {left / rate:.0f} s left")
+    )
 
 
 @contextmanager
-def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C (or SIGTERM) ask for a stop; the second one stops at once."""
-    asked = False
+def stop_requests(*, within: float | None = STOP_SECONDS) -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C (or SIGTERM) ask for a stop; the second one ends it at once.
+
+    Args:
+        within: Seconds after which what was asked to stop is ended as by a second request; None
+            if it is worth waiting for.
+    """
+    asked = threading.Event()
+    over = threading.Event()
 
     def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
+        if asked.is_set():
+            end_now()
+        asked.set()
         say("stopping after the case in hand ... (once more: at once)")
+        if within is not None:
+            threading.Thread(target=_end_later, args=(over, within), daemon=True).start()
 
     signals = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, ask) for number in signals}
     try:
-        yield lambda: asked
+        yield asked.is_set
     finally:
+        over.set()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end_later(over: threading.Event, seconds: float) -> None:
+    if not over.wait(seconds):
+        end_now()
+
+
+def end_now(code: int = 2) -> None:
+    """End this process and those it started, whatever they are doing; nothing more is written.
+
+    What was committed stays; what was not is read again by the next run.
+    """
+    for child in multiprocessing.active_children():
+        child.kill()
+    with suppress(OSError):
+        os.write(2, b"dvdup: stopped at once; what was kept so far stays, run it again to go on\n")
+    os._exit(code)

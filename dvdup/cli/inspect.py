@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dvdup.cli.console import progress_bar, say
+from dvdup.cli.console import out, progress_bar, say
 from dvdup.cli.options import open_workspace, place_options
 
 
@@ -30,7 +30,7 @@ def status(config: Path | None, quiet: bool, verify: bool, **flags: Any) -> int:
     with progress_bar(quiet=quiet) as progress:
         found = pipeline.status(workspace, verify=verify, progress=progress)
     for line in status_lines(found):
-        click.echo(line)
+        out(line)
     for fault in found.damage or ():
         say(f"damaged: {fault}")
     for case in found.differing:
@@ -48,7 +48,7 @@ def log(config: Path | None, quiet: bool, number: int | None, **flags: Any) -> N
 
     entries = pipeline.log(open_workspace(config, **flags))
     for line in log_lines(entries[:number]):
-        click.echo(line)
+        out(line)
 
 
 @click.command()
@@ -70,7 +70,7 @@ def models(action: str, name: str | None) -> None:
         say(f"fetched {pipeline.fetch(name)}")
         return
     for line in model_lines(pipeline.models()):
-        click.echo(line)
+        out(line)
 
 
 COMMANDS = (status, log, models)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from dvdup.cli.options import (
 
 if TYPE_CHECKING:
     from dvdup.pipeline import Workspace
-    from dvdup.records import Progress, Report
+    from dvdup.records import Progress, Report, SyncSummary
 
 
 @click.command()
@@ -64,10 +63,15 @@ def check(config: Path | None, quiet: bool, full: bool, **flags: Any) -> int:
     something is found, 2 if it could not be checked completely.
     """
     from dvdup import pipeline
+    from dvdup.cli.words import left_out_lines
+
+    def synced(summary: SyncSummary) -> None:
+        for line in left_out_lines(summary):
+            say(line, quiet=quiet)
 
     def run(workspace: Workspace, progress: Progress) -> Report:
         with stop_requests() as should_stop:
-            hooks = pipeline.Hooks(progress, should_stop, say, partial(say, quiet=quiet), full)
+            hooks = pipeline.Hooks(progress, should_stop, say, synced, full)
             return pipeline.check(workspace, hooks=hooks)
 
     return _report(run, config, quiet, flags)

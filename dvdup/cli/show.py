@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dvdup.cli.console import progress_bar, say, screen
+from dvdup.cli.console import out, progress_bar, say, screen
 from dvdup.cli.options import BATCH, DEVICE, EMBEDDER, open_workspace, place_options
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def show(
     with progress_bar(quiet=quiet) as progress:
         shown = pipeline.show(workspace, a, b, progress=progress)
     for line in shown.words:
-        click.echo(line)
+        out(line)
     click.echo("\n" + shown.terminal(min(_WIDEST, screen()["width"])))
     if not no_picture:
         say(f"wrote {_write(shown, picture or _folder(workspace))}", quiet=quiet)

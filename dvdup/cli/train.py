@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dvdup.cli.console import progress_bar, say, stop_requests
+from dvdup.cli.console import out, progress_bar, say, stop_requests
 from dvdup.cli.options import QUIET
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def train(paths: tuple[str, ...], quiet: bool, **flags: Any) -> None:
     """
     from dvdup import train as room
 
-    with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
+    with progress_bar(quiet=quiet) as progress, stop_requests(within=None) as should_stop:
         result = room.train(
             _request(paths, **flags),
             progress=progress,
@@ -71,7 +71,7 @@ def train(paths: tuple[str, ...], quiet: bool, **flags: Any) -> None:
     if not result.done:
         say("not all steps are done; go on with --resume", quiet=quiet)
     for line in table_lines(result.validation):
-        click.echo(line)
+        out(line)
 
 
 def _request(

@@ -11,19 +11,39 @@ if TYPE_CHECKING:
     from dvdup.records import LogEntry, SyncSummary
 
 _SHOWN = 20
+_FEW = 3
 
 
 def summary_lines(summary: SyncSummary, *, verbose: bool) -> Iterator[str]:
     """What a sync or add did; unreadable cases are named even when it should be quiet."""
     if verbose:
-        for note in summary.notes:
-            yield f"note: {note}"
+        yield from _notes(summary)
         yield from _ignored(summary)
         yield _counts(summary)
     for case in summary.unreadable[:_SHOWN]:
         yield f"not checked: {case.split}/{case.case}: {case.reason}"
     if len(summary.unreadable) > _SHOWN:
         yield f"... and {len(summary.unreadable) - _SHOWN} more that could not be checked"
+
+
+def left_out_lines(summary: SyncSummary) -> Iterator[str]:
+    """What a check did not look at and what is odd about the scans, in a few lines."""
+    yield from _notes(summary)
+    reasons = _reasons(summary)
+    if len(reasons) <= _FEW:
+        yield from _ignored(summary)
+        return
+    parts = [f"{len(paths)} ({reason})" for reason, paths in reasons[:_FEW]]
+    rest = sum(len(paths) for _, paths in reasons[_FEW:])
+    n = _counted(len(summary.ignored), "file or folder", "files and folders")
+    yield f"left out {n}: {', '.join(parts)}, {rest} for other reasons; `dvdup sync` names all"
+
+
+def _notes(summary: SyncSummary) -> Iterator[str]:
+    for note in summary.notes[:_SHOWN]:
+        yield f"note: {note}"
+    if len(summary.notes) > _SHOWN:
+        yield f"... and {_counted(len(summary.notes) - _SHOWN, 'more note')}"
 
 
 def _counts(summary: SyncSummary) -> str:
@@ -35,12 +55,17 @@ def _counts(summary: SyncSummary) -> str:
 
 
 def _ignored(summary: SyncSummary) -> Iterator[str]:
+    for reason, paths in _reasons(summary):
+        example = paths[0] if len(paths) == 1 else f"{len(paths)} files such as {paths[0]}"
+        yield f"left out {example}: {reason}"
+
+
+def _reasons(summary: SyncSummary) -> list[tuple[str, list[str]]]:
+    """Why paths were left out, and which, the commonest reason first."""
     reasons: dict[str, list[str]] = {}
     for path in summary.ignored:
         reasons.setdefault(path.reason, []).append(path.path)
-    for reason, paths in sorted(reasons.items()):
-        example = paths[0] if len(paths) == 1 else f"{len(paths)} files such as {paths[0]}"
-        yield f"left out {example}: {reason}"
+    return sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
 
 
 def status_lines(status: Status) -> Iterator[str]:
@@ -76,8 +101,8 @@ def _not_checked(status: Status) -> Iterator[str]:
         )
 
 
-def _counted(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+def _counted(n: int, noun: str, nouns: str = "") -> str:
+    return f"{n:,} {noun if n == 1 else nouns or noun + 's'}"
 
 
 def log_lines(entries: Sequence[LogEntry]) -> Iterator[str]:

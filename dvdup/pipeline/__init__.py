@@ -8,6 +8,7 @@ discover -> readers -> slicing -> embedders -> store -> match -> verify -> verdi
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from dvdup.embedders import ModelRow, available, fetch
@@ -88,3 +89,6 @@ def write_file(path: Path, data: bytes) -> None:
         os.replace(part, path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -34,6 +34,10 @@ def _silent(line: str) -> None:
     """Say nothing."""
 
 
+def _nothing(summary: SyncSummary) -> None:
+    """Do nothing."""
+
+
 def _never() -> bool:
     return False
 
@@ -45,8 +49,8 @@ class Hooks:
     progress: Progress = no_progress
     should_stop: Callable[[], bool] = _never
     say: Say = _silent
-    detail: Say = _silent
-    """For what one need not read every time."""
+    synced: Callable[[SyncSummary], None] = _nothing
+    """Called by `check` with what its sync did and left out."""
     full: bool = False
     """Whether every file is hashed again, whatever its stat."""
 
@@ -162,8 +166,7 @@ def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
     hooks = hooks or Hooks()
     with workspace.writing(hooks.waiting):
         summary, index = _sync(workspace, LazyEmbedder(workspace.config), hooks)
-    for note in summary.notes:
-        hooks.say(f"note: {note}")
+    hooks.synced(summary)
     index = workspace.open_index() if summary.changed or summary.unreadable else index
     if not index.cases:
         raise InputError(

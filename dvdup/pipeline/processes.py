@@ -20,6 +20,7 @@ from itertools import islice
 from typing import TypeVar
 
 from dvdup.errors import InputError
+from dvdup.records import READER_THREADS
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,18 +47,19 @@ def do_all(
 
 @contextmanager
 def reader_threads(n: int) -> Iterator[ThreadPoolExecutor]:
-    """Start n threads that read and cut scans.
+    """Start n threads that read and cut scans; one that hangs is left behind at the end.
 
     Linear algebra has one thread meanwhile: the readers are parallel already, and threads that
     wait for one another's cores take three times the processor time.
     """
     from threadpoolctl import threadpool_limits
 
-    with (
-        threadpool_limits(1 if n > 1 else None, user_api="blas"),
-        ThreadPoolExecutor(n, thread_name_prefix="dvdup-read") as pool,
-    ):
-        yield pool
+    with threadpool_limits(1 if n > 1 else None, user_api="blas"):
+        pool = ThreadPoolExecutor(n, thread_name_prefix=READER_THREADS)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 @contextmanager

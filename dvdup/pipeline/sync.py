@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +32,10 @@ from dvdup.records import (
 from dvdup.slicing import Recipe
 from dvdup.store import Index, Writer
 
+PATIENCE_SECONDS = 8.0
+"""How long a case in hand is waited for when the user wishes to stop."""
+_POLL_SECONDS = 0.2
+
 Key = tuple[str, str]
 Embed = Callable[[SliceStack], Embedded]
 
@@ -42,6 +49,8 @@ class Plan:
     vanished: frozenset[Key]
     unchecked: tuple[IndexedCase, ...]
     """Unchanged cases that could not be checked, because nothing in them has a vote."""
+    notes: tuple[str, ...]
+    """What is odd about unchanged cases."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,8 +91,10 @@ def plan(
     wanted = {case.key for case in declared}
     vanished = frozenset(key for key in indexed if key not in wanted)
     current = wanted - {case.key for case in pending}
-    unchecked = tuple(indexed[key] for key in sorted(current) if indexed[key].status != "ok")
-    return Plan(pending, len(current), vanished, unchecked)
+    same = [indexed[key] for key in sorted(current)]
+    unchecked = tuple(case for case in same if case.status != "ok")
+    notes = tuple(note for case in same for note in _notes_of(case))
+    return Plan(pending, len(current), vanished, unchecked, notes)
 
 
 def _is_current(root: Path, case: Case, old: IndexedCase | None, verified: files.Verified) -> bool:
@@ -125,21 +136,24 @@ class Run:
         Raises:
             Interrupted: `should_stop` said so; what was finished is committed.
         """
-        missing, notes = [as_unreadable(case) for case in todo.unchecked], list[str]()
+        missing, notes = [as_unreadable(case) for case in todo.unchecked], [*todo.notes]
         self._counts["unchanged"] = todo.unchanged
-        left = set(todo.vanished)
-        for done, outcome in enumerate(self._outcomes(todo.pending)):
+        left, done = set(todo.vanished), 0
+        for outcome in self._outcomes(todo.pending):
             self._progress("reading", done, len(todo.pending))
             if self._should_stop():
-                self._writer.flush()
-                raise Interrupted(
-                    f"stopped after {done} of {len(todo.pending)} cases, which are kept; "
-                    "run it again to go on"
-                )
+                break
             stored = self._store(outcome, left)
-            notes += [f"{stored.split}/{stored.case_id}: {note}" for note in stored.notes]
+            done += 1
+            notes += _notes_of(stored)
             if stored.status != "ok":
                 missing.append(as_unreadable(stored))
+        if done < len(todo.pending):
+            self._writer.flush()
+            raise Interrupted(
+                f"stopped after {done} of {len(todo.pending)} cases, which are kept; "
+                "run it again to go on"
+            )
         self._progress("reading", len(todo.pending), len(todo.pending))
         for key in sorted(left):
             self._delete(key)
@@ -153,20 +167,29 @@ class Run:
         )
 
     def _outcomes(self, pending: Sequence[Case]) -> Iterator[Outcome]:
-        """Look at the cases in worker threads, a few ahead, and hand them on in order."""
-        ahead = self._jobs + 1
+        """Look at the cases in worker threads, a few ahead, and hand them on in order.
+
+        Ends before all are done if it is wished to stop and a case does not get finished.
+        """
+        ahead, coming = self._jobs + 1, iter(pending)
         with reader_threads(self._jobs) as pool:
-            waiting: list[Future[Outcome]] = []
-            try:
-                for case in pending:
-                    waiting.append(pool.submit(self._look_at, case))
-                    if len(waiting) > ahead:
-                        yield waiting.pop(0).result()
-                while waiting:
-                    yield waiting.pop(0).result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+            waiting = deque(pool.submit(self._look_at, case) for case in islice(coming, ahead))
+            while waiting:
+                future = waiting.popleft()
+                if not self._is_done(future):
+                    return
+                waiting.extend(pool.submit(self._look_at, case) for case in islice(coming, 1))
+                yield future.result()
+
+    def _is_done(self, future: Future[Outcome]) -> bool:
+        """Wait for a case; once it is wished to stop, only as long as a user has patience."""
+        patience: float | None = None
+        while not wait([future], timeout=_POLL_SECONDS).done:
+            if patience is None and self._should_stop():
+                patience = time.monotonic() + PATIENCE_SECONDS
+            if patience is not None and time.monotonic() > patience:
+                return False
+        return True
 
     def _look_at(self, case: Case) -> Outcome:
         stats = files.stat_files(self._root, case.files)
@@ -239,6 +262,10 @@ class Run:
     def _delete(self, key: Key) -> None:
         self._counts["removed"] += 1
         self._writer.delete(key)
+
+
+def _notes_of(case: IndexedCase) -> list[str]:
+    return [f"{case.split}/{case.case_id}: {note}" for note in case.notes]
 
 
 def as_unreadable(case: IndexedCase) -> Unreadable:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from dvdup.records import VERDICTS, Directed, Finding, Member, RefInfo, Report, Verdict
 from dvdup.report.headline import ref_name
-from dvdup.report.names import case_label, counted, files_text, percent, visible
+from dvdup.report.names import case_label, counted, files_text, percent
 from dvdup.report.totals import distinct_refs
+from dvdup.text import visible
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ import csv
 from io import StringIO
 
 from dvdup.records import Directed, Finding, Member, Report, Unreadable
-from dvdup.report.names import public_path, public_reason, visible
+from dvdup.report.names import public_path, public_reason
+from dvdup.text import visible
 
 HEADER = (
     *("verdict", "a_split", "a_case", "a_group", "a_path", "a_files"),

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import Counter
 
 from dvdup.records import RefInfo, Report
-from dvdup.report.names import counted, listed, percent, public_path, visible
+from dvdup.report.names import counted, listed, percent, public_path
 from dvdup.report.totals import Comparison, comparisons, distinct_refs, totals
+from dvdup.text import visible
 
 INCOMPLETE = "Incomplete"
 """How the sentence on unchecked cases starts."""

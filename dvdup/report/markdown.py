@@ -16,7 +16,8 @@ from html import escape
 from dvdup.records import Report
 from dvdup.report.blocks import LEGEND, Block, Entry, blocks, columns, shows_scores
 from dvdup.report.headline import headline, next_steps, summary
-from dvdup.report.names import case_label, files_text, public_reason, visible
+from dvdup.report.names import case_label, files_text, public_reason
+from dvdup.text import visible
 
 LARGEST = 900_000
 """Bytes of table rows, below the 1,048,576 that GitHub shows."""

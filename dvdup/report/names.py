@@ -10,29 +10,10 @@ import re
 from collections.abc import Iterable
 
 from dvdup.records import Member, Unreadable
+from dvdup.text import visible
 
 _ABSOLUTE = re.compile(r"^(?:/|[A-Za-z]:[\\/]|\\\\)")
 _SERIES = 5  # files in one folder from which the folder says more than the first of them
-_NAMED_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-
-
-def visible(text: str) -> str:
-    r"""Replace every character that cannot be printed on one line by its escape.
-
-    Line breaks, terminal escapes, bidirectional overrides and the lone surrogates that stand for
-    undecodable bytes of a file name become `\n`, `\x1b`, `\u202e`, `\udc80`.
-    """
-    return text if text.isprintable() else "".join(map(_visible_character, text))
-
-
-def _visible_character(character: str) -> str:
-    if character.isprintable():
-        return character
-    code = ord(character)
-    if code > 0xFFFF:
-        return f"\\U{code:08x}"
-    escape = f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
-    return _NAMED_ESCAPES.get(character, escape)
 
 
 def public_path(path: str) -> str:

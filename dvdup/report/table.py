@@ -27,8 +27,9 @@ from dvdup.report.blocks import (
     shows_scores,
 )
 from dvdup.report.headline import INCOMPLETE, headline, next_steps, summary
-from dvdup.report.names import case_label, files_text, public_reason, visible
+from dvdup.report.names import case_label, files_text, public_reason
 from dvdup.report.totals import totals
+from dvdup.text import visible
 
 NARROWEST = 40
 """Columns below which nothing sensible can be laid out."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dvdup.records import RefInfo
 from dvdup.report.markdown import LARGEST, code, plain, render
-from dvdup.report.names import visible
+from dvdup.text import visible
 
 
 @settings(max_examples=50, deadline=None)

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dvdup.records import Unreadable
-from dvdup.report.names import counted, listed, percent, public_path, public_reason, visible
+from dvdup.report.names import counted, listed, percent, public_path, public_reason
+from dvdup.text import visible
 
 
 @given(st.text())
