@@ -327,10 +327,12 @@ def _reason(pair: _Pair, verdict: Verdict) -> str:
         way, share, n = ("a_to_b", votes_a, score.slices[0])
     of, to = (b, a) if way == "b_to_a" else (a, b)
     similarity = getattr(score.similarity, way)
+    others = ""
+    if score.cohort[0 if way == "a_to_b" else 1] >= MIN_COHORT:
+        others = f", others {getattr(score.background, way):.3f}"
     return (
-        f"{round(share * n)} of {n} slices of {of.split}/{of.case_id} match "
-        f"{to.split}/{to.case_id} (similarity {similarity:.3f}, "
-        f"others {getattr(score.background, way):.3f})"
+        f"{round(share * n)} of {n} slices of {_member(of).label} match {_member(to).label} "
+        f"(similarity {similarity:.3f}{others})"
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from dvdup.errors import ReadError
+from dvdup.readers.masks import without_masks
 from dvdup.readers.sources import Source, looks_like, peek, require
 from dvdup.records import Case, Volume
 
@@ -129,7 +130,8 @@ def read_volume(root: Path, case: Case) -> Volume:
         case: The case; its first file is the main one.
 
     Returns:
-        The volume in RAS+ (or array) order, voxels as stored.
+        The volume in RAS+ (or array) order, voxels as stored; of several channels those that are
+        masks are left out.
 
     Raises:
         ReadError: If the case cannot be read; names the file, what is wrong and what to do.
@@ -140,9 +142,11 @@ def read_volume(root: Path, case: Case) -> Volume:
     sources = [Source(root / name, name) for name in case.files]
     try:
         if case.series is not None or _reader_of(sources[0].name) is READERS["dicom"]:
-            return cast(Volume, _module("dicom").read_series(sources, case.series or None))
-        mains = _mains(sources)
-        return _joined(mains, [_read_function(source)(source) for source in mains])
+            volume = cast(Volume, _module("dicom").read_series(sources, case.series or None))
+        else:
+            mains = _mains(sources)
+            volume = _joined(mains, [_read_function(source)(source) for source in mains])
+        return without_masks(volume)
     except MemoryError as error:
         raise ReadError(f"{case.files[0]}: does not fit into memory; use fewer jobs") from error
 

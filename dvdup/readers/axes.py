@@ -123,15 +123,21 @@ def colour_channels(components: Sequence[np.ndarray]) -> list[np.ndarray]:
         components: 1 to 4 arrays of one shape: grey; grey, alpha; red, green, blue; or with alpha.
 
     Returns:
-        One array if red, green and blue are equal everywhere, without a constant alpha.
+        One array if red, green and blue are equal everywhere. Without alpha, which pictures of
+        different scans share (a round field of view), unless it alone shows something.
     """
     colours = list(components)
     alpha = colours.pop() if len(colours) in (2, 4) else None
     if len(colours) == 3 and all(np.array_equal(colours[0], other) for other in colours[1:]):
         colours = colours[:1]
-    if alpha is not None and alpha.size and bool((alpha != alpha.flat[0]).any()):
+    shown = any(_varies(colour) for colour in colours)
+    if alpha is not None and not shown and _varies(alpha):
         colours.append(alpha)
     return colours
+
+
+def _varies(component: np.ndarray) -> bool:
+    return bool(component.size) and bool((component != component.flat[0]).any())
 
 
 def picture_axes(picture: np.ndarray) -> np.ndarray:

@@ -51,28 +51,27 @@ def read(source: Source) -> Volume:
     if not big_tiff and not looks_like(head).endswith("picture"):
         raise wrong_format(source, "a picture", head)
     try:
-        components = _components(source, head)
+        components, colours = _components(source, head)
     except ReadError:
         raise
     except Exception as error:  # decoders raise anything on damaged data
         raise ReadError(
             f"{source.name}: the picture cannot be decoded: {reason(error)}; copy it again"
         ) from error
-    many = len(components) > 4  # a TIFF of spectral channels, not of colours
-    channels = components if many else colour_channels(components)
+    channels = colour_channels(components) if colours else components
     notes = frame_notes(len(channels))
     return as_volume(channels, directions=None, spacing=(1.0, 1.0, 1.0), notes=notes)
 
 
-def _components(source: Source, head: bytes) -> list[np.ndarray]:
-    """The components, each (X, Y) or (X, Y, pages)."""
+def _components(source: Source, head: bytes) -> tuple[list[np.ndarray], bool]:
+    """The components, each (X, Y) or (X, Y, pages), and whether they are colours and alpha."""
     if head[:2] in (b"II", b"MM"):
         return _tiff_components(source)
     deep_colour = head.startswith(b"\x89PNG") and head[24] == 16 and head[25] != 0
     array = _deep_png(source) if deep_colour else _pillow(source)
     if array.ndim == 2:
-        return [picture_axes(array)]
-    return [picture_axes(array[..., c]) for c in range(array.shape[2])]
+        return [picture_axes(array)], True
+    return [picture_axes(array[..., c]) for c in range(array.shape[2])], True
 
 
 def _pillow(source: Source) -> np.ndarray:
@@ -99,7 +98,8 @@ def _deep_png(source: Source) -> np.ndarray:
     )
 
 
-def _tiff_components(source: Source) -> list[np.ndarray]:
+def _tiff_components(source: Source) -> tuple[list[np.ndarray], bool]:
+    """As `_components`; spectral channels, which have an axis of their own, are no colours."""
     import tifffile
 
     with tifffile.TiffFile(source.path) as tiff:
@@ -119,13 +119,10 @@ def _tiff_components(source: Source) -> list[np.ndarray]:
     array = real_channels(array, source.name)[0][0]
     if inverted and array.dtype.kind == "u":
         array = np.iinfo(array.dtype).max - array
-    for letter in "SC":
-        if letter in axes and array.shape[axes.index(letter)] <= MAX_CHANNELS:
-            parts = list(np.moveaxis(array, axes.index(letter), 0))
-            break
-    else:
-        parts = [array]
-    return [_pages(part, turn, source.name) for part in parts]
+    letter = next((a for a in "SC" if a in axes and array.shape[axes.index(a)] <= MAX_CHANNELS), "")
+    parts = list(np.moveaxis(array, axes.index(letter), 0)) if letter else [array]
+    colours = letter == "S" and len(parts) <= 4
+    return [_pages(part, turn, source.name) for part in parts], colours
 
 
 def _painted(indices: np.ndarray, palette: np.ndarray) -> np.ndarray:

@@ -7,13 +7,14 @@ keep every pair.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 
 from dvdup.records import VERDICTS, Directed, Finding, Member, RefInfo, Report, Verdict
 from dvdup.report.headline import ref_name
 from dvdup.report.names import case_label, counted, files_text, percent
-from dvdup.report.totals import distinct_refs
+from dvdup.report.totals import distinct_refs, two_by_hand
 from dvdup.text import visible
 
 
@@ -50,6 +51,8 @@ class Columns:
 def columns(report: Report) -> Columns:
     """Return the titles of the case columns: the refs where there are two, else general words."""
     refs = distinct_refs(report)
+    if two_by_hand(report):
+        return Columns("scan", "matches", labels=False)
     crossing = all(finding.a.split != finding.b.split for finding in report.pairs)
     if len(refs) == 2 and (crossing or _sides_are_refs(report)):
         return Columns(_title(refs[1]), _title(refs[0]), labels=False)
@@ -72,7 +75,8 @@ def blocks(report: Report) -> tuple[Block, ...]:
         for member in group.members
     }
     gathered: dict[str | int, list[Finding]] = {}
-    for i, finding in enumerate(report.pairs):
+    pairs = map(_turned, report.pairs) if two_by_hand(report) else report.pairs
+    for i, finding in enumerate(pairs):
         if finding.accepted:
             continue
         group = group_of.get(finding.a.label)
@@ -82,6 +86,20 @@ def blocks(report: Report) -> tuple[Block, ...]:
             gathered.setdefault(group.id, []).append(finding)
     one_side = _sides_are_refs(report)
     return tuple(_block(findings, labels, one_side) for findings in gathered.values())
+
+
+def _turned(finding: Finding) -> Finding:
+    """Of two scans given by hand the first one stands on the left."""
+    scores = (finding.count_score, finding.shared_score, finding.similarity)
+    count, shared, similarity = (score and score.flipped() for score in scores)
+    return dataclasses.replace(
+        finding,
+        a=finding.b,
+        b=finding.a,
+        count_score=count,
+        shared_score=shared,
+        similarity=similarity,
+    )
 
 
 def _sides_are_refs(report: Report) -> bool:
@@ -118,7 +136,8 @@ def _composition(findings: list[Finding], cases: int) -> str:
 
 def _entry(member: Member, labels: bool) -> Entry:
     name = case_label(member.split, member.case) if labels else member.case
-    return Entry(visible(name), files_text(member))
+    shown, files = visible(name), files_text(member)
+    return Entry(shown, "" if files == shown else files)
 
 
 def why_lines(finding: Finding) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from collections import Counter
 
 from dvdup.records import RefInfo, Report
 from dvdup.report.names import counted, listed, percent, public_path
-from dvdup.report.totals import Comparison, comparisons, distinct_refs, totals
+from dvdup.report.totals import Comparison, comparisons, distinct_refs, totals, two_by_hand
 from dvdup.text import visible
 
 INCOMPLETE = "Incomplete"
@@ -122,8 +122,9 @@ def _copied(one: Comparison) -> str:
         subject = _of(one.copied, one.second)
         return f"{subject} {_has(one.copied)} a copy within {first} {share}."
     if not one.second.split and one.second.cases <= 1:
-        where = f"already in {first}" if one.first.split else f"the same scan as {first}"
-        return f"{ref_name(one.second)} is {where}."
+        if not one.first.split:
+            return f"{first} is the same scan as {ref_name(one.second)}."
+        return f"{ref_name(one.second)} is already in {first}."
     subject = _of(one.copied, one.second)
     return f"{subject} {_is(one.copied)} already in {first} {share}."
 
@@ -170,21 +171,17 @@ def _unreadable(report: Report) -> str:
 
 def _place(report: Report, ref: RefInfo) -> str:
     """What tells the cases of a ref: the split or, of two files given by hand, the name."""
-    return ref.split or (ref.ref if _two_by_hand(report) else "")
+    return ref.split or (ref.ref if two_by_hand(report) else "")
 
 
 def _broken(report: Report) -> Counter[str]:
     """Count what could not be checked by `_place`."""
-    files = _two_by_hand(report)
+    files = two_by_hand(report)
     return Counter(
         case.split or (case.case if files else "")
         for case in report.unreadable
         if case.kind == "unreadable"
     )
-
-
-def _two_by_hand(report: Report) -> bool:
-    return sum(not ref.split for ref in distinct_refs(report)) > 1
 
 
 def _nothing(report: Report, compared: tuple[Comparison, ...]) -> str:
@@ -210,7 +207,7 @@ def _nothing_between(report: Report, one: Comparison) -> str:
     broken = _broken(report)
     left_out, lacking = (broken[_place(report, ref)] for ref in (one.second, one.first))
     checked = one.second.cases - left_out
-    if _two_by_hand(report) and left_out + lacking:
+    if two_by_hand(report) and left_out + lacking:
         return "Nothing was compared"
     if checked <= 0:
         return f"No {second} case was compared"
@@ -221,6 +218,8 @@ def _nothing_between(report: Report, one: Comparison) -> str:
         return f"No copies found within the {checked:,} {asked}"
     rest = "the rest of " if lacking and one.first.split else ""
     if not one.second.split and one.second.cases == 1:
+        if two_by_hand(report):
+            return f"{first} is no copy of {second}"
         return f"No copy of {second} found in {rest}{first}"
     return f"No copy of the {checked:,} {asked} found in {rest}{first}"
 
@@ -232,6 +231,6 @@ def _plural(noun: str, number: int) -> str:
 def _by_ref(report: Report) -> str:
     refs = [
         f"{ref.cases:,} {ref_name(ref)}" if ref.split else ref_name(ref)
-        for ref in reversed(distinct_refs(report))
+        for ref in distinct_refs(report)[:: 1 if two_by_hand(report) else -1]
     ]
     return ", ".join(refs) or "none"

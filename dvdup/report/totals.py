@@ -77,6 +77,11 @@ def distinct_refs(report: Report) -> tuple[RefInfo, ...]:
     return tuple({ref.ref: ref for ref in report.refs}.values())
 
 
+def two_by_hand(report: Report) -> bool:
+    """Return whether two files given by hand were compared, as `dvdup compare` does."""
+    return sum(not ref.split for ref in distinct_refs(report)) > 1
+
+
 def comparisons(report: Report) -> tuple[Comparison, ...]:
     """Return every pair of refs in the order of the refs, then the refs looked at within.
 

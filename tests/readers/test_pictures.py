@@ -61,9 +61,17 @@ def test_equal_colours_and_constant_alpha(tmp_path: Path, read: Read) -> None:
     assert len({tuple(hashes(volume)) for volume in found}) == 1
 
 
-def test_alpha_that_varies_is_a_channel(tmp_path: Path, read: Read) -> None:
+def test_alpha_is_no_channel(tmp_path: Path, read: Read) -> None:
+    """Pictures of different scans share the alpha of a round field of view."""
     grey, alpha = picture(), picture(seed=1)
     Image.fromarray(np.dstack([grey, grey, grey, alpha])).save(tmp_path / "a.png")
+    (channel,) = read("a.png").channels
+    np.testing.assert_array_equal(channel[..., 0], grey[::-1].T)
+
+
+def test_alpha_that_alone_shows_something_is_kept(tmp_path: Path, read: Read) -> None:
+    black, alpha = np.zeros_like(picture()), picture(seed=1)
+    Image.fromarray(np.dstack([black, black, black, alpha])).save(tmp_path / "a.png")
     assert len(read("a.png").channels) == 2
 
 
