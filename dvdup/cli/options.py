@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dvdup.cli.console import say
+
 if TYPE_CHECKING:
     from dvdup.pipeline import Workspace
 
@@ -71,9 +73,8 @@ _REPORT = (
         "--format",
         "format_",
         metavar="FORMAT",
-        default="table",
-        show_default=True,
-        help="table, json, csv or markdown.",
+        help="table, json, csv or markdown [default: by the suffix of the output file, else "
+        "table].",
     ),
     OUTPUT,
     click.option(
@@ -142,5 +143,7 @@ def open_workspace(config: Path | None, **flags: Any) -> Workspace:
         if name in _SETTINGS and value is not None
     }
     return Workspace(
-        load_config(config=config, cwd=Path.cwd(), environ=os.environ, overrides=overrides)
+        load_config(
+            config=config, cwd=Path.cwd(), environ=os.environ, overrides=overrides, warn=say
+        )
     )
