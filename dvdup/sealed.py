@@ -77,6 +77,8 @@ class SealedFiles:
                 stream.write(payload)
                 stream.flush()
                 os.fsync(stream.fileno())
+            with suppress(OSError):
+                path.rmdir()  # an empty folder in its place
             os.replace(part, path)
         except BaseException:
             with suppress(OSError):

@@ -130,7 +130,7 @@ def calibrate(workspace: Workspace, options: Options, hooks: Hooks | None = None
     rules = _rules(workspace.config, index)
     ref = whole(index)
     chosen = choose(ref, options.groups, options.cases)
-    with pair_cache(workspace.folder, _salt(rules, index.meta)) as cache:
+    with pair_cache(workspace.sealed, _salt(rules, index.meta)) as cache:
         run = _Run(workspace, ref, chosen, rules.voxels, cache, hooks)
         looking = Looking(workspace, index.meta, hooks.progress, hooks.should_stop)
         asking = [ref.case(key) for key in chosen.keys]

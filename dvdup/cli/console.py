@@ -37,6 +37,13 @@ def out(line: str) -> None:
     click.echo(visible_lines(line))
 
 
+def confirmed(question: str) -> bool:
+    """Ask on a terminal; where there is none nobody can say yes."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    return click.confirm(question, default=False, err=True)
+
+
 def put(text: str) -> None:
     """Write the report to stdout.
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dvdup.cli.console import say
-
 if TYPE_CHECKING:
     from dvdup.pipeline import Workspace
 
@@ -59,6 +57,11 @@ _PLACE = (
         metavar="FOLDER",
         help="Index folder [default: .dvdup beside the configuration].",
     ),
+    click.option(
+        "--outside-index",
+        is_flag=True,
+        help="Trust a configuration that puts the index outside of its own folder.",
+    ),
     QUIET,
 )
 _EMBED = (
@@ -73,8 +76,9 @@ _REPORT = (
         "--format",
         "format_",
         metavar="FORMAT",
-        help="table, json, csv or markdown [default: by the suffix of the output file, else "
-        "table].",
+        default="table",
+        show_default=True,
+        help="table, json, csv or markdown.",
     ),
     OUTPUT,
     click.option(
@@ -126,7 +130,7 @@ _SETTINGS = {
 }
 
 
-def open_workspace(config: Path | None, **flags: Any) -> Workspace:
+def open_workspace(config: Path | None, *, outside_index: bool = False, **flags: Any) -> Workspace:
     """Combine flags, environment, configuration file and defaults.
 
     Raises:
@@ -144,6 +148,10 @@ def open_workspace(config: Path | None, **flags: Any) -> Workspace:
     }
     return Workspace(
         load_config(
-            config=config, cwd=Path.cwd(), environ=os.environ, overrides=overrides, warn=say
+            config=config,
+            cwd=Path.cwd(),
+            environ=os.environ,
+            overrides=overrides,
+            outside=outside_index,
         )
     )

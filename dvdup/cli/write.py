@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dvdup.cli.console import progress_bar, say, screen, stop_requests
+from dvdup.cli.console import confirmed, progress_bar, put, say, screen, stop_requests
 from dvdup.cli.options import FULL, embed_options, open_workspace, place_options
 
 if TYPE_CHECKING:
@@ -69,11 +69,26 @@ def add(
 
 
 @click.command()
-@click.option("--rebuild", is_flag=True, help="Make the index anew, for other settings.")
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="Make the index anew, for other settings or after damage. Its tags and history end, so "
+    "that where there are some it asks.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before tags and history end.")
+@click.option("--adopt", is_flag=True, help="Take over an index whose dataset has moved here.")
 @FULL
 @embed_options
 @place_options
-def sync(config: Path | None, quiet: bool, rebuild: bool, full: bool, **flags: Any) -> int:
+def sync(
+    config: Path | None,
+    quiet: bool,
+    rebuild: bool,
+    yes: bool,
+    adopt: bool,
+    full: bool,
+    **flags: Any,
+) -> int:
     """Make the index equal what dvdup.toml declares.
 
     Reads and embeds only what is new or changed; moved and copied files are recognised by their
@@ -86,7 +101,14 @@ def sync(config: Path | None, quiet: bool, rebuild: bool, full: bool, **flags: A
         summary = pipeline.sync(
             workspace,
             rebuild=rebuild,
-            hooks=pipeline.Hooks(progress, should_stop, say, full=full),
+            hooks=pipeline.Hooks(
+                progress,
+                should_stop,
+                say,
+                full=full,
+                confirm=lambda loss: yes or confirmed(f"{loss}. Go on?"),
+                moved=adopt,
+            ),
         )
     return _finish(summary, quiet)
 
@@ -111,23 +133,42 @@ def rm(cases: tuple[str, ...], config: Path | None, quiet: bool, **flags: Any) -
     """
     from dvdup import pipeline
 
-    removed = pipeline.remove(open_workspace(config, **flags), cases)
+    waiting = pipeline.Hooks(say=say).waiting
+    removed = pipeline.remove(open_workspace(config, **flags), cases, waiting)
     for label in removed:
         say(f"removed {label}", quiet=quiet)
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--list", "listing", is_flag=True, help="Print the tags and their versions.")
+@click.option("--delete", is_flag=True, help="Forget the tag NAME; its version stays.")
 @place_options
-def tag(name: str, config: Path | None, quiet: bool, **flags: Any) -> None:
+def tag(
+    name: str | None,
+    listing: bool,
+    delete: bool,
+    config: Path | None,
+    quiet: bool,
+    **flags: Any,
+) -> None:
     """Give the index as it is now the name NAME.
 
     A tag stays: `dvdup diff train@NAME test` compares with the split as it was.
     """
     from dvdup import pipeline
 
-    version = pipeline.tag(open_workspace(config, **flags), name)
-    say(f"{name} is version {version}", quiet=quiet)
+    if (name is None) != listing or (listing and delete):
+        raise click.UsageError("give one of NAME, --delete NAME, or --list")
+    workspace = open_workspace(config, **flags)
+    if name is None:
+        put("".join(f"{each}\t{number}\n" for each, number in pipeline.tags(workspace).items()))
+    elif delete:
+        version = pipeline.delete_tag(workspace, name, pipeline.Hooks(say=say).waiting)
+        say(f"{name} is forgotten; it was version {version}", quiet=quiet)
+    else:
+        version = pipeline.tag(workspace, name, pipeline.Hooks(say=say).waiting)
+        say(f"{name} is version {version}", quiet=quiet)
 
 
 @click.command()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 
 from dvdup.config.kinds import Unfit, did_you_mean
@@ -15,6 +16,7 @@ CONFIG_NAME = "dvdup.toml"
 PROJECT_NAME = "pyproject.toml"
 
 _PREFIX = "DVDUP_"
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # one letter is a drive
 _CONFIG_VARIABLE = "DVDUP_CONFIG"
 _SETTINGS = {setting.key: setting for setting in settings_table()}
 _SECTIONS = {key.rpartition(".")[0] for key in _SETTINGS} - {""}
@@ -26,7 +28,7 @@ def load_config(
     cwd: Path,
     environ: Mapping[str, str],
     overrides: Mapping[str, object],
-    warn: Callable[[str], None] = lambda line: None,
+    outside: bool = False,
 ) -> Config:
     """Combine flags, environment, configuration file and defaults.
 
@@ -36,7 +38,8 @@ def load_config(
         cwd: The working folder.
         environ: The environment; an empty variable counts as not set.
         overrides: Flags, keyed as in `settings_table`; texts are parsed as variables are.
-        warn: Called with a line about each variable that starts as ours do and is none of them.
+        outside: Whether a file may put the index outside of its own folder. A flag or variable
+            may, they are the user's; a file may have come with somebody's data.
 
     Returns:
         The settings. An `index` from a flag or variable is relative to `cwd`, as typed; one from
@@ -50,11 +53,13 @@ def load_config(
         config = Path(environ[_CONFIG_VARIABLE].strip())
     file = _find(cwd) if config is None else Path(os.path.abspath(cwd / config))
     values = dict(_from_file(file, _shown(file, cwd))) if file is not None else {}
-    nearer = dict(_from_environ(environ, warn)) | dict(_from_flags(overrides))
+    nearer = dict(_from_environ(environ)) | dict(_from_flags(overrides))
     root = file.parent if file is not None else cwd
     for source, base in ((values, root), (nearer, cwd)):
         if "index" in source:
             source["index"] = _index(str(source["index"]), base, root)
+    if file is not None and "index" in values and "index" not in nearer and not outside:
+        _demand_inside(str(values["index"]), file, cwd)
     declares = file is not None and not (values and all(map(_calibrates, values)))
     loaded: Config = build(Config, values | nearer, root=root, file=file, declares=declares)
     _check_dataset(loaded.dataset)
@@ -140,18 +145,16 @@ def _unknown_key(name: str, prefix: str, shown: str) -> ConfigError:
     return ConfigError(f"{shown}: unknown key {prefix}{name}{meant} {where}: {', '.join(known)}")
 
 
-def _from_environ(
-    environ: Mapping[str, str], warn: Callable[[str], None]
-) -> Iterator[tuple[str, object]]:
+def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, object]]:
     keys = {setting.variable: setting.key for setting in _SETTINGS.values() if setting.variable}
     known = sorted([*keys, _CONFIG_VARIABLE])
     for name in sorted(environ):
         if not name.startswith(_PREFIX) or name == _CONFIG_VARIABLE:
             continue
-        if name not in keys:  # others use the prefix too: DVDUP_VERSION in CI files
-            meant = did_you_mean(name, known)
-            warn(f"note: the variable {name} is none of dvdup's and has no effect{meant}")
-        elif environ[name].strip():
+        if name not in keys:
+            meant = did_you_mean(name, known) or ";"
+            raise ConfigError(f"unknown variable {name}{meant} known: {', '.join(known)}")
+        if environ[name].strip():
             yield keys[name], _parsed_text(keys[name], environ[name].strip(), name)
 
 
@@ -186,10 +189,26 @@ def _unfit(key: str, value: object, where: str, error: ValueError) -> ConfigErro
     return ConfigError(f"{where} must be {_SETTINGS[key].kind.what}, got {value!r}{why}")
 
 
+def _demand_inside(index: str, file: Path, cwd: Path) -> None:
+    """Refuse an index of a configuration file that lies elsewhere, links followed."""
+    real = os.path.realpath(file.parent / index)
+    if not PurePath(real).is_relative_to(os.path.realpath(file.parent)):
+        raise ConfigError(
+            f"{_shown(file, cwd)}: index {index!r} lies outside of the folder of that file; if you "
+            "trust it, add --outside-index, or name the index yourself with --index"
+        )
+
+
 def _index(text: str, base: Path, root: Path) -> str:
-    """Relative to the root where it lies inside, else absolute; a URI as it is."""
-    if "://" in text:
-        return text
+    """Relative to the root where it lies inside, else absolute.
+
+    Raises:
+        ConfigError: It is a URI.
+    """
+    if _URI.match(text):
+        raise ConfigError(
+            f"index {text!r} is a URI, and dvdup keeps an index in a local folder only; name one"
+        )
     folder = PurePath(os.path.abspath(base / text))
     return (folder.relative_to(root) if folder.is_relative_to(root) else folder).as_posix()
 

@@ -89,10 +89,13 @@ class ReportConfig:
 
 @dataclass(frozen=True, slots=True)
 class StoreConfig:
-    """How often finished work is committed."""
+    """How often finished work is committed, and what is kept."""
 
     commit_rows: int = _setting(20_000, whole(1), "commit when so many slices have gathered")
     commit_seconds: float = _setting(30.0, POSITIVE, "or after so many seconds")
+    proxies: bool = _setting(
+        True, FLAG, "keep a small copy of each scan, which can show a face; else files are needed"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,7 @@ class Config:
     declares: bool = False
     """Whether that file sets more than a calibration, which alone declares no dataset."""
     index: str = _setting(".dvdup", TEXT, "index folder")
-    """Relative to `root`; absolute if it lies outside; or a URI."""
+    """Relative to `root`; absolute if it lies outside."""
     embedder: str = _setting(DEFAULT_EMBEDDER, TEXT, "name of the embedder, see `dvdup models`")
     device: str = _setting("auto", TEXT, "auto, cpu, cuda, cuda:1 or mps")
     batch: int | None = _setting(None, whole(1), "slices embedded at a time", 64)

@@ -13,7 +13,7 @@ from dvdup.errors import DvdupError, InputError, StoreError
 from dvdup.pipeline import files, lost
 from dvdup.pipeline import sync as syncing
 from dvdup.pipeline.declared import by_hand, declaration
-from dvdup.pipeline.leaks import Say, compare_all, warn_if_outgrown
+from dvdup.pipeline.leaks import Say, compare_all, tell_damaged, warn_if_outgrown
 from dvdup.pipeline.looks import Looking
 from dvdup.pipeline.workspace import LazyEmbedder, Workspace, n_jobs, readers_as_formats, recipe_of
 from dvdup.records import (
@@ -25,9 +25,12 @@ from dvdup.records import (
     SyncSummary,
     no_progress,
 )
-from dvdup.store import Index, Writer
+from dvdup.sealed import nowhere
+from dvdup.store import Index
 
 Key = tuple[str, str]
+Confirm = Callable[[str], bool]
+"""From what would be lost to whether that is meant."""
 
 
 def _silent(line: str) -> None:
@@ -42,6 +45,10 @@ def _never() -> bool:
     return False
 
 
+def _refuse(loss: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """How a long command talks to the outside."""
@@ -53,6 +60,10 @@ class Hooks:
     """Called by `check` with what its sync did and left out."""
     full: bool = False
     """Whether every file is hashed again, whatever its stat."""
+    confirm: Confirm = _refuse
+    """Asked before something goes that cannot be made again."""
+    moved: bool = False
+    """Whether the dataset has moved, so that an index elsewhere is to be taken over."""
 
     def waiting(self) -> None:
         """Tell why nothing happens."""
@@ -74,7 +85,7 @@ def init(folder: Path, *, force: bool = False) -> tuple[Path, tuple[str, ...]]:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name the folder of the dataset")
     root = Path(os.path.abspath(folder))
-    found = discover.detect(root, readers_as_formats(root / ".dvdup" / "cache"))
+    found = discover.detect(root, readers_as_formats(nowhere()))
     try:
         file.write_text(to_toml(found.dataset, found.notes), encoding="utf-8", newline="\n")
     except OSError as error:
@@ -99,16 +110,16 @@ def add(
         Interrupted: The user asked to stop; what was finished is kept.
     """
     hooks = hooks or Hooks()
-    declaration = discover.by_hand(
-        workspace.root,
-        paths,
-        split=split,
-        case=case_id,
-        group=group,
-        dataset=workspace.config.dataset,
-        formats=workspace.formats,
-    )
-    with workspace.writing(hooks.waiting):
+    with workspace.writing(hooks.waiting) as workspace:
+        declaration = discover.by_hand(
+            workspace.root,
+            paths,
+            split=split,
+            case=case_id,
+            group=group,
+            dataset=workspace.config.dataset,
+            formats=workspace.formats,
+        )
         embedder = LazyEmbedder(workspace.config)
         index = workspace.open_or_create(embedder)
         indexed = {case.key: case for case in index.cases}
@@ -142,7 +153,8 @@ def sync(workspace: Workspace, *, rebuild: bool = False, hooks: Hooks | None = N
     Args:
         workspace: Where.
         rebuild: Make the index anew beside the old one, then swap: for other settings, or after
-            damage. Tags and history start afresh.
+            damage. Tags and history start afresh, so that `hooks.confirm` is asked where there are
+            some.
         hooks: Progress, messages, the wish to stop.
 
     Raises:
@@ -151,10 +163,13 @@ def sync(workspace: Workspace, *, rebuild: bool = False, hooks: Hooks | None = N
         Interrupted: The user asked to stop; what was finished is kept.
     """
     hooks = hooks or Hooks()
-    with workspace.writing(hooks.waiting):
+    with workspace.writing(hooks.waiting, moved=hooks.moved) as workspace:
         if rebuild:
-            return _rebuild(workspace, hooks)
-        return _sync(workspace, LazyEmbedder(workspace.config), hooks)[0]
+            summary = _rebuild(workspace, hooks)
+        else:
+            summary, _ = _sync(workspace, LazyEmbedder(workspace.config), hooks)
+        tell_damaged(workspace.sealed, hooks.say)
+    return summary
 
 
 def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
@@ -164,7 +179,7 @@ def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
         DvdupError: As `sync` and `diff`.
     """
     hooks = hooks or Hooks()
-    with workspace.writing(hooks.waiting):
+    with workspace.writing(hooks.waiting) as workspace:
         summary, index = _sync(workspace, LazyEmbedder(workspace.config), hooks)
     hooks.synced(summary)
     index = workspace.open_index() if summary.changed or summary.unreadable else index
@@ -234,14 +249,10 @@ def _carry_out(
     command: str,
     hooks: Hooks,
 ) -> SyncSummary:
-    limits = workspace.config.store
-    writer = Writer(
-        index, command, commit_rows=limits.commit_rows, commit_seconds=limits.commit_seconds
-    )
     run = syncing.Run(
         workspace.root,
         index,
-        writer,
+        workspace.writer(index, command),
         recipe_of(workspace.config, index.meta.embedder),
         embedder.embed,
         workspace.verified,
@@ -254,8 +265,11 @@ def _carry_out(
 
 def _rebuild(workspace: Workspace, hooks: Hooks) -> SyncSummary:
     """Fill a new index beside the old one and put it in its place."""
-    added, tags = _worth_keeping(workspace, hooks.say)
+    added, loss = _worth_keeping(workspace, hooks.say)
+    if loss and not hooks.confirm(loss):
+        raise InputError(f"{loss}; nothing was done, --yes goes on")
     aside = workspace.beside(store.REBUILD)
+    store.claim(aside.folder, workspace.root)
     embedder = LazyEmbedder(workspace.config)
     if store.exists(aside.folder):
         try:  # go on where an interrupted rebuild stopped, if it was one with these settings
@@ -264,18 +278,26 @@ def _rebuild(workspace: Workspace, hooks: Hooks) -> SyncSummary:
             store.discard(aside.folder)
     summary, _ = _sync(aside, embedder, hooks, added)
     store.swap_in(workspace.folder)
-    if tags:
-        hooks.say(f"the tags of the old index are gone with it: {', '.join(tags)}")
     return summary
 
 
-def _worth_keeping(workspace: Workspace, say: Say) -> tuple[list[Case], list[str]]:
-    """Cases added by hand and names of tags in an index that is about to go."""
+def _worth_keeping(workspace: Workspace, say: Say) -> tuple[list[Case], str]:
+    """Cases added by hand in an index that is about to go, and what is lost with it, in words."""
     if not store.exists(workspace.folder):
-        return [], []
+        return [], ""
     try:
         index = Index(workspace.folder)
-        return by_hand(index.cases), sorted(store.tags(index))
+        return by_hand(index.cases), _loss(sorted(store.tags(index)), len(store.log(index)))
     except StoreError as error:
-        say(f"the old index cannot be read, so cases added by hand have to be added again: {error}")
-        return [], []
+        say(f"the old index cannot be read: {error}")
+        return [], (
+            "the old index cannot be read: its tags, its history and what was added by hand are "
+            "lost with it"
+        )
+
+
+def _loss(tags: Sequence[str], entries: int) -> str:
+    """What a rebuild ends; one entry of the log is the index as it will be again."""
+    parts = [f"the tags {', '.join(tags)}"] if tags else []
+    parts += [f"the history ({entries} entries of `dvdup log`)"] if entries > 1 else []
+    return f"--rebuild ends {' and '.join(parts)} of the index" if parts else ""

@@ -23,6 +23,7 @@ from dvdup.pipeline.looks import Led
 from dvdup.pipeline.missed import NO_ROOM, Missed, volume_of
 from dvdup.pipeline.pairs import PairCache
 from dvdup.pipeline.processes import do_all
+from dvdup.pipeline.small import Proxies
 from dvdup.records import (
     MIN_COHORT,
     Embedded,
@@ -303,8 +304,14 @@ def verify_pairs(
     found = {pair: seen for pair, seen in known.items() if seen is not None}
     todo = [pair for pair in pairs if pair not in found]
     n = jobs if len(todo) >= _FEW else 1
-    done = 0
-    for order, seen in do_all(_do, orders(todo, sides), n, should_stop):
+    done, stopped = 0, False
+
+    def stop() -> bool:
+        nonlocal stopped
+        stopped = stopped or should_stop()
+        return stopped
+
+    for order, seen in do_all(_do, orders(todo, sides, missed), n, stop):
         progress("comparing voxels", done, len(todo))
         found[order.pair] = _told(order.pair, seen.found, sides)
         if seen.with_files:
@@ -312,7 +319,7 @@ def verify_pairs(
         else:
             seen.tell(missed, order.a.case, order.b.case)
         done += 1
-    if done < len(todo):
+    if stopped and done < len(todo):
         raise Interrupted(
             f"stopped after {done} of {len(todo)} pairs, which are kept; run it again to go on"
         )
@@ -331,13 +338,20 @@ class Order:
     limits: Limits
 
 
-def orders(pairs: Sequence[Pair], sides: Sides) -> Iterator[Order]:
-    """Pairs with all that is needed to judge them, fetched a block at a time."""
+def orders(pairs: Sequence[Pair], sides: Sides, missed: Missed | None = None) -> Iterator[Order]:
+    """Pairs with all that is needed to judge them, fetched a block at a time.
+
+    Where the index keeps no proxies they are made from the files; pairs of cases whose files
+    cannot be had are left out, and `missed` is told.
+    """
+    proxies = Proxies(sides.root, missed or Missed())
     for start in range(0, len(pairs), _BLOCK):
         block = pairs[start : start + _BLOCK]
-        ours = sides.a.proxied(sorted({a for a, _ in block}))
-        theirs = sides.b.proxied(sorted({b for _, b in block}))
+        ours = proxies.filled(sides.a.proxied(sorted({a for a, _ in block})).values())
+        theirs = proxies.filled(sides.b.proxied(sorted({b for _, b in block})).values())
         for a, b in block:
+            if a not in ours or b not in theirs:
+                continue
             one, other = sights(ours[a], theirs[b], sides)
             yield Order(pair=(a, b), a=one, b=other, limits=sides.limits)
 
@@ -350,7 +364,7 @@ def sights(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[Sight, Sight]:
 
 def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
     """The two channels whose slices are most alike, as places among the voting ones."""
-    if a.proxy_shape[0] == b.proxy_shape[0] == 1:
+    if a.n_channels == b.n_channels == 1:
         return (0, 0)
     one, other = verify.nearest_channels(sides.a.rows(a.key), sides.b.rows(b.key))
     return (

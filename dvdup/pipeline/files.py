@@ -22,11 +22,13 @@ from stat import S_ISREG
 from dvdup.errors import ReadError
 from dvdup.hashing import file_hash
 from dvdup.records import FileStat
+from dvdup.sealed import SealedFiles, nowhere
 
 RACY = -1
 """Stored instead of an mtime that is too young to be trusted, so that the next run hashes again."""
 
 _INODE_BITS = 2**63 - 1  # some file systems have numbers of 128 bits, the index has room for 63
+_VERIFIED = "cache/verified.json"
 _RACY_NS = 2_000_000_000  # some file systems keep mtimes to 2 s; git's racy-clean rule
 
 
@@ -117,7 +119,7 @@ def holds_what_was_indexed(
         if any(is_missing(root, path) for path in paths):
             return False
         raise ReadError(f"{_why_not(root, paths)}; make it readable, or leave it out")
-    verified = verified or Verified(None)
+    verified = verified or Verified(nowhere())
     if verified.unchanged(stored, now):
         return True
     if [(stat.path, stat.size) for stat in stored] != [(stat.path, stat.size) for stat in now]:
@@ -144,19 +146,19 @@ def _why_not(root: Path, paths: Sequence[str]) -> str:
 class Verified:
     """Files that have been hashed again since they were indexed, and had the bytes of the index."""
 
-    def __init__(self, file: Path | None) -> None:
+    def __init__(self, sealed: SealedFiles) -> None:
         """Read what earlier runs found; a damaged or missing file costs hashing only.
 
         Args:
-            file: Where to keep it; None: nowhere.
+            sealed: Where it is kept.
         """
-        self._file = file
+        self._sealed = sealed
         self._known: dict[str, FileStat] = {}
         self._changed = False
-        if file is not None:
-            with suppress(OSError, ValueError, TypeError):
-                kept = json.loads(file.read_text(encoding="utf-8"))
-                self._known = {stat.path: stat for stat in (FileStat(**row) for row in kept)}
+        payload = sealed.read(_VERIFIED)
+        with suppress(ValueError, TypeError):
+            kept = json.loads(payload or "[]")
+            self._known = {stat.path: stat for stat in (FileStat(**row) for row in kept)}
 
     def add(self, hashed: Sequence[FileStat]) -> None:
         """Remember files whose bytes were found to be those of the index."""
@@ -180,14 +182,11 @@ class Verified:
 
     def save(self) -> None:
         """Write what was added; a folder that cannot be written costs hashing only."""
-        if not self._changed or self._file is None:
+        if not self._changed:
             return
         kept = [dataclasses.asdict(self._known[path]) for path in sorted(self._known)]
-        part = self._file.with_name(self._file.name + ".part")
         with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(kept), encoding="utf-8")
-            os.replace(part, self._file)
+            self._sealed.write(_VERIFIED, json.dumps(kept).encode())
 
 
 def hash_files(root: Path, stats: Sequence[FileStat]) -> tuple[FileStat, ...]:

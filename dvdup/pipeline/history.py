@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dvdup import store
@@ -13,7 +14,7 @@ from dvdup.pipeline.declared import by_hand, declaration
 from dvdup.pipeline.sync import as_unreadable
 from dvdup.pipeline.workspace import Workspace
 from dvdup.records import IndexedCase, LogEntry, Progress, Unreadable, no_progress
-from dvdup.store import Index, Writer
+from dvdup.store import Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def status(
     workspace: Workspace, *, verify: bool = False, progress: Progress = no_progress
 ) -> Status:
     """Describe the index; with `verify` read it back, compare checksums, and hash every file."""
-    index = Index(workspace.folder)
+    index = workspace.open_any()
     damage: tuple[str, ...] | None = None
     differing: tuple[str, ...] = ()
     if verify:
@@ -144,21 +145,36 @@ def _changed_cases(workspace: Workspace, cases: list[IndexedCase]) -> tuple[int,
 
 def log(workspace: Workspace) -> tuple[LogEntry, ...]:
     """Every writing command, newest first."""
-    return store.log(Index(workspace.folder))
+    return store.log(workspace.open_any())
 
 
-def tag(workspace: Workspace, name: str) -> int:
-    """Name the newest version; returns it."""
-    with workspace.writing():
-        return store.add_tag(Index(workspace.folder), name)
+def tag(workspace: Workspace, name: str, waiting: Callable[[], None] = lambda: None) -> int:
+    """Name the newest version; returns it. `waiting` is called if another command is writing."""
+    with workspace.writing(waiting) as held:
+        index = held.open_any()
+        return store.add_tag(index, name, held.writer(index, f"tag {name}"))
 
 
-def remove(workspace: Workspace, patterns: tuple[str, ...]) -> tuple[str, ...]:
+def delete_tag(workspace: Workspace, name: str, waiting: Callable[[], None] = lambda: None) -> int:
+    """Forget a name; returns the version that it stood for, which stays."""
+    with workspace.writing(waiting) as held:
+        return store.remove_tag(held.open_any(), name)
+
+
+def tags(workspace: Workspace) -> dict[str, int]:
+    """Every tag and the version it stands for, by name."""
+    return store.tags(workspace.open_any())
+
+
+def remove(
+    workspace: Workspace, patterns: tuple[str, ...], waiting: Callable[[], None] = lambda: None
+) -> tuple[str, ...]:
     """Take cases out of the index.
 
     Args:
         workspace: Where.
         patterns: `split/case`, with `*` and `?` as in file names.
+        waiting: Called once if another command is writing.
 
     Returns:
         `split/case` of what was removed, sorted.
@@ -166,10 +182,10 @@ def remove(workspace: Workspace, patterns: tuple[str, ...]) -> tuple[str, ...]:
     Raises:
         InputError: A pattern fits no case.
     """
-    with workspace.writing():
-        index = Index(workspace.folder)
+    with workspace.writing(waiting) as held:
+        index = held.open_any()
         chosen = sorted({key for pattern in patterns for key in _matching(index, pattern)})
-        writer = Writer(index, f"rm {' '.join(patterns)}")
+        writer = held.writer(index, f"rm {' '.join(patterns)}")
         for key in chosen:
             writer.delete(key)
         writer.flush()

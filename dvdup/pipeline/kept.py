@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory, TemporaryFile
-from zipfile import BadZipFile
+from tempfile import TemporaryDirectory, TemporaryFile
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from dvdup.pipeline.missed import NO_ROOM, Missed, volume_of
 from dvdup.pipeline.processes import reader_threads
 from dvdup.pipeline.workspace import LazyEmbedder, Workspace, n_jobs, recipe_of
 from dvdup.records import IndexedCase, Progress, SliceStack, Volume, no_progress
+from dvdup.sealed import SealedFiles
 from dvdup.slicing import Recipe
 from dvdup.store import IndexMeta
 
@@ -36,6 +37,9 @@ stranger."""
 KEEP_DAYS = 7
 """Days after which rows of nobody are deleted."""
 
+_FOLDER = "cache/looks"
+_NAME = re.compile(r"[0-9a-f]{32}\.npz|tmp\w+\.part")
+"""How files in that folder are named; others are not dvdup's."""
 _VERSION = 2  # grows whenever the same scan gets other rows
 
 
@@ -71,9 +75,9 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A folder of such rows, and what it takes to add to it."""
+    """Such rows, and what it takes to add to them."""
 
-    folder: Path
+    sealed: SealedFiles
     workspace: Workspace
     meta: IndexMeta
     progress: Progress = no_progress
@@ -95,30 +99,50 @@ class Kept:
         for kind, cases in wanted:
             for case in cases:
                 kinds = missing.setdefault(case.content, (case, []))[1]
-                if kind not in kinds and n_slices(self._file(kind, case)) is None:
+                if kind not in kinds and self._rows(self._file(kind, case)) is None:
                     kinds.append(kind)
         self._add([(case, kinds) for case, kinds in missing.values() if kinds])
 
-    def files(self, kind: Kind, cases: Sequence[IndexedCase]) -> dict[Key, Path]:
-        """What there is, by the keys of the cases, sorted."""
+    def files(self, kind: Kind, cases: Sequence[IndexedCase]) -> dict[Key, str]:
+        """The names of what there is, by the keys of the cases, sorted."""
         files = {case.key: self._file(kind, case) for case in cases}
-        return {key: files[key] for key in sorted(files) if n_slices(files[key]) is not None}
+        return {key: files[key] for key in sorted(files) if self._rows(files[key]) is not None}
+
+    def load(self, name: str, kind: Kind) -> Changed:
+        """Read rows back.
+
+        Raises:
+            StoreError: They have been damaged since `files` named them.
+        """
+        found = self._rows(name)
+        if found is None:
+            raise StoreError(f"{name} was damaged or deleted while it was used; run it again")
+        rows = dict(zip(kind.changes, found["embedding"], strict=True))
+        return Changed(rows, found["plane"], found["channel"])
 
     def prune(self, kinds: Sequence[Kind], cases: Sequence[IndexedCase]) -> None:
         """Delete what was made of other cases, or by another embedder, and not of late.
 
         What is younger than `KEEP_DAYS` stays: another version may be compared right now.
         """
-        mine = {self._file(kind, case) for kind in kinds for case in cases}
+        folder = self.sealed.path(_FOLDER)
+        if folder is None or not folder.is_dir():
+            return
+        mine = {self.sealed.path(self._file(kind, case)) for kind in kinds for case in cases}
         oldest = time.time() - KEEP_DAYS * 86400
-        for file in self.folder.iterdir():
+        for file in folder.iterdir():
             with suppress(OSError):  # another process may have been faster
-                if file not in mine and file.stat().st_mtime < oldest:
+                ours = _NAME.fullmatch(file.name) and file not in mine
+                if ours and file.lstat().st_mtime < oldest:
                     file.unlink()
 
     def _add(self, missing: Sequence[tuple[IndexedCase, list[Kind]]]) -> None:
         embedder = LazyEmbedder(self.workspace.config)
         embedder.expect(self.meta.embedder)
+
+        def embed(changed: SliceStack) -> np.ndarray:
+            return embedder.embed(changed).embedding
+
         stacks = self._stacks([case for case, _ in missing])
         for done, ((case, kinds), found) in enumerate(zip(missing, stacks, strict=True)):
             self.progress("looking again", done, len(missing))
@@ -130,7 +154,7 @@ class Kept:
                 self.missed.away(case)
             elif len(found):
                 for kind in kinds:
-                    _save(self._file(kind, case), found, kind, embedder)
+                    self._save(self._file(kind, case), change(found, kind, embed))
         if missing:
             self.progress("looking again", len(missing), len(missing))
 
@@ -142,30 +166,58 @@ class Kept:
                 block = cases[start : start + 2 * jobs]
                 yield from pool.map(lambda case: _stack(root, case, recipe), block)
 
-    def _file(self, kind: Kind, case: IndexedCase) -> Path:
+    def _save(self, name: str, made: Changed) -> None:
+        """Write the rows of a case.
+
+        Raises:
+            StoreError: They cannot be written.
+        """
+        embedding = np.stack(list(made.rows.values()))
+        stream = BytesIO()
+        np.savez(stream, embedding=embedding, plane=made.plane, channel=made.channel)
+        try:
+            self.sealed.write(name, stream.getvalue())
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {self.sealed.path(name)}: {error.strerror or error}; make room "
+                "there, or compare without voxels (--candidates 0)"
+            ) from error
+
+    def _rows(self, name: str) -> dict[str, np.ndarray] | None:
+        """The arrays of a file; None if it is not there or damaged."""
+        payload = self.sealed.read(name)
+        if payload is None:
+            return None
+        with np.load(BytesIO(payload)) as found:
+            return {key: found[key] for key in ("embedding", "plane", "channel")}
+
+    def _file(self, kind: Kind, case: IndexedCase) -> str:
+        """The name of the rows of a case."""
         spec = self.meta.embedder
         what = [case.content, spec.weights_hash, self.meta.recipe_hash, spec.name, _VERSION]
         text = json.dumps([*what, kind.name, MOST])
-        return self.folder / f"{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}.npz"
-
-
-def kept_in(index: Path) -> Path:
-    """Where such rows lie beside an index."""
-    return index / "cache" / "looks"
+        return f"{_FOLDER}/{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}.npz"
 
 
 @contextmanager
-def kept_folder(index: Path) -> Iterator[Path]:
-    """Make that folder; one for this run alone if the index cannot be written."""
-    folder = kept_in(index)
+def kept_files(sealed: SealedFiles) -> Iterator[SealedFiles]:
+    """The files of an index; files for this run alone if there is none or it cannot be written."""
+    if _can_be_written(sealed.path(_FOLDER)):
+        yield sealed
+        return
+    with TemporaryDirectory(prefix="dvdup-") as other:
+        yield SealedFiles(Path(other), sealed.key)
+
+
+def _can_be_written(folder: Path | None) -> bool:
+    if folder is None:
+        return False
     try:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
     except OSError:
-        with TemporaryDirectory(prefix="dvdup-") as other:
-            yield Path(other)
-        return
-    yield folder
+        return False
+    return True
 
 
 def change(stack: SliceStack, kind: Kind, embed: Callable[[SliceStack], np.ndarray]) -> Changed:
@@ -185,22 +237,6 @@ def change(stack: SliceStack, kind: Kind, embed: Callable[[SliceStack], np.ndarr
         for name in kind.changes
     }
     return Changed(rows, stack.plane, stack.channel)
-
-
-def n_slices(file: Path) -> int | None:
-    """Slices in a file; None if it is not there or damaged."""
-    try:
-        with np.load(file) as found:
-            return len(found["plane"])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        return None
-
-
-def load(file: Path, kind: Kind) -> Changed:
-    """Read it back."""
-    with np.load(file) as found:
-        rows = dict(zip(kind.changes, found["embedding"], strict=True))
-        return Changed(rows, found["plane"], found["channel"])
 
 
 def _stack(root: Path, case: IndexedCase, recipe: Recipe) -> SliceStack | ReadError | None:
@@ -223,23 +259,3 @@ def _slices(volume: Volume, recipe: Recipe) -> SliceStack:
             slicing.slice_channel(values, small, volume.spacing, volume.modality, channel, recipe)
         )
     return slicing.concatenate(stacks)
-
-
-def _save(file: Path, stack: SliceStack, kind: Kind, embedder: LazyEmbedder) -> None:
-    """Embed every change of the slices and write the rows, whole or not at all.
-
-    Raises:
-        StoreError: They cannot be written.
-    """
-    made = change(stack, kind, lambda changed: embedder.embed(changed).embedding)
-    embedding = np.stack(list(made.rows.values()))
-    try:
-        # a name of its own: another comparison may embed the same case at the same time
-        with NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as stream:
-            np.savez(stream, embedding=embedding, plane=made.plane, channel=made.channel)
-        os.replace(stream.name, file)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {file.parent}: {error.strerror or error}; make room there, or compare "
-            "without voxels (--candidates 0)"
-        ) from error

@@ -29,6 +29,7 @@ from dvdup.records import (
     Verified,
     no_progress,
 )
+from dvdup.sealed import SealedFiles
 from dvdup.store import Index, IndexMeta
 from dvdup.verdicts import Thresholds
 from dvdup.verify import Limits
@@ -71,6 +72,15 @@ def warn_if_outgrown(config: Config, index: Index, say: Say) -> None:
         say(remark)
 
 
+def tell_damaged(sealed: SealedFiles, say: Say) -> None:
+    """Say once what was found damaged, or edited by somebody, and made anew."""
+    names = sorted(sealed.damaged)
+    sealed.damaged.clear()
+    if names:
+        what = names[0] if len(names) == 1 else f"{len(names)} files such as {names[0]}"
+        say(f"note: {what} beside the index were damaged or edited; what they held is made anew")
+
+
 def compare_all(
     workspace: Workspace,
     index: Index,
@@ -107,7 +117,7 @@ def compare_refs(
 
     def make() -> tuple[Report, bool]:
         missed = Missed()
-        with pair_cache(workspace.folder, results.salt_of(index.meta, rules.describe())) as cache:
+        with pair_cache(workspace.sealed, results.salt_of(index.meta, rules.describe())) as cache:
             looking = Looking(workspace, index.meta, progress, should_stop, missed)
             look = Look(workspace, rules, cache, looking, progress, should_stop)
             if rules.candidates and not looking.possible:
@@ -118,7 +128,8 @@ def compare_refs(
             say(missed.remark)
         return assemble(refs, found, index.meta, rules, missed.unreadable), missed.nothing
 
-    report = results.stored_or_made(workspace.folder, key, make)
+    report = results.stored_or_made(workspace.sealed, key, make)
+    tell_damaged(workspace.sealed, say)
     return with_fail_on(report, workspace.config.report)
 
 

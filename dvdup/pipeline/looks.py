@@ -14,7 +14,7 @@ from itertools import chain
 from dvdup import variants
 from dvdup.match import Side
 from dvdup.pipeline import planes
-from dvdup.pipeline.kept import CROPS, LOOKS, Kept, Kind, kept_folder, kept_in
+from dvdup.pipeline.kept import CROPS, LOOKS, Kept, Kind, kept_files
 from dvdup.pipeline.missed import Missed
 from dvdup.pipeline.planes import Cases
 from dvdup.pipeline.workspace import Workspace
@@ -78,9 +78,9 @@ class Looking:
         if not asking or not others or not self.possible:
             return {}
         found: dict[Pair, Led] = {}
-        with kept_folder(self.workspace.folder) as folder:
+        with kept_files(self.workspace.sealed) as sealed:
             kept = Kept(
-                folder, self.workspace, self.meta, self.progress, self.should_stop, self.missed
+                sealed, self.workspace, self.meta, self.progress, self.should_stop, self.missed
             )
             kept.make([(LOOKS, asking), (CROPS, asking), (CROPS, others)])
             for query, case, lead, similarity in chain(
@@ -98,13 +98,11 @@ class Looking:
         Args:
             cases: All that it holds.
         """
-        folder = kept_in(self.workspace.folder)
-        if folder.is_dir():
-            Kept(folder, self.workspace, self.meta).prune((LOOKS, CROPS), cases)
+        Kept(self.workspace.sealed, self.workspace, self.meta).prune((LOOKS, CROPS), cases)
 
 
 def _cases(kept: Kept, kind: Kind, cases: Sequence[IndexedCase]) -> Cases:
-    return Cases(kept.files(kind, cases), kind)
+    return Cases(kept, kept.files(kind, cases), kind)
 
 
 def _turned(asking: Cases, side: Side) -> Iterator[Told]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from dvdup import match, slicing, variants
 from dvdup.match import Block, MatchSettings, OneWay, Side
-from dvdup.pipeline.kept import Changed, Key, Kind, load
+from dvdup.pipeline.kept import Changed, Kept, Key, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +29,18 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cases:
-    """Cases whose changed slices lie in files."""
+    """Cases whose changed slices are kept."""
 
-    files: Mapping[Key, Path]
-    """Sorted."""
+    kept: Kept
+    files: Mapping[Key, str]
+    """Their names, sorted."""
     kind: Kind
 
     def units(self) -> list[Unit]:
         """The planes of all cases, those of one case together."""
         found = []
         for key, file in self.files.items():
-            case = load(file, self.kind)
+            case = self.kept.load(file, self.kind)
             labels = np.stack([case.channel.astype(int), case.plane.astype(int)], axis=1)
             runs, counts = np.unique(labels, axis=0, return_counts=True)
             found += [
@@ -57,7 +57,7 @@ class Cases:
             for code in codes:
                 unit = units[code]
                 if last is None or last[0] != unit.key:
-                    last = unit.key, load(self.files[unit.key], self.kind)
+                    last = unit.key, self.kept.load(self.files[unit.key], self.kind)
                 case = last[1]
                 chosen = (case.channel == unit.channel) & (case.plane == unit.plane)
                 rows = case.rows[change][chosen]
@@ -78,7 +78,7 @@ class Cases:
 
         def blocks(codes: Sequence[int]) -> Iterator[Block]:
             for code in codes:
-                case = load(self.files[keys[code]], self.kind)
+                case = self.kept.load(self.files[keys[code]], self.kind)
                 rows = case.rows[change]
                 yield rows, np.full(len(rows), code, np.int32), case.channel
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from dvdup import __version__
@@ -21,10 +20,14 @@ from dvdup.errors import InputError
 from dvdup.pipeline.refs import Ref
 from dvdup.records import IndexedCase, Report
 from dvdup.report.json import from_json, to_json
+from dvdup.sealed import SealedFiles
 from dvdup.store import IndexMeta
 
 FORMAT = 8
 """Grows when findings are made otherwise from the same inputs."""
+_FOLDER = "results"
+_NAME = re.compile(r"[0-9a-f]{32}\.json")
+"""How results are named; other files in their folder are not dvdup's."""
 _KEPT = 64  # results that stay in the folder, the newest
 
 
@@ -61,40 +64,44 @@ def _inputs(case: IndexedCase) -> tuple[Any, ...]:
     )
 
 
-def stored_or_made(folder: Path, key: str, make: Callable[[], tuple[Report, bool]]) -> Report:
+def stored_or_made(
+    sealed: SealedFiles, key: str, make: Callable[[], tuple[Report, bool]]
+) -> Report:
     """Read the result named `key`, or make it, and keep it if it says that it may be kept.
 
     A fresh result takes the same way through JSON as a stored one, so that both render alike.
     """
-    file = folder / "results" / f"{key}.json"
-    report = _read(file)
+    name = f"{_FOLDER}/{key}.json"
+    report = _read(sealed, name)
     if report is None:
         made, lasting = make()
         text = to_json(made)
         report = from_json(text)
         if lasting:
-            _keep(file, text)
+            _keep(sealed, name, text)
     return report
 
 
-def _read(file: Path) -> Report | None:
-    try:
-        report = from_json(file.read_text(encoding="utf-8"))
-        os.utime(file)
-    except (OSError, ValueError, InputError):  # missing, damaged or read-only: make it again
+def _read(sealed: SealedFiles, name: str) -> Report | None:
+    payload = sealed.read(name)
+    if payload is None:
         return None
+    try:
+        report = from_json(payload.decode())
+    except (ValueError, InputError):  # of an older version
+        return None
+    with suppress(OSError):
+        os.utime(sealed.path(name) or name)
     return report
 
 
-def _keep(file: Path, text: str) -> None:
+def _keep(sealed: SealedFiles, name: str, text: str) -> None:
     """Write a result and drop the oldest ones; a folder that cannot be written costs time only."""
     with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=file.parent, suffix=".tmp", delete=False, encoding="utf-8"
-        ) as stream:
-            stream.write(text)
-        os.replace(stream.name, file)
-        results = sorted(file.parent.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-        for old in results[:-_KEPT]:
+        sealed.write(name, text.encode())
+        path = sealed.path(name)
+        if path is None:
+            return
+        ours = [file for file in path.parent.iterdir() if _NAME.fullmatch(file.name)]
+        for old in sorted(ours, key=lambda file: file.stat().st_mtime_ns)[:-_KEPT]:
             old.unlink()

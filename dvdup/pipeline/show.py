@@ -23,6 +23,7 @@ from dvdup.pipeline import adhoc, evidence
 from dvdup.pipeline.evidence import Sides, Sight
 from dvdup.pipeline.leaks import Rules, rules_of
 from dvdup.pipeline.refs import find_case
+from dvdup.pipeline.small import with_proxy
 from dvdup.pipeline.workspace import LazyEmbedder, Workspace, recipe_of
 from dvdup.records import Embedded, Finding, IndexedCase, Progress, no_progress
 from dvdup.store import Index, IndexMeta
@@ -132,7 +133,7 @@ def _scans(
     for done, (text, case) in enumerate(zip(names, known, strict=True)):
         progress("reading", done, 2)
         if case is not None:
-            scans.append(_of_index(*case))
+            scans.append(_of_index(workspace.root, *case))
         else:
             scans.append(
                 adhoc.read_scan(workspace, adhoc.one_scan(workspace, text), recipe, embedder)
@@ -172,8 +173,10 @@ def _known(index: Index | None, text: str) -> tuple[Index, IndexedCase] | None:
         raise InputError(f"there is no file {text!r}, and {error}{more}") from error
 
 
-def _of_index(index: Index, case: IndexedCase) -> adhoc.Scan:
+def _of_index(root: Path, index: Index, case: IndexedCase) -> adhoc.Scan:
     (full,) = index.with_proxies([case.key])
+    if full.status != "unreadable" and not full.proxy:
+        full = with_proxy(root, full)
     rows = index.rows_of(*case.key, case.content) if case.n_slices else None
     return adhoc.Scan(full, rows)
 
@@ -266,10 +269,9 @@ def _voxels(judged: Judged, limits: Limits) -> str:
     found = judged.evidence
     if found is None:
         return "voxels: nothing to compare, one of them is constant"
+    needed = limits.copy if found.final else limits.clear_copy
     shown = max(found.agreement.cover_a, found.agreement.cover_b)
-    # small copies agree more easily, which is taken off, so that one threshold serves both
-    reached = strength(found) - (0.0 if found.final else limits.clear_copy - limits.copy)
-    text = f"voxels: strength {reached:.1f}, a copy has {limits.copy} or more"
+    text = f"voxels: strength {strength(found):.1f}, a copy has {needed} or more"
     if judged.decision.verdict is not None:
         return text
     return (

@@ -20,8 +20,9 @@ from dvdup.embedders.names import split_name
 from dvdup.errors import EmbedderError, StoreMismatchError
 from dvdup.pipeline.files import Verified
 from dvdup.records import Embedded, EmbedderSpec, SliceStack
+from dvdup.sealed import SealedFiles, nowhere
 from dvdup.slicing import Recipe
-from dvdup.store import Index, IndexMeta
+from dvdup.store import Index, IndexMeta, Lease, Writer
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Workspace:
     """The settings of one command."""
 
     config: Config
+    home: Path | None = None
+    """The index folder whose key and caches are used; None: its own."""
+    lease: Lease | None = None
+    """The write lock, where the command holds it."""
 
     @property
     def root(self) -> Path:
@@ -43,38 +48,85 @@ class Workspace:
     @functools.cached_property
     def verified(self) -> Verified:
         """Which young files have been hashed again since they were indexed."""
-        return Verified(self.folder / "cache" / "verified.json")
+        return Verified(self.sealed)
+
+    @functools.cached_property
+    def sealed(self) -> SealedFiles:
+        """The caches beside the index; none where there is no index folder yet."""
+        folder = self.home or self.folder
+        if not store.is_marked(folder):
+            return nowhere()
+        return SealedFiles(folder, functools.cache(lambda: store.index_key(folder)))
 
     def beside(self, name: str) -> Workspace:
         """The same dataset with another index: the folder `name` inside this one's."""
         index = f"{self.config.index}/{name}"
-        return Workspace(dataclasses.replace(self.config, index=index))
+        return dataclasses.replace(
+            self, config=dataclasses.replace(self.config, index=index), home=self.folder
+        )
 
     @property
     def formats(self) -> Formats:
         """What the readers know about file names, for discovery."""
-        return readers_as_formats(self.folder / "cache")
+        return readers_as_formats(self.sealed)
+
+    def open_any(self) -> Index:
+        """Open the index for reading, whatever it was made with.
+
+        Raises:
+            StoreError: There is none, or it is not of this dataset.
+        """
+        store.demand(self.folder, self.root)
+        return Index(self.folder)
 
     def open_index(self) -> Index:
         """Open the index for reading.
 
         Raises:
-            StoreError: There is none.
+            StoreError: There is none, or it is not of this dataset.
             StoreMismatchError: It was made with other settings than those configured now.
         """
-        index = Index(self.folder)
+        index = self.open_any()
         demand_same_settings(self.config, index.meta)
         return index
 
+    def writer(self, index: Index, command: str) -> Writer:
+        """What writes to an index while its lock is held."""
+        limits = self.config.store
+        return Writer(
+            index,
+            command,
+            commit_rows=limits.commit_rows,
+            commit_seconds=limits.commit_seconds,
+            proxies=limits.proxies,
+            still_mine=self.lease.demand if self.lease is not None else lambda: None,
+        )
+
     @contextmanager
-    def writing(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold the write lock of the index; what a killed rebuild left is put in order first."""
-        with store.write_lock(self.folder, waiting):
+    def writing(
+        self, waiting: Callable[[], None] = lambda: None, *, moved: bool = False
+    ) -> Iterator[Workspace]:
+        """Hold the write lock of the index; what a killed rebuild left is put in order first.
+
+        Args:
+            waiting: Called once if another command holds it.
+            moved: Take over the index folder of a dataset that has moved.
+
+        Yields:
+            This workspace, with the lock. A command that fails before there is an index leaves no
+            folder behind.
+        """
+        with store.write_lock(self.folder, self.root, waiting, moved=moved) as lease:
             store.finish_swap(self.folder)
-            yield
+            try:
+                yield dataclasses.replace(self, lease=lease)
+            except BaseException:
+                store.abandon(self.folder)
+                raise
 
     def open_or_create(self, embedder: LazyEmbedder) -> Index:
         """Open the index for writing; make it if there is none. The caller holds the lock."""
+        store.demand(self.folder, self.root)
         if store.exists(self.folder):
             index = self.open_index()
             embedder.expect(index.meta.embedder)
@@ -194,12 +246,12 @@ def demand_same_embedder(loaded: EmbedderSpec, expected: EmbedderSpec) -> None:
             )
 
 
-def readers_as_formats(cache: Path) -> Formats:
+def readers_as_formats(sealed: SealedFiles) -> Formats:
     """Hand discovery what it needs to know about files, without it importing a reader."""
     return Formats(
         claims=readers.is_readable_name,
         case_name=readers.case_name,
         companions=readers.companions,
         maybe_dicom=readers.maybe_dicom,
-        dicom_series=readers.series_finder(cache),
+        dicom_series=readers.series_finder(sealed),
     )

@@ -17,6 +17,7 @@ from dvdup.errors import ReadError
 from dvdup.readers.masks import without_masks
 from dvdup.readers.sources import Source, looks_like, peek, require
 from dvdup.records import Case, Volume
+from dvdup.sealed import SealedFiles
 
 __all__ = [
     "READERS",
@@ -65,8 +66,6 @@ READERS: dict[str, Reader] = {
 SUFFIXES: tuple[str, ...] = tuple(s for reader in READERS.values() for s in reader.suffixes)
 """Every suffix that a reader claims."""
 
-_NOT_READ = READERS["not read"].suffixes
-
 _HALVES = (".img", ".img.gz", ".raw", ".zraw")
 
 
@@ -102,11 +101,13 @@ def maybe_dicom(path: Path) -> bool:
     return bool(import_module("dvdup.readers.dicom_series").looks_like_dicom(path))
 
 
-def series_finder(cache: Path) -> Callable[[Path, list[Path]], list[tuple[str, tuple[Path, ...]]]]:
+def series_finder(
+    sealed: SealedFiles,
+) -> Callable[[Path, list[Path]], list[tuple[str, tuple[Path, ...]]]]:
     """Make the function that groups the files of one folder into DICOM series.
 
     Args:
-        cache: Folder where it may keep what it found; made when needed.
+        sealed: Where it keeps what it found.
 
     Returns:
         (folder, files) -> (series UID, files sorted by path) of each series, by first file. The UID
@@ -115,10 +116,10 @@ def series_finder(cache: Path) -> Callable[[Path, list[Path]], list[tuple[str, t
     dicom_series = import_module("dvdup.readers.dicom_series")
 
     def find(folder: Path, files: list[Path]) -> list[tuple[str, tuple[Path, ...]]]:
-        known = dicom_series.load_cache(cache, folder)
+        known = dicom_series.load_cache(sealed, folder)
         found = dicom_series.group_series(files, known)
         if known.changed:
-            dicom_series.save_cache(cache, folder, known)
+            dicom_series.save_cache(sealed, folder, known)
         return [(series.uid, series.files) for series in found]
 
     return find
@@ -194,8 +195,9 @@ def _unknown(source: Source) -> ReadError:
         return ReadError(f"{source.name}: holds voxels only; name its header file instead")
     words = looks_like(peek(source, 512))
     seems = f" (it looks like {words})" if words else ""
-    known = ", ".join(suffix for suffix in SUFFIXES if suffix not in _NOT_READ)
-    return ReadError(f"{source.name}: no reader for this suffix{seems}; dvdup reads {known}")
+    return ReadError(
+        f"{source.name}: no reader for this suffix{seems}; dvdup reads {', '.join(SUFFIXES)}"
+    )
 
 
 def _module(name: str) -> Any:

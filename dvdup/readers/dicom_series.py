@@ -20,6 +20,7 @@ from typing import Any
 from dvdup.errors import ReadError
 from dvdup.readers import dicom_parts
 from dvdup.readers.sources import Source, peek, reason, require, wrong_format
+from dvdup.sealed import SealedFiles
 
 SUFFIXES = (".dcm", ".dicom", ".ima")
 
@@ -100,15 +101,16 @@ def group_series(files: Sequence[Path], cache: SeriesCache) -> list[Series]:
     return sorted(series, key=lambda one: one.files[0])
 
 
-def load_cache(folder: Path, cached_folder: Path) -> SeriesCache:
+def load_cache(sealed: SealedFiles, cached_folder: Path) -> SeriesCache:
     """Load what is known about the files of one folder; empty if nothing usable is kept.
 
     Args:
-        folder: Where the caches are.
+        sealed: Where the caches are.
         cached_folder: The folder with the DICOM files.
     """
-    with suppress(OSError, ValueError, TypeError, AttributeError):
-        kept = json.loads(_cache_file(folder, cached_folder).read_text("utf-8"))
+    payload = sealed.read(_cache_name(cached_folder))
+    with suppress(ValueError, TypeError, AttributeError):
+        kept = json.loads(payload or "{}")
         return SeriesCache(
             {
                 str(cached_folder / name): (int(size), int(mtime_ns), str(uid))
@@ -118,15 +120,11 @@ def load_cache(folder: Path, cached_folder: Path) -> SeriesCache:
     return SeriesCache()
 
 
-def save_cache(folder: Path, cached_folder: Path, cache: SeriesCache) -> None:
+def save_cache(sealed: SealedFiles, cached_folder: Path, cache: SeriesCache) -> None:
     """Keep a cache; without a place to write (a read-only index) it is simply not kept."""
     names = {Path(path).name: entry for path, entry in sorted(cache.entries.items())}
-    target = _cache_file(folder, cached_folder)
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(names), "utf-8")
-        temporary.replace(target)
+        sealed.write(_cache_name(cached_folder), json.dumps(names).encode())
 
 
 def read_header(source: Source, tags: Iterable[str] | None) -> Any:
@@ -200,6 +198,6 @@ def _series_uid(path: Path, cache: SeriesCache) -> str | None:
     return uid
 
 
-def _cache_file(folder: Path, cached_folder: Path) -> Path:
+def _cache_name(cached_folder: Path) -> str:
     name = hashlib.blake2b(str(cached_folder.resolve()).encode(), digest_size=16).hexdigest()
-    return folder / f"series-{name}.json"
+    return f"cache/dicom-{name}.json"

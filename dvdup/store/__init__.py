@@ -1,9 +1,11 @@
 """The only owner of the index on disk (LanceDB): tables, commits, history, locks, checks."""
 
-from dvdup.store.history import add_tag, log, resolve, tags
+from dvdup.store.history import add_tag, log, remove_tag, resolve, tags
 from dvdup.store.index import Index, IndexMeta, SliceBlock, create, exists
-from dvdup.store.lock import write_lock
-from dvdup.store.swap import REBUILD, discard, finish_swap, swap_in
+from dvdup.store.key import index_key
+from dvdup.store.lock import Lease, write_lock
+from dvdup.store.place import claim, demand, is_marked
+from dvdup.store.swap import REBUILD, abandon, discard, finish_swap, swap_in
 from dvdup.store.verify import find_damage
 from dvdup.store.writer import Writer
 
@@ -11,15 +13,22 @@ __all__ = [
     "REBUILD",
     "Index",
     "IndexMeta",
+    "Lease",
     "SliceBlock",
     "Writer",
+    "abandon",
     "add_tag",
+    "claim",
     "create",
+    "demand",
     "discard",
     "exists",
     "find_damage",
     "finish_swap",
+    "index_key",
+    "is_marked",
     "log",
+    "remove_tag",
     "resolve",
     "swap_in",
     "tags",

@@ -39,8 +39,13 @@ def tags(index: Index) -> dict[str, int]:
     return {name: int(found[name]["version"]) for name in sorted(found)}
 
 
-def add_tag(index: Index, name: str) -> int:
+def add_tag(index: Index, name: str, writer: Writer | None = None) -> int:
     """Give the newest version a name that stays. The caller holds the write lock.
+
+    Args:
+        index: The index at its newest version.
+        name: The name.
+        writer: What writes the entry in the log.
 
     Returns:
         The version the name stands for.
@@ -58,11 +63,29 @@ def add_tag(index: Index, name: str) -> int:
     taken = tags(index)
     if name in taken:
         raise InputError(f"tag {name!r} is taken (version {taken[name]}); choose another name")
-    version = Writer(index, f"tag {name}").mark()
+    version = (writer or Writer(index, f"tag {name}")).mark()
     with lance_faults("write the tag"):
         dataset = index.at(version).dataset
         dataset.tags.create(name, version)
     return version
+
+
+def remove_tag(index: Index, name: str) -> int:
+    """Forget a name; the version stays in the history. The caller holds the write lock.
+
+    Returns:
+        The version the name stood for.
+
+    Raises:
+        InputError: There is no such tag; the message lists those there are.
+    """
+    known = tags(index)
+    if name not in known:
+        listed = ", ".join(known) if known else "none"
+        raise InputError(f"the index has no tag {name!r} (tags: {listed})")
+    with lance_faults("delete the tag"):
+        index.dataset.tags.delete(name)
+    return known[name]
 
 
 def resolve(index: Index, name: str) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -61,7 +62,8 @@ class IndexMeta:
         if values["format"] != schema.FORMAT:
             raise StoreMismatchError(
                 f"the index has format {values['format']}, this dvdup reads {schema.FORMAT}; "
-                "update dvdup, or make it anew with `dvdup sync --rebuild`"
+                "update dvdup, or make it anew with `dvdup sync --rebuild`, which ends its tags "
+                "and history"
             )
         values["embedder"] = EmbedderSpec(**values["embedder"])
         return IndexMeta(**values)
@@ -204,8 +206,26 @@ class Index:
 
 
 def exists(folder: Path) -> bool:
-    """Whether there is an index: `cases` is made last, so it decides."""
-    return (cases_path(folder) / "_versions").is_dir()
+    """Whether there is an index, perhaps damaged: `cases` is made last, so it decides.
+
+    A creation that a kill or a full disk ended leaves tables without a manifest or without content;
+    rows in a table without a manifest are an index that has lost it.
+    """
+    return _has_manifest(cases_path(folder)) or any(
+        _has_files(Path(uri) / "data") for uri in (cases_uri(folder), slices_uri(folder))
+    )
+
+
+def _has_manifest(table: Path) -> bool:
+    return any(file.stat().st_size > 0 for file in (table / "_versions").glob("*.manifest"))
+
+
+def _has_files(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 def create(folder: Path, meta: IndexMeta) -> Index:
@@ -216,7 +236,8 @@ def create(folder: Path, meta: IndexMeta) -> Index:
     import lance
 
     if not exists(folder):
-        shutil.rmtree(folder / "index", ignore_errors=True)
+        for path in (cases_path(folder), Path(slices_uri(folder))):
+            shutil.rmtree(path, ignore_errors=True)
         with lance_faults("create the index"):
             (folder / "index").mkdir(parents=True, exist_ok=True)
             empty = schema.slices_schema(meta.embedder.dimensions).empty_table()

@@ -1,21 +1,30 @@
-"""Putting a new index in the place of the old one, so that a kill in between loses neither."""
+"""Putting a new index in the place of the old one, so that a kill in between loses neither.
+
+Only the tables that dvdup made are deleted; a folder that holds something else as well stays.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from dvdup.errors import StoreError
 from dvdup.store.index import exists
+from dvdup.store.key import KEY_NAME
+from dvdup.store.place import MARKER, is_marked
 
 REBUILD = "rebuild"
 """Folder beside `index` in which a new index grows; it is an index folder of its own."""
 _OLD = "index.old"
+_TABLES = ("cases.lance", "slices.lance")
+_OWN_FILES = (MARKER, KEY_NAME, "lock", ".gitignore")
 
 
 def discard(folder: Path) -> None:
     """Delete an index that is not wanted; the caller holds the lock."""
-    shutil.rmtree(folder / "index", ignore_errors=True)
+    _remove(folder / "index")
 
 
 def swap_in(folder: Path) -> None:
@@ -26,7 +35,7 @@ def swap_in(folder: Path) -> None:
     """
     old, new = folder / _OLD, folder / REBUILD / "index"
     try:
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
         if (folder / "index").exists():
             (folder / "index").rename(old)
         new.rename(folder / "index")
@@ -34,9 +43,16 @@ def swap_in(folder: Path) -> None:
         finish_swap(folder)
         raise StoreError(
             f"cannot replace the index in {folder}: {error.strerror or error}; "
-            "close what uses it and run it again"
+            "close what uses it, move away what you have put there yourself, and run it again"
         ) from error
-    _clean(folder)
+    _remove(old)
+    _remove_folder(folder / REBUILD)
+
+
+def abandon(folder: Path) -> None:
+    """Delete an index folder in which no index was made, if nothing else is in it."""
+    if is_marked(folder) and not exists(folder) and {*os.listdir(folder)} <= {*_OWN_FILES}:
+        _remove_folder(folder)
 
 
 def finish_swap(folder: Path) -> None:
@@ -45,11 +61,25 @@ def finish_swap(folder: Path) -> None:
     if not old.exists():
         return
     if exists(folder):
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
     else:
         old.rename(folder / "index")
 
 
-def _clean(folder: Path) -> None:
-    shutil.rmtree(folder / _OLD, ignore_errors=True)
-    shutil.rmtree(folder / REBUILD, ignore_errors=True)
+def _remove(index: Path) -> None:
+    """Delete the tables of an index, and its folder if nothing else is in it."""
+    for name in _TABLES:
+        shutil.rmtree(index / name, ignore_errors=True)
+    with suppress(OSError):
+        index.rmdir()
+
+
+def _remove_folder(folder: Path) -> None:
+    """Delete an index folder as far as dvdup made it; its marker goes last."""
+    if not is_marked(folder):
+        return
+    _remove(folder / "index")
+    with suppress(OSError):
+        for name in reversed(_OWN_FILES):
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()

@@ -49,6 +49,8 @@ class Writer:
         commit_rows: int = 20_000,
         commit_seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
+        still_mine: Callable[[], None] = lambda: None,
+        proxies: bool = True,
     ) -> None:
         """Start a run.
 
@@ -58,12 +60,17 @@ class Writer:
             commit_rows: Slice rows that fill a window.
             commit_seconds: Age at which a window is committed.
             clock: Seconds, for tests.
+            still_mine: Called before anything is written; raises if the folder that was locked is
+                not there any more.
+            proxies: Whether rows keep their proxies.
         """
         self.run = uuid.uuid4().hex
         self._index = index
         self._command = command
         self._limits = (commit_rows, commit_seconds)
         self._clock = clock
+        self._still_mine = still_mine
+        self._proxies = proxies
         self._held = {case.key for case in index.cases}
         self._puts: dict[Key, IndexedCase] = {}
         self._rows: dict[str, dict[Key, Embedded]] = {}  # by content key, not yet written
@@ -88,6 +95,8 @@ class Writer:
         Raises:
             StoreError: The embeddings are not finite unit rows.
         """
+        if not self._proxies:
+            case = dataclasses.replace(case, proxy=b"", proxy_shape=())
         before = self._puts.get(case.key)
         if before is not None and before.content != case.content:
             self._forget_rows(before)
@@ -162,7 +171,9 @@ class Writer:
             self.flush()
 
     def _commit(self) -> int:
+        self._still_mine()
         self._append_slices()
+        self._still_mine()
         version = self._commit_cases()
         self._held = (self._held - self._gone) | set(self._puts)
         self._puts, self._gone, self._counts = {}, set(), {}

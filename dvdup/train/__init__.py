@@ -21,6 +21,7 @@ from dvdup.embedders import LoadOptions, load_embedder
 from dvdup.errors import ConfigError, InputError
 from dvdup.pipeline.workspace import readers_as_formats
 from dvdup.records import Case, Progress, no_progress
+from dvdup.sealed import nowhere
 from dvdup.slicing import make_recipe
 from dvdup.train import validate
 from dvdup.train.batches import Batches, Mix
@@ -187,7 +188,7 @@ def _trainer(request: Request, files: Files) -> Trainer:
 
 def _cases(request: Request) -> tuple[Case, ...]:
     """The scans of each path, path by path."""
-    formats = readers_as_formats(request.weights.parent)
+    formats = readers_as_formats(nowhere())
     if request.persons is not None:
         try:
             group_of(request.persons, "")

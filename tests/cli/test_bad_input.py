@@ -182,7 +182,7 @@ def test_other_slicing_is_refused_and_rebuild_is_the_way_out(dataset, dvdup):
     done = dvdup(dataset.root, "check")
     assert done.code == 2
     assert "--rebuild" in done.stderr
-    done = dvdup(dataset.root, "sync", "--rebuild")
+    done = dvdup(dataset.root, "sync", "--rebuild", "--yes")
     assert done.code == 0, done.stderr
     assert "21 embedded" in done.stderr  # the one added by hand too
     assert "v1" in done.stderr
@@ -223,7 +223,7 @@ def test_a_damaged_index_is_told_and_rebuilt(dataset, dvdup):
     done = dvdup(dataset.root, "diff", "train", "test")
     assert done.code == 2
     assert "--rebuild" in done.stderr
-    assert dvdup(dataset.root, "sync", "--rebuild").code == 0
+    assert dvdup(dataset.root, "sync", "--rebuild", "--yes").code == 0
     assert dvdup(dataset.root, "diff", "train", "test").code == 0
 
 
@@ -234,7 +234,7 @@ def test_a_damaged_cases_table(dataset, dvdup):
     done = dvdup(dataset.root, "check")
     assert (done.code, done.stdout) == (2, "")
     assert "--rebuild" in done.stderr
-    done = dvdup(dataset.root, "sync", "--rebuild")
+    done = dvdup(dataset.root, "sync", "--rebuild", "--yes")
     assert done.code == 0, done.stderr
     assert dvdup(dataset.root, "check").code == 0
 

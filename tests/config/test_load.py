@@ -11,8 +11,14 @@ from dvdup.config import CONFIG_NAME, DEFAULT_EMBEDDER, FAIL_ON, load_config, se
 from dvdup.errors import ConfigError
 
 
-def load(cwd: Path, environ=None, overrides=None, config=None):
-    return load_config(config=config, cwd=cwd, environ=environ or {}, overrides=overrides or {})
+def load(cwd: Path, environ=None, overrides=None, config=None, outside=False):
+    return load_config(
+        config=config,
+        cwd=cwd,
+        environ=environ or {},
+        overrides=overrides or {},
+        outside=outside,
+    )
 
 
 def value_of(loaded, key: str):
@@ -59,6 +65,7 @@ SAMPLES = {
     "report.within": ("true", "1", True),
     "store.commit_rows": ("9", "9", 9),
     "store.commit_seconds": ("1.5", "1.5", 1.5),
+    "store.proxies": ("false", "no", False),
     "calibration.threshold": ("4.5", None, 4.5),
     "calibration.budget": ("0.001", None, 0.001),
     "calibration.embedder": ('"builtin"', None, "builtin"),
@@ -203,9 +210,12 @@ def test_a_file_that_cannot_be_used(tmp_path, write, text, said):
 @pytest.mark.parametrize(
     ("environ", "said"),
     [
+        ({"DVDUP_EMBEDER": "x"}, "unknown variable DVDUP_EMBEDER, did you mean DVDUP_EMBEDDER?"),
         ({"DVDUP_JOBS": "many"}, "DVDUP_JOBS must be a whole number of at least 0, got 'many'"),
         ({"DVDUP_OFFLINE": "maybe"}, "DVDUP_OFFLINE must be true or false, got 'maybe'"),
         ({"DVDUP_FAIL_ON": "x"}, "DVDUP_FAIL_ON must be some of identical, near"),
+        ({"DVDUP_REPORT_FAIL_ON": "near"}, "unknown variable DVDUP_REPORT_FAIL_ON"),
+        ({"DVDUP_DATASET_SPLITS": "x"}, "unknown variable DVDUP_DATASET_SPLITS"),
         ({"DVDUP_SLICING_SPACING_MM": "-2"}, "must be a number above 0"),
         ({"DVDUP_CONFIG": "nowhere.toml"}, "configuration file nowhere.toml: no such file"),
     ],
@@ -213,23 +223,6 @@ def test_a_file_that_cannot_be_used(tmp_path, write, text, said):
 def test_a_variable_that_cannot_be_used(tmp_path, environ, said):
     with pytest.raises(ConfigError, match=re.escape(said)):
         load(tmp_path, environ)
-
-
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        ("DVDUP_EMBEDER", ", did you mean DVDUP_EMBEDDER?"),
-        ("DVDUP_REPORT_FAIL_ON", ""),
-        ("DVDUP_DATASET_SPLITS", ""),
-        ("DVDUP_VERSION", ""),
-    ],
-)
-def test_a_variable_that_is_none_of_ours_is_told_and_does_not_stop(tmp_path, name, meant):
-    said: list[str] = []
-    load_config(config=None, cwd=tmp_path, environ={name: "x"}, overrides={}, warn=said.append)
-    (line,) = said
-    assert f"the variable {name} is none of dvdup's" in line
-    assert meant in line
 
 
 def test_other_variables_are_not_ours(tmp_path):
@@ -333,7 +326,27 @@ def test_an_index_is_relative_to_where_it_was_written(tmp_path, write, source, c
 def test_an_index_elsewhere(tmp_path):
     outside = load(tmp_path / "a", overrides={"index": "../b"}).index
     assert Path(outside) == tmp_path / "b"
-    assert load(tmp_path, overrides={"index": "s3://bucket/x"}).index == "s3://bucket/x"
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/x", "gs://b/x", "file:///tmp/x", "az:/b/x"])
+@pytest.mark.parametrize("source", ["file", "variable", "flag"])
+def test_an_index_that_is_no_local_folder_is_refused(tmp_path, write, source, uri):
+    write(f'index = "{uri}"' if source == "file" else "")
+    environ = {"DVDUP_INDEX": uri} if source == "variable" else {}
+    with pytest.raises(ConfigError, match="in a local folder only"):
+        load(tmp_path, environ, {"index": uri} if source == "flag" else {})
+
+
+@pytest.mark.parametrize("index", ["/elsewhere", "..", "../other/.dvdup", "link/index"])
+def test_a_file_may_not_put_the_index_elsewhere(tmp_path, write, index):
+    """It may have come with somebody's data, and an index is written to and deleted from."""
+    (tmp_path / "link").symlink_to(tmp_path.parent)
+    write(f'index = "{index}"')
+    with pytest.raises(ConfigError, match="lies outside of the folder of that file; if you trust"):
+        load(tmp_path)
+    assert load(tmp_path, outside=True).index
+    assert load(tmp_path, {"DVDUP_INDEX": "mine"}).index == "mine"
+    assert load(tmp_path, overrides={"index": index}).index
 
 
 @pytest.mark.parametrize("word", FAIL_ON)

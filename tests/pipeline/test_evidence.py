@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
 import zlib
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from dvdup.pipeline.looks import Led
 from dvdup.pipeline.missed import Missed
 from dvdup.pipeline.pairs import pair_cache
 from dvdup.records import Directed, Embedded, FileStat, IndexedCase, PairScore
+from dvdup.sealed import SealedFiles
 
 NOTHING = Directed(0.0, 0.0)
 
@@ -264,7 +267,7 @@ def test_no_room_for_the_files_is_told(pair, tmp_path, monkeypatch):
 
     monkeypatch.setattr(evidence.verify, "judge", judge)
     missed = Missed()
-    with pair_cache(tmp_path / "index", "salt") as cache:
+    with pair_cache(caches(tmp_path), "salt") as cache:
         verify_pairs(PAIRS[:1], Sides(tmp_path, *pair), 1, cache=cache, missed=missed)
         known = [side.case(key) for side, key in zip(pair, PAIRS[0], strict=True)]
         assert cache.get(*known) is None
@@ -272,20 +275,24 @@ def test_no_room_for_the_files_is_told(pair, tmp_path, monkeypatch):
     assert "memory" in missed.unreadable[0].reason
 
 
+def caches(tmp_path) -> SealedFiles:
+    return SealedFiles(tmp_path / "index", lambda: b"k" * 32)
+
+
 def test_what_is_remembered_is_not_compared_again(pair, tmp_path, monkeypatch):
-    with pair_cache(tmp_path / "index", "salt") as cache:
+    with pair_cache(caches(tmp_path), "salt") as cache:
         first = verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)
     monkeypatch.setattr(evidence, "judge_pair", None)
-    with pair_cache(tmp_path / "index", "salt") as cache:
+    with pair_cache(caches(tmp_path), "salt") as cache:
         assert verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache) == first
-    with pair_cache(tmp_path / "index", "other") as cache, pytest.raises(TypeError):
+    with pair_cache(caches(tmp_path), "other") as cache, pytest.raises(TypeError):
         verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)
 
 
 def test_what_a_proxy_said_is_asked_again_once_the_file_is_back(pair, tmp_path):
     file = tmp_path / "test/copy.nii.gz"
     aside = file.rename(tmp_path / "aside")
-    with pair_cache(tmp_path / "index", "salt") as cache:
+    with pair_cache(caches(tmp_path), "salt") as cache:
         said = verify_pairs(PAIRS[:1], Sides(tmp_path, *pair), jobs=1, cache=cache)[PAIRS[0]]
         assert "flipped" not in said.reason
         aside.rename(file)
@@ -295,7 +302,7 @@ def test_what_a_proxy_said_is_asked_again_once_the_file_is_back(pair, tmp_path):
 
 def test_a_cache_that_cannot_be_written_costs_time_only(pair, tmp_path):
     (tmp_path / "index").write_text("a file where a folder should be")
-    with pair_cache(tmp_path / "index", "salt") as cache:
+    with pair_cache(caches(tmp_path), "salt") as cache:
         assert len(verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)) == 2
 
 
@@ -303,13 +310,76 @@ def test_a_damaged_cache_costs_time_only(pair, tmp_path):
     file = tmp_path / "index/cache/pairs.sqlite"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"no database" * 100)
-    with pair_cache(tmp_path / "index", "salt") as cache:
+    sealed = caches(tmp_path)
+    with pair_cache(sealed, "salt") as cache:
         assert len(verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)) == 2
+    assert sealed.damaged == {"cache/pairs.sqlite"}
+    assert remembered(tmp_path, pair)
+
+
+def remembered(tmp_path, pair, sealed=None) -> bool:
+    """Whether the pairs are known."""
+    ours, theirs = pair
+    with pair_cache(sealed or caches(tmp_path), "salt") as cache:
+        return all(cache.get(ours.case(a), theirs.case(b)) for a, b in PAIRS)
+
+
+def sql(*statements):
+    def harm(file):
+        with closing(sqlite3.connect(file)) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    return harm
+
+
+def one_byte(file):
+    content = bytearray(file.read_bytes())
+    content[content.index(b'"verdict"') + 2] ^= 1
+    file.write_bytes(content)
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:5000])
+
+
+@pytest.mark.parametrize(
+    ("harm", "seen"),
+    [
+        (sql("UPDATE sealed_pairs SET found = replace(found, 'near', 'none')"), True),
+        (sql("UPDATE sealed_pairs SET seal = ''"), True),
+        (sql("UPDATE sealed_pairs SET found = NULL"), True),
+        (sql("DELETE FROM sealed_pairs"), False),
+        (sql("DROP TABLE sealed_pairs"), False),
+        (sql("DROP TABLE sealed_pairs", "CREATE TABLE sealed_pairs (x)"), True),
+        (lambda file: file.write_bytes(b""), False),
+        (one_byte, True),
+        (cut, True),
+    ],
+)
+def test_answers_that_were_edited_are_given_anew(pair, tmp_path, harm, seen):
+    with pair_cache(caches(tmp_path), "salt") as cache:
+        first = verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)
+    assert remembered(tmp_path, pair)
+    harm(tmp_path / "index/cache/pairs.sqlite")
+    sealed = caches(tmp_path)
+    assert not remembered(tmp_path, pair, sealed)
+    assert bool(sealed.damaged) == seen
+    with pair_cache(sealed, "salt") as cache:
+        assert verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache) == first
+    assert remembered(tmp_path, pair)
+
+
+def test_answers_of_another_index_are_not_believed(pair, tmp_path):
+    with pair_cache(caches(tmp_path), "salt") as cache:
+        verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)
+    other = SealedFiles(tmp_path / "index", lambda: b"l" * 32)
+    assert not remembered(tmp_path, pair, other)
 
 
 def test_the_wish_to_stop_keeps_what_is_finished(pair, tmp_path):
     answers = iter([False, True, True])
-    with pair_cache(tmp_path / "index", "salt") as cache:
+    with pair_cache(caches(tmp_path), "salt") as cache:
         with pytest.raises(Interrupted, match="1 of 2 pairs"):
             verify_pairs(
                 PAIRS, Sides(tmp_path, *pair), 1, cache=cache, should_stop=lambda: next(answers)

@@ -12,6 +12,7 @@ from dvdup.errors import ReadError
 from dvdup.pipeline import files
 from dvdup.pipeline.files import RACY, Verified, fingerprint, hash_files, stat_files, unchanged
 from dvdup.records import FileStat
+from dvdup.sealed import SealedFiles
 
 OLD_NS = 1_600_000_000_000_000_000
 
@@ -130,11 +131,11 @@ def test_a_copy_with_its_times_is_hashed_once_and_then_believed(tmp_path, monkey
     stored = hash_files(tmp_path, [make(tmp_path, "a.nii")])
     os.replace(tmp_path / "a.nii", tmp_path / "old")
     make(tmp_path, "a.nii")
-    known = Verified(tmp_path / "verified.json")
+    known = Verified(SealedFiles(tmp_path, bytes))
     assert files.holds_what_was_indexed(tmp_path, stored, ["a.nii"], known)
     known.save()
     monkeypatch.setattr(files, "file_hash", lambda path: pytest.fail(f"{path} is hashed again"))
-    known = Verified(tmp_path / "verified.json")
+    known = Verified(SealedFiles(tmp_path, bytes))
     assert files.holds_what_was_indexed(tmp_path, stored, ["a.nii"], known)
 
 
@@ -200,10 +201,10 @@ def test_without_every_hash_there_is_no_fingerprint():
 @pytest.fixture
 def remembered(tmp_path) -> Verified:
     """Knows that `a` of 1 byte, mtime 5, ctime 8 and inode 2 has the hash h."""
-    known = Verified(tmp_path / "cache/verified.json")
+    known = Verified(SealedFiles(tmp_path, bytes))
     known.add((FileStat("a", 1, 5, "h", 8, 2),))
     known.save()
-    return Verified(tmp_path / "cache/verified.json")
+    return Verified(SealedFiles(tmp_path, bytes))
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,7 @@ def test_what_was_hashed_again_is_trusted(remembered, stored, now, same):
 
 
 def test_what_is_still_young_is_not_remembered(tmp_path):
-    known = Verified(tmp_path / "cache/verified.json")
+    known = Verified(SealedFiles(tmp_path, bytes))
     known.add((FileStat("a", 1, RACY, "h"),))
     known.save()
     assert not (tmp_path / "cache").exists()
@@ -241,9 +242,9 @@ def test_what_is_still_young_is_not_remembered(tmp_path):
 )
 def test_a_damaged_memory_costs_hashing_only(remembered, tmp_path, damage):
     (tmp_path / "cache/verified.json").write_bytes(damage)
-    known = Verified(tmp_path / "cache/verified.json")
+    known = Verified(SealedFiles(tmp_path, bytes))
     assert not known.unchanged((FileStat("a", 1, RACY, "h"),), (FileStat("a", 1, 5),))
     known.add((FileStat("a", 1, 5, "h"),))
     known.save()
-    again = Verified(tmp_path / "cache/verified.json")
+    again = Verified(SealedFiles(tmp_path, bytes))
     assert again.unchanged((FileStat("a", 1, RACY, "h"),), (FileStat("a", 1, 5),))

@@ -10,7 +10,7 @@ import pytest
 from dvdup import pipeline, slicing
 from dvdup.config import load_config
 from dvdup.pipeline import kept, looks, missed
-from dvdup.pipeline.kept import CROPS, LOOKS, Kept, change, load
+from dvdup.pipeline.kept import CROPS, LOOKS, Kept, change
 from dvdup.pipeline.refs import find_ref
 from dvdup.records import SliceStack
 
@@ -24,9 +24,7 @@ def workspace(dataset):
 
 
 def of(workspace) -> Kept:
-    folder = workspace.folder / "cache/looks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return Kept(folder, workspace, workspace.open_index().meta)
+    return Kept(workspace.sealed, workspace, workspace.open_index().meta)
 
 
 @pytest.mark.parametrize("kind", [LOOKS, CROPS])
@@ -38,7 +36,7 @@ def test_every_change_of_every_slice_is_read_back(workspace, kind):
     files = mine.files(kind, cases)
     assert list(files) == sorted(case.key for case in cases)
     for case in cases:
-        found = load(files[case.key], kind)
+        found = mine.load(files[case.key], kind)
         assert tuple(found.rows) == kind.changes
         shapes = {rows.shape for rows in found.rows.values()}
         assert len(shapes) == 1
@@ -88,12 +86,17 @@ def test_what_nobody_needs_is_deleted_once_it_is_old(workspace):
     first, *others = find_ref(workspace.open_index(), "test").voting
     mine = of(workspace)
     mine.make([(LOOKS, [first, *others]), (CROPS, [first])])
-    old, young = mine._file(LOOKS, others[0]), mine._file(LOOKS, others[1])
-    needed = mine._file(CROPS, first)
-    for file in (old, needed):
+    old, young, needed = (
+        mine.sealed.path(mine._file(kind, case))
+        for kind, case in ((LOOKS, others[0]), (LOOKS, others[1]), (CROPS, first))
+    )
+    foreign = needed.with_name("notes.txt")
+    foreign.touch()
+    for file in (old, needed, foreign):
         os.utime(file, (0, 0))
     mine.prune((LOOKS, CROPS), [first])
-    assert (old.exists(), young.exists(), needed.exists()) == (False, True, True)
+    assert not old.exists()
+    assert all(file.exists() for file in (young, needed, foreign))
 
 
 @pytest.mark.parametrize("changes", [True, False])
@@ -101,7 +104,7 @@ def test_a_check_that_finds_news_tidies_up(workspace, dataset, changes):
     """A check without news looks at nothing but the index and the stored result."""
     folder = workspace.folder / "cache/looks"
     folder.mkdir(parents=True)
-    forgotten = folder / "forgotten.npz"
+    forgotten = folder / f"{0:032x}.npz"
     forgotten.touch()
     os.utime(forgotten, (0, 0))
     if changes:

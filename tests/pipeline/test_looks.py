@@ -10,11 +10,12 @@ from dvdup import match, pipeline, variants
 from dvdup.config import load_config
 from dvdup.errors import StoreError
 from dvdup.pipeline import Interrupted, looks
-from dvdup.pipeline.kept import LOOKS, Kept, load
+from dvdup.pipeline.kept import LOOKS, Kept
 from dvdup.pipeline.looks import Looking
 from dvdup.pipeline.planes import Cases
 from dvdup.pipeline.refs import find_ref
 from dvdup.pipeline.workspace import LazyEmbedder
+from dvdup.sealed import SealedFiles
 
 
 @pytest.fixture
@@ -102,18 +103,18 @@ def test_a_look_asks_with_the_planes_that_belong_to_it(mirrored):
     """The best look of a case is that of whole cases in every look."""
     train, test = sides(mirrored)
     looking(mirrored).leads(test.voting, train.voting, train.side())
-    kept = Kept(mirrored.folder / "cache/looks", mirrored, mirrored.open_index().meta)
-    cases = Cases(kept.files(LOOKS, test.voting), LOOKS)
+    kept = Kept(mirrored.sealed, mirrored, mirrored.open_index().meta)
+    cases = Cases(kept, kept.files(LOOKS, test.voting), LOOKS)
     order = [(key, look) for key in cases.files for look in variants.LOOKS]
 
     def blocks(codes):
         for code in codes:
             key, look = order[code]
-            case = load(cases.files[key], LOOKS)
+            case = kept.load(cases.files[key], LOOKS)
             rows = variants.pick(case.rows, case.plane, look)
             yield rows, np.full(len(rows), code), case.channel
 
-    sizes = tuple(len(load(cases.files[key], LOOKS).plane) for key, _ in order)
+    sizes = tuple(len(kept.load(cases.files[key], LOOKS).plane) for key, _ in order)
     every = match.Side(tuple(key for key, _ in order), sizes, blocks)
     asked = match.one_way(every, train.side(), range(len(order)), match.MatchSettings())
     leads = asked.lead.reshape(-1, len(variants.LOOKS), len(train.voting)).max(axis=1)
@@ -136,7 +137,7 @@ def test_a_full_disk_is_told(mirrored, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", full)
+    monkeypatch.setattr(SealedFiles, "write", full)
     train, test = sides(mirrored)
     with pytest.raises(StoreError, match="No space left"):
         looking(mirrored).leads(test.voting, train.voting, train.side())

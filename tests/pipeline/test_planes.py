@@ -30,11 +30,9 @@ def cut(dataset):
 
 
 def files_of(workspace, *refs):
-    folder = workspace.folder / "cache/looks"
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = Kept(folder, workspace, workspace.open_index().meta)
+    kept = Kept(workspace.sealed, workspace, workspace.open_index().meta)
     kept.make([(CROPS, ref.voting) for ref in refs])
-    return [Cases(kept.files(CROPS, ref.voting), CROPS) for ref in refs]
+    return [Cases(kept, kept.files(CROPS, ref.voting), CROPS) for ref in refs]
 
 
 def best(found):
@@ -84,6 +82,6 @@ def test_a_case_never_finds_itself(cut):
 def test_nobody_asked_is_nobody_found(cut):
     train = find_ref(cut.open_index(), "train")
     (mine,) = files_of(cut, train)
-    nobody, none = match.Side((), (), lambda codes: iter(())), Cases({}, CROPS)
+    nobody, none = match.Side((), (), lambda codes: iter(())), Cases(mine.kept, {}, CROPS)
     assert list(looks._parts(mine, none, nobody)) == []
     assert list(looks._parts(none, mine, train.side())) == []

@@ -11,6 +11,7 @@ from dvdup.pipeline import results
 from dvdup.pipeline.refs import all_refs
 from dvdup.pipeline.results import key_of, stored_or_made
 from dvdup.records import EmbedderSpec, FileStat, Report
+from dvdup.sealed import SealedFiles
 from dvdup.store import IndexMeta
 
 LIMITS = {"margin": 0.01, "shared": 0.7}
@@ -93,48 +94,56 @@ def test_a_case_does_not_slip_from_one_ref_into_the_next(refs, meta):
 # Storing
 
 
+@pytest.fixture
+def sealed(tmp_path) -> SealedFiles:
+    return SealedFiles(tmp_path, lambda: b"k" * 32)
+
+
 def report(n_pairs: int = 3) -> tuple[Report, bool]:
     settings = {"embedder": "e", "weights": "", "recipe": "r", "thresholds": {}, "fail_on": []}
     return Report(settings, (), (), (), (), n_pairs), True
 
 
-def test_it_is_made_once(tmp_path):
-    first = stored_or_made(tmp_path, "key", report)
-    again = stored_or_made(tmp_path, "key", pytest.fail)
+def test_it_is_made_once(sealed):
+    first = stored_or_made(sealed, "key", report)
+    again = stored_or_made(sealed, "key", pytest.fail)
     assert first == again
     made = []
-    stored_or_made(tmp_path, "other", lambda: made.append(1) or report())
+    stored_or_made(sealed, "other", lambda: made.append(1) or report())
     assert made == [1]
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"schema": "dvdup/report@0"}', b"\xff"])
-def test_a_damaged_result_is_made_again(tmp_path, damage):
-    first = stored_or_made(tmp_path, "key", report)
-    (tmp_path / "results/key.json").write_bytes(damage)
+def test_a_damaged_result_is_made_again(sealed, damage):
+    first = stored_or_made(sealed, "key", report)
+    (sealed.folder / "results/key.json").write_bytes(damage)
     made = []
-    assert stored_or_made(tmp_path, "key", lambda: made.append(1) or report()) == first
+    assert stored_or_made(sealed, "key", lambda: made.append(1) or report()) == first
     assert made == [1]
-    assert stored_or_made(tmp_path, "key", pytest.fail) == first
+    assert stored_or_made(sealed, "key", pytest.fail) == first
 
 
-def test_what_may_not_be_kept_is_made_again(tmp_path):
+def test_what_may_not_be_kept_is_made_again(sealed):
     made = []
     for _ in range(2):
-        stored_or_made(tmp_path, "key", lambda: made.append(1) or (report()[0], False))
+        stored_or_made(sealed, "key", lambda: made.append(1) or (report()[0], False))
     assert made == [1, 1]
 
 
-def test_only_the_newest_stay(tmp_path, monkeypatch):
+def test_only_the_newest_stay(sealed, monkeypatch):
     monkeypatch.setattr(results, "_KEPT", 3)
+    (sealed.folder / "results").mkdir()
+    (sealed.folder / "results/mine.json").touch()
+    os.utime(sealed.folder / "results/mine.json", (0, 0))
     for number in range(5):
-        stored_or_made(tmp_path, f"k{number}", report)
-        os.utime(tmp_path / f"results/k{number}.json", (number, number))
+        stored_or_made(sealed, f"{number:032x}", report)
+        os.utime(sealed.folder / f"results/{number:032x}.json", (number, number))
         if number == 3:
-            stored_or_made(tmp_path, "k2", pytest.fail)  # being read makes it young
-    names = sorted(path.name for path in (tmp_path / "results").iterdir())
-    assert names == ["k2.json", "k3.json", "k4.json"]
+            stored_or_made(sealed, f"{2:032x}", pytest.fail)  # being read makes it young
+    names = sorted(path.name for path in (sealed.folder / "results").iterdir())
+    assert names == [*(f"{number:032x}.json" for number in (2, 3, 4)), "mine.json"]
 
 
-def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path):
-    (tmp_path / "results").write_text("a file in the way")
-    assert stored_or_made(tmp_path, "key", report) == stored_or_made(tmp_path, "key", report)
+def test_a_folder_that_cannot_be_written_costs_time_only(sealed):
+    (sealed.folder / "results").write_text("a file in the way")
+    assert stored_or_made(sealed, "key", report) == stored_or_made(sealed, "key", report)

@@ -80,7 +80,7 @@ def killed_swap(synced, dvdup):
     [
         ("add", "elsewhere/extra.nii.gz", "--split", "train"),
         ("sync",),
-        ("sync", "--rebuild"),
+        ("sync", "--rebuild", "--yes"),
         ("check",),
         ("tag", "v9"),
         ("rm", "test/p19"),
@@ -93,7 +93,7 @@ def test_every_writing_command_brings_the_old_index_back(killed_swap, dvdup, com
     index = store.Index(killed_swap.root / ".dvdup")
     assert ("train", "extra") in {case.key for case in index.cases}
     assert ("train", "p00") in {case.key for case in index.cases}
-    if command != ("sync", "--rebuild"):
+    if "--rebuild" not in command:
         assert "v1" in store.tags(index)
     assert not (killed_swap.root / ".dvdup/index.old").exists()
 
@@ -113,10 +113,12 @@ def test_a_rebuild_that_was_stopped_goes_on(synced, dvdup, monkeypatch):
         pipeline.sync(
             pipeline.Workspace(config),
             rebuild=True,
-            hooks=pipeline.Hooks(should_stop=lambda: next(asked)),
+            hooks=pipeline.Hooks(should_stop=lambda: next(asked), confirm=lambda loss: True),
         )
     assert dvdup(synced.root, "diff", "train", "test").code == 0
-    done = pipeline.sync(pipeline.Workspace(config), rebuild=True)
+    done = pipeline.sync(
+        pipeline.Workspace(config), rebuild=True, hooks=pipeline.Hooks(confirm=lambda loss: True)
+    )
     assert (done.embedded, done.unchanged) == (13, 7)
     assert not (synced.root / ".dvdup/rebuild").exists()
 

@@ -100,7 +100,7 @@ def test_a_link_is_replaced_and_its_target_stays(sealed, tmp_path):
 def test_a_file_that_cannot_be_written_leaves_nothing(sealed):
     with pytest.raises(OSError):  # noqa: PT011 - whatever the system says
         sealed.write("cache/some.json/below", b"")
-    (sealed.folder / "folder").mkdir()
+    (sealed.folder / "folder/full").mkdir(parents=True)
     with pytest.raises(OSError):  # noqa: PT011
         sealed.write("folder", b"payload")
     assert sorted(os.listdir(sealed.folder)) == ["cache", "folder"]

@@ -63,6 +63,7 @@ def meta() -> IndexMeta:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An index folder with an empty index."""
+    store.claim(tmp_path / "store", tmp_path)
     store.create(tmp_path / "store", META)
     return tmp_path / "store"
 

@@ -18,7 +18,7 @@ PATIENCE = 30.0
 """Seconds after which a test that would wait for ever fails."""
 HOLD = (
     "import sys, time; from pathlib import Path; from dvdup.store import write_lock\n"
-    "with write_lock(Path(sys.argv[1])):\n"
+    "with write_lock(Path(sys.argv[1]), Path(sys.argv[1]).parent):\n"
     "    print('held', flush=True); time.sleep(60)"
 )
 
@@ -31,10 +31,10 @@ def test_the_second_waits_and_says_so_once(folder):
         waits.set()
 
     def second():
-        with write_lock(folder, told):
+        with write_lock(folder, folder.parent, told):
             order.append("second")
 
-    with write_lock(folder, lambda: order.append("never")):
+    with write_lock(folder, folder.parent, lambda: order.append("never")):
         thread = threading.Thread(target=second)
         thread.start()
         waits.wait(PATIENCE)
@@ -58,7 +58,7 @@ def test_a_killed_process_gives_its_lock_back(folder):
 
     thread = threading.Thread(target=kill)
     thread.start()
-    with write_lock(folder, waited.set):
+    with write_lock(folder, folder.parent, waited.set):
         assert waited.is_set()
     thread.join()
     holder.wait()
@@ -70,7 +70,7 @@ def test_two_writers_lose_nothing_and_double_nothing(folder, rows, case):
 
     def work(names):
         for name in names:
-            with write_lock(folder):
+            with write_lock(folder, folder.parent):
                 index = Index(folder)
                 writer = Writer(index, f"add {name}")
                 writer.put(case(name), rows(ord(name)), "embedded")
@@ -89,23 +89,23 @@ def test_two_writers_lose_nothing_and_double_nothing(folder, rows, case):
 
 
 def test_an_error_inside_releases_it(folder):
-    with pytest.raises(RuntimeError), write_lock(folder):
+    with pytest.raises(RuntimeError), write_lock(folder, folder.parent):
         raise RuntimeError
-    with write_lock(folder, pytest.fail):
+    with write_lock(folder, folder.parent, pytest.fail):
         pass
 
 
 def test_the_folder_keeps_itself_out_of_git(tmp_path):
-    with write_lock(tmp_path / "deep/er"):
+    with write_lock(tmp_path / "deep/er", tmp_path):
         assert (tmp_path / "deep/er/.gitignore").read_text() == "*\n"
     (tmp_path / "deep/er/.gitignore").write_text("mine\n")
-    with write_lock(tmp_path / "deep/er"):
+    with write_lock(tmp_path / "deep/er", tmp_path):
         pass
     assert (tmp_path / "deep/er/.gitignore").read_text() == "mine\n"
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    held = write_lock(tmp_path / "file/store")
-    with pytest.raises(StoreError, match="make the folder writable or name another one"):
+    held = write_lock(tmp_path / "file/store", tmp_path)
+    with pytest.raises(StoreError, match="name another one with --index"):
         held.__enter__()
