@@ -119,7 +119,7 @@ def test_every_reader_fulfils_its_protocol(name):
     assert tuple(module.SUFFIXES) == READERS[name].suffixes
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in module.SUFFIXES)
     if READERS[name].has_companions:
-        assert len(inspect.signature(module.companions).parameters) == 1
+        assert len(inspect.signature(module.companions).parameters) == 2
 
 
 @pytest.mark.parametrize("row", EMBEDDERS, ids=lambda row: row.name)

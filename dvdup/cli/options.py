@@ -140,18 +140,19 @@ def open_workspace(config: Path | None, *, outside_index: bool = False, **flags:
 
     from dvdup.config import load_config
     from dvdup.pipeline import Workspace
+    from dvdup.readers import limits
 
     overrides = {
         _SETTINGS[name]: value
         for name, value in flags.items()
         if name in _SETTINGS and value is not None
     }
-    return Workspace(
-        load_config(
-            config=config,
-            cwd=Path.cwd(),
-            environ=os.environ,
-            overrides=overrides,
-            outside=outside_index,
-        )
+    loaded = load_config(
+        config=config,
+        cwd=Path.cwd(),
+        environ=os.environ,
+        overrides=overrides,
+        outside=outside_index,
     )
+    limits.choose(loaded.read.max_bytes)
+    return Workspace(loaded)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 FAIL_ON = ("identical", "near", "partial", "same-subject:declared", "same-subject")
 """What `report.fail_on` can name, strongest first; a name stands for the stronger ones too."""
 
+_SIZE = re.compile(r"(?P<number>\d{1,15}(\.\d{1,6})?) ?(?P<unit>[kKMGT]?)(?P<binary>i?)B?")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -151,6 +152,19 @@ def _positive(value: object) -> float:
     return number
 
 
+def _bytes(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise Unfit
+    power = "KMGT".find(found["unit"].upper()) + 1 if found["unit"] else 0
+    size = int(float(found["number"]) * (1024 if found["binary"] else 1000) ** power)
+    if size < 1:
+        raise Unfit
+    return size
+
+
 def in_file(kind: Kind) -> Kind:
     """The same, settable in a file only."""
     return replace(kind, from_text=None)
@@ -158,6 +172,7 @@ def in_file(kind: Kind) -> Kind:
 
 TEXT = Kind("a text", _text, _text)
 TEXTS = Kind("a list of texts", _texts, _list_from_text)
+BYTES = Kind("a number of bytes, as 4000000000 or 4GB", _bytes, _bytes)
 FLAG = Kind("true or false", _flag, _flag_from_text)
 POSITIVE = Kind("a number above 0", _positive, lambda text: _positive(float(text)))
 GROUP = Kind("a regular expression with one group, as (sub-[0-9]+)", _group, _group)

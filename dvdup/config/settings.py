@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dvdup.config.kinds import (
+    BYTES,
     FAIL_ON,
     FLAG,
     GROUP,
@@ -55,6 +56,18 @@ class DatasetConfig:
     )
     splits: Mapping[str, tuple[str, ...]] = _setting(
         {}, SPLITS, "split = folder, file or pattern, or a list of them, below dataset.path"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadConfig:
+    """How much memory a file may ask for."""
+
+    max_bytes: int | None = _setting(
+        None,
+        BYTES,
+        "bytes of memory that a scan may take; by default a quarter of it",
+        4_000_000_000,
     )
 
 
@@ -155,6 +168,7 @@ class Config:
     jobs: int = _setting(0, whole(0), "scans read or compared at a time; 0: one a core")
     offline: bool = _setting(False, FLAG, "never use the network")
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    read: ReadConfig = field(default_factory=ReadConfig)
     slicing: SlicingConfig = field(default_factory=SlicingConfig)
     verify: VerifyConfig = field(default_factory=VerifyConfig)
     report: ReportConfig = field(default_factory=ReportConfig)

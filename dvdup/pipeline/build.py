@@ -85,7 +85,7 @@ def init(folder: Path, *, force: bool = False) -> tuple[Path, tuple[str, ...]]:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name the folder of the dataset")
     root = Path(os.path.abspath(folder))
-    found = discover.detect(root, readers_as_formats(nowhere()))
+    found = discover.detect(root, readers_as_formats(nowhere(), root))
     try:
         file.write_text(to_toml(found.dataset, found.notes), encoding="utf-8", newline="\n")
     except OSError as error:

@@ -35,12 +35,11 @@ def prepare(root: Path, case: Case, files: tuple[FileStat, ...], recipe: Recipe)
     """
     row = row_of(case, files)
     try:
-        volume = readers.read_volume(root, case)
-        return _from_volume(volume, row, recipe)
+        with readers.nothing_escapes(case.files[0]):
+            volume = readers.read_volume(root, case)
+            return _from_volume(volume, row, recipe)
     except ReadError as error:
         return unreadable(row, str(error))
-    except MemoryError:
-        return unreadable(row, f"{case.files[0]}: too big for the memory of this machine")
 
 
 def row_of(case: Case, files: tuple[FileStat, ...]) -> IndexedCase:

@@ -20,6 +20,7 @@ from itertools import islice
 from typing import TypeVar
 
 from dvdup.errors import InputError
+from dvdup.readers import limits
 from dvdup.records import READER_THREADS
 
 T = TypeVar("T")
@@ -122,14 +123,16 @@ def spread(
 
 
 def _pool(n: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(n, multiprocessing.get_context("spawn"), _begin)
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(n, context, _begin, (limits.chosen(),))
 
 
-def _begin() -> None:
-    """Set a worker process up; to stop is the business of the main process.
+def _begin(max_bytes: int | None) -> None:
+    """Set a worker process up: how much it may read; to stop is the business of the main process.
 
     A terminal, or `timeout`, sends its signal to the whole group of processes.
     """
+    limits.choose(max_bytes)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -68,7 +68,7 @@ class Workspace:
     @property
     def formats(self) -> Formats:
         """What the readers know about file names, for discovery."""
-        return readers_as_formats(self.sealed)
+        return readers_as_formats(self.sealed, self.root)
 
     def open_any(self) -> Index:
         """Open the index for reading, whatever it was made with.
@@ -246,12 +246,12 @@ def demand_same_embedder(loaded: EmbedderSpec, expected: EmbedderSpec) -> None:
             )
 
 
-def readers_as_formats(sealed: SealedFiles) -> Formats:
+def readers_as_formats(sealed: SealedFiles, root: Path | None = None) -> Formats:
     """Hand discovery what it needs to know about files, without it importing a reader."""
     return Formats(
         claims=readers.is_readable_name,
         case_name=readers.case_name,
-        companions=readers.companions,
+        companions=functools.partial(readers.companions, root=root),
         maybe_dicom=readers.maybe_dicom,
         dicom_series=readers.series_finder(sealed),
     )

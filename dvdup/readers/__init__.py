@@ -7,15 +7,18 @@ file. The modules are imported when a file of theirs is read, so that this table
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 from dvdup.errors import ReadError
+from dvdup.readers import limits
 from dvdup.readers.masks import without_masks
-from dvdup.readers.sources import Source, looks_like, peek, require
+from dvdup.readers.sources import Source, looks_like, peek, quieten, reason, require
 from dvdup.records import Case, Volume
 from dvdup.sealed import SealedFiles
 
@@ -26,7 +29,9 @@ __all__ = [
     "case_name",
     "companions",
     "is_readable_name",
+    "limits",
     "maybe_dicom",
+    "nothing_escapes",
     "read_volume",
     "series_finder",
 ]
@@ -81,24 +86,64 @@ def case_name(name: str) -> str:
     return base[: -len(suffix)] if suffix else base.rpartition(".")[0] or base
 
 
-def companions(path: Path) -> tuple[Path, ...]:
+def companions(path: Path, root: Path | None = None) -> tuple[Path, ...]:
     """The files that belong to a file: the .img of a .hdr, the voxel files of a .mhd or .nhdr.
 
     Args:
         path: A main file.
+        root: Folder of the dataset: what a header names outside of it, or outside of the header's
+            own folder where that is not in it, is none.
 
     Returns:
-        Their paths, existing or not; empty for a format in one file.
+        Their paths, existing or not; empty for a format in one file, and for a damaged header,
+        which is told when the file is read.
     """
     reader = _reader_of(path.name)
     if reader is None or not reader.has_companions:
         return ()
-    return cast(tuple[Path, ...], import_module(reader.module).companions(path))
+    try:
+        with nothing_escapes(path.name):
+            module = import_module(reader.module)
+            return cast(tuple[Path, ...], module.companions(path, root))
+    except ReadError:
+        return ()
 
 
 def maybe_dicom(path: Path) -> bool:
     """Whether a file is named as DICOM or has its preamble (DICOM files often have no suffix)."""
     return bool(import_module("dvdup.readers.dicom_series").looks_like_dicom(path))
+
+
+@contextmanager
+def nothing_escapes(name: str) -> Iterator[None]:
+    """Turn whatever goes wrong with a file into a `ReadError`: no file may end a run.
+
+    The cause is chained and logged at the level of debugging, for it may be a fault of dvdup.
+
+    Args:
+        name: The file, for messages.
+
+    Raises:
+        ReadError: Anything was raised that asks for nothing else, as Ctrl-C does.
+    """
+    import numpy as np
+
+    quieten()
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except ReadError:
+        raise
+    except MemoryError as error:
+        raise ReadError(f"{name}: does not fit into memory; use fewer --jobs") from error
+    except RecursionError as error:
+        raise ReadError(f"{name}: damaged: nested too deeply; replace or exclude it") from error
+    except Exception as error:
+        logging.getLogger(__name__).debug("%s", name, exc_info=True)
+        said = f"{type(error).__name__}: {reason(error)}"
+        raise ReadError(
+            f"{name}: damaged or not supported ({said}); replace or exclude it"
+        ) from error
 
 
 def series_finder(
@@ -142,16 +187,14 @@ def read_volume(root: Path, case: Case) -> Volume:
     """
     if not case.files:
         raise ReadError(f"{case.case_id}: the case has no files; declare one")
-    sources = [Source(root / name, name) for name in case.files]
-    try:
+    with nothing_escapes(case.files[0]):
+        sources = [Source(root / name, name) for name in case.files]
         if case.series is not None or _reader_of(sources[0].name) is READERS["dicom"]:
             volume = cast(Volume, _module("dicom").read_series(sources, case.series or None))
         else:
             mains = _mains(sources)
             volume = _joined(mains, [_read_function(source)(source) for source in mains])
         return without_masks(volume)
-    except MemoryError as error:
-        raise ReadError(f"{case.files[0]}: does not fit into memory; use fewer jobs") from error
 
 
 def _mains(sources: Sequence[Source]) -> Sequence[Source]:

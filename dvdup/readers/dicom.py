@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from dvdup.errors import ReadError
+from dvdup.readers import isolation, limits
 from dvdup.readers.axes import LPS_TO_RAS, as_volume, colour_channels, frame_notes
-from dvdup.readers.dicom_frames import Frame, Stack, frames_of, stacks_of
+from dvdup.readers.dicom_frames import Frame, Stack, frames_of, stacks_of, whole
 from dvdup.readers.dicom_parts import series_of
 from dvdup.readers.dicom_series import SUFFIXES, read_header
 from dvdup.readers.sources import Source, reason, truncated
@@ -101,33 +102,58 @@ def _check_one_series(headers: Sequence[tuple[Source, Any]], uid: str | None) ->
             )
         if "Rows" not in header or "Columns" not in header:
             raise ReadError(f"{source.name}: a DICOM object without voxels; exclude it")
-        size, first_size = ((h.Rows, h.Columns) for h in (header, head))
+        size, first_size = (
+            tuple(whole(source, h, name) for name in ("Rows", "Columns")) for h in (header, head)
+        )
         if size != first_size:
             raise ReadError(
                 f"{source.name}: its slices are {size[1]} x {size[0]} pixels, those of "
-                f"{first.name} {first_size[1]} x {first_size[0]}; exclude one of them"
+                f"{first.name} {first_size[1]} x {first_size[0]}; declare them as two cases"
             )
         instance = str(header.get("SOPInstanceUID") or source.name)
         if instance in seen:
             raise ReadError(
                 f"{source.name}: the same DICOM slice as {seen[instance].name} (equal "
-                "SOPInstanceUID); remove one of the two files"
+                "SOPInstanceUID); leave one of the two out with dataset.exclude"
             )
         seen[instance] = source
 
 
 def _check_size(headers: Sequence[tuple[Source, Any]]) -> None:
     """A damaged header must not make us allocate what the files cannot hold."""
-    head = headers[0][1]
-    bits = int(head.get("BitsAllocated") or 8) * int(head.get("SamplesPerPixel") or 1)
-    frames = sum(int(header.get("NumberOfFrames") or 1) for _, header in headers)
-    wanted = int(head.Rows) * int(head.Columns) * frames * bits // 8
-    stored = sum(source.path.stat().st_size for source, _ in headers)
-    syntax = getattr(getattr(head, "file_meta", None), "TransferSyntaxUID", None)
-    packed = syntax is not None and (syntax.is_compressed or syntax.is_deflated)
+    wanted = stored = 0
+    packed = False
+    for source, header in headers:
+        rows, columns = whole(source, header, "Rows"), whole(source, header, "Columns")
+        bits = whole(source, header, "BitsAllocated", 8)
+        frames = whole(source, header, "NumberOfFrames", 1)
+        if min(rows, columns, bits, frames) < 1:
+            raise ReadError(
+                f"{source.name}: its header gives no pixels ({columns} x {rows}, {frames} frames); "
+                "replace or exclude it"
+            )
+        samples = max(1, whole(source, header, "SamplesPerPixel", 1))
+        wanted += rows * columns * frames * bits * samples // 8
+        stored += source.path.stat().st_size
+        packed = packed or _is_packed(source, header)
     subsampled = 2  # YBR_FULL_422 keeps two of three samples
+    name = headers[0][0]
     if wanted > stored * (_COMPRESSED_RATIO if packed else subsampled):
-        raise truncated(headers[0][0], wanted, stored)
+        raise truncated(name, wanted, stored)
+    limits.check(name.name, wanted, stored)
+
+
+def _is_packed(source: Source, header: Any) -> bool:
+    """Whether the pixels are compressed; refuses transfer syntaxes that nobody knows."""
+    syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
+    if syntax is None:
+        return False
+    if not syntax.is_transfer_syntax:
+        raise ReadError(
+            f"{source.name}: its transfer syntax {str(syntax)[:64]!r} is not one of DICOM; export "
+            "it again, or exclude it"
+        )
+    return bool(syntax.is_compressed or syntax.is_deflated)
 
 
 def _pixels(stack: Stack) -> tuple[list[np.ndarray], tuple[float, float]]:
@@ -172,12 +198,42 @@ def _decoded(frames: Sequence[Frame]) -> Iterable[tuple[int, np.ndarray]]:
         source = frames[members[0]].source
         dataset = read_header(source, None)
         pixels = _decode(source, dataset)
-        multi = int(dataset.get("NumberOfFrames") or 1) > 1
+        multi = whole(source, dataset, "NumberOfFrames", 1) > 1
         for place in members:
             yield place, pixels[frames[place].index] if multi else pixels
 
 
 def _decode(source: Source, dataset: Any) -> np.ndarray:
+    """The pixels of one file; compressed ones by libraries that may crash, so in a child."""
+    if _is_packed(source, dataset):
+        pixels = isolation.call(
+            "dvdup.readers.dicom:decode_file",
+            *(str(source.path), source.name),
+            name=source.name,
+            stored=source.path.stat().st_size,
+        )
+        return np.asarray(pixels)
+    return _decode_here(source, dataset)
+
+
+def decode_file(path: str, name: str) -> np.ndarray:
+    """Decode the pixels of one file.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+
+    Returns:
+        ([frames,] rows, columns[, components]), palette applied.
+
+    Raises:
+        ReadError: If they are missing or damaged.
+    """
+    source = Source(Path(path), name)
+    return np.ascontiguousarray(_decode_here(source, read_header(source, None)))
+
+
+def _decode_here(source: Source, dataset: Any) -> np.ndarray:
     from pydicom.pixels import apply_color_lut
     from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from dvdup.errors import ReadError
-from dvdup.readers.sources import Source
+from dvdup.readers.sources import Source, reason
 
 _SAME_PLACE_MM = 0.01
 _SAME_DIRECTION = 1e-3
 _GAP = 1.5  # a step this much longer than the usual one lacks slices
 _UNEVEN = 0.1
+_MARKS = ("EchoTime", "TemporalPositionIdentifier", "TriggerTime", "AcquisitionNumber", "ImageType")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,55 @@ class Stack:
     """mm between columns, rows, slices."""
 
 
+def value(source: Source, header: Any, name: str) -> Any:
+    """A value of a header, None if it is not there.
+
+    Raises:
+        ReadError: pydicom cannot make sense of it; it converts when it is asked.
+    """
+    try:
+        return header.get(name)
+    except Exception as error:
+        raise ReadError(
+            f"{source.name}: its {name} is damaged ({reason(error)}); replace or exclude it"
+        ) from error
+
+
+def whole(source: Source, header: Any, name: str, default: int | None = None) -> int:
+    """A whole number of a header.
+
+    Args:
+        source: The file, for messages.
+        header: A pydicom dataset.
+        name: Keyword of the tag.
+        default: Where it is absent or empty; None: it must be there.
+
+    Raises:
+        ReadError: It is no whole number.
+    """
+    found = value(source, header, name)
+    if found is None or found == "":
+        found = default
+    try:
+        return int(found)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ReadError(
+            f"{source.name}: its {name} is {str(found)[:40]!r}, no whole number; replace or "
+            "exclude it"
+        ) from error
+
+
+def _real(source: Source, found: Any, name: str, default: float) -> float:
+    if found is None or found == "":
+        return default
+    try:
+        return float(found)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ReadError(
+            f"{source.name}: its {name} is {str(found)[:40]!r}, no number; replace or exclude it"
+        ) from error
+
+
 def frames_of(source: Source, header: Any) -> list[Frame]:
     """The frames of one file: one, or all of a multi-frame object.
 
@@ -66,7 +116,7 @@ def frames_of(source: Source, header: Any) -> list[Frame]:
     Raises:
         ReadError: If the numbers in the header make no sense.
     """
-    count = int(header.get("NumberOfFrames") or 1)
+    count = whole(source, header, "NumberOfFrames", 1)
     shared = _first(header, "SharedFunctionalGroupsSequence")
     per_frame = header.get("PerFrameFunctionalGroupsSequence") or []
     if count < 1 or (per_frame and len(per_frame) < count):
@@ -91,10 +141,12 @@ def _frame(
         for group in groups:
             item = _first(group, sequence)
             if item is not None and name in item:
-                return item.get(name)
-        return header.get(name)
+                return value(source, item, name)
+        return value(source, header, name)
 
-    spacing = look("PixelMeasuresSequence", "PixelSpacing") or header.get("ImagerPixelSpacing")
+    spacing = look("PixelMeasuresSequence", "PixelSpacing") or value(
+        source, header, "ImagerPixelSpacing"
+    )
     rows_mm, columns_mm = _numbers(spacing, 2) or (1.0, 1.0)
     thickness = look("PixelMeasuresSequence", "SpacingBetweenSlices") or look(
         "PixelMeasuresSequence", "SliceThickness"
@@ -107,20 +159,19 @@ def _frame(
         look("MREchoSequence", "EffectiveEchoTime"),
         look("MRDiffusionSequence", "DiffusionBValue"),
         look("FrameContentSequence", "TemporalPositionIndex"),
-        *(header.get(name) for name in ("EchoTime", "TemporalPositionIdentifier", "TriggerTime")),
-        *(header.get(name) for name in ("AcquisitionNumber", "ImageType")),
+        *(value(source, header, name) for name in _MARKS),
     ]
     return Frame(
         source=source,
         index=index,
-        number=int(header.get("InstanceNumber") or 0),
+        number=whole(source, header, "InstanceNumber", 0),
         position=None if plain else _numbers(position, 3),
         orientation=None if plain else _numbers(orientation, 6),
         pixel_mm=(columns_mm, rows_mm),
         thickness_mm=(_numbers([thickness], 1) or (1.0,))[0],
         scaling=(
-            1.0 if slope is None else float(slope),
-            0.0 if intercept is None else float(intercept),
+            _real(source, slope, "RescaleSlope", 1.0),
+            _real(source, intercept, "RescaleIntercept", 0.0),
         ),
         has_lut=bool(header.get("ModalityLUTSequence")),
         repeat=tuple("" if mark is None else str(mark) for mark in marks),

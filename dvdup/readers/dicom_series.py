@@ -11,6 +11,7 @@ import json
 import os
 import time
 import warnings
+import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from dvdup.errors import ReadError
-from dvdup.readers import dicom_parts
-from dvdup.readers.sources import Source, peek, reason, require, wrong_format
+from dvdup.readers import dicom_parts, limits
+from dvdup.readers.sources import Source, open_regular, peek, reason, require, wrong_format
 from dvdup.sealed import SealedFiles
 
 SUFFIXES = (".dcm", ".dicom", ".ima")
@@ -28,6 +29,7 @@ NOT_AN_IMAGE = "-"
 """In place of a series UID: DICOM files without voxels, and label maps (SEG)."""
 
 _GROUP_TAGS = ("SeriesInstanceUID", *dicom_parts.GROUP_TAGS)
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
 _FORM = "|"  # between the series UID of a file and its form
 _RACY_NS = 2_000_000_000  # a file written this recently may change without its mtime changing
 
@@ -68,7 +70,7 @@ def looks_like_dicom(path: Path) -> bool:
     if path.name.lower().endswith(SUFFIXES):
         return True
     try:
-        with path.open("rb", buffering=0) as stream:
+        with open_regular(path) as stream:
             return stream.read(132)[128:] == b"DICM"
     except OSError:
         return False
@@ -144,7 +146,9 @@ def read_header(source: Source, tags: Iterable[str] | None) -> Any:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
-    require(source)
+    size = require(source)
+    if _DEFLATED in peek(source, 1024):
+        _bound_deflated(source, size)
     options: dict[str, Any] = {}
     if tags is not None:
         options = {"stop_before_pixels": True, "specific_tags": list(tags)}
@@ -164,6 +168,28 @@ def read_header(source: Source, tags: Iterable[str] | None) -> Any:
     if "Rows" not in dataset:  # force reads anything; without a preamble this is the proof
         raise wrong_format(source, "a DICOM image", peek(source, 512))
     return dataset
+
+
+def _bound_deflated(source: Source, size: int) -> None:
+    """Refuse a deflated data set that becomes too big: pydicom inflates it as a whole."""
+    allowed, found = limits.allowed(size), 0
+    try:
+        with open_regular(source.path) as stream:
+            stream.seek(144)  # the length of the group stands before it, in its first element
+            data = stream.read()[_group_length(source) :]
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        while data and not inflater.eof and found <= allowed:
+            found += len(inflater.decompress(data, 1 << 24))
+            data = inflater.unconsumed_tail
+    except zlib.error:
+        return  # pydicom says what is wrong
+    limits.check(source.name, found, size)
+
+
+def _group_length(source: Source) -> int:
+    """Bytes of the file meta information behind its first element, which ends at byte 144."""
+    head = peek(source, 144)
+    return int.from_bytes(head[140:144], "little") if len(head) == 144 else 0
 
 
 def _not_dicom(source: Source, error: Exception) -> ReadError:

@@ -51,7 +51,7 @@ class _Layout:
     notes: tuple[str, ...] = ()
 
 
-def companions(path: Path) -> tuple[Path, ...]:
+def companions(path: Path, root: Path | None = None) -> tuple[Path, ...]:
     """The .img of a .hdr: the one that exists, else the name it should have."""
     lower = path.name.lower()
     if not lower.endswith((".hdr", ".hdr.gz")):
@@ -100,6 +100,16 @@ def _voxels(source: Source, layout: _Layout) -> np.ndarray:
     """The stored array, Fortran order, as the file has it."""
     if not layout.shape or min(layout.shape) < 1:
         raise ReadError(f"{source.name}: its header gives no voxels (dimensions {layout.shape})")
+    if layout.dtype.itemsize < 1 or layout.offset < 0:
+        raise ReadError(
+            f"{source.name}: its header gives voxels of {layout.dtype.itemsize} bytes from byte "
+            f"{layout.offset}; replace it"
+        )
+    if len(layout.shape) > 4 and layout.shape[:4] == (1, 1, 1, 1):
+        raise ReadError(
+            f"{source.name}: CIFTI, values of a surface and no image grid; leave it out with "
+            "dataset.exclude"
+        )
     count = math.prod(layout.shape) * layout.dtype.itemsize
     read_bytes = read_gzip if is_gzip(source) else read_plain
     raw = read_bytes(source, layout.offset, count)

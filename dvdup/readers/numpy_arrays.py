@@ -15,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from dvdup.errors import ReadError
+from dvdup.readers import limits
 from dvdup.readers.axes import MAX_CHANNELS, as_volume, frame_notes, picture_axes, real_channels
 from dvdup.readers.sources import Source, peek, reason, require, truncated, wrong_format
 from dvdup.records import Volume
@@ -42,7 +43,9 @@ def read(source: Source) -> Volume:
     require(source)
     try:
         array = _load_npz(source) if source.name.lower().endswith(".npz") else _load_npy(source)
-    except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+    except ReadError:
+        raise
+    except Exception as error:  # zlib, zipfile, tokenize and numpy raise anything on damaged data
         raise ReadError(
             f"{source.name}: the array cannot be read: {reason(error)}; save it again"
         ) from error
@@ -55,7 +58,8 @@ def _load_npy(source: Source) -> np.ndarray:
     if not head.startswith(b"\x93NUMPY"):
         raise wrong_format(source, "a NumPy array", head[:512])
     with source.path.open("rb") as stream:
-        _check_header(source, stream, source.path.stat().st_size)
+        size = source.path.stat().st_size
+        _check_header(source, stream, size, size)
         stream.seek(0)
         return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
 
@@ -69,13 +73,15 @@ def _load_npz(source: Source) -> np.ndarray:
         for info in archive.infolist():
             if info.filename.endswith(".npy"):
                 with archive.open(info) as stream:
-                    shapes[info.filename[:-4]] = _check_header(source, stream, info.file_size)
+                    shapes[info.filename[:-4]] = _check_header(
+                        source, stream, info.file_size, info.compress_size
+                    )
         key = _image_key(shapes, source.name)
         with archive.open(f"{key}.npy") as stream:
             return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
 
 
-def _check_header(source: Source, stream: IO[bytes], size: int) -> tuple[int, ...]:
+def _check_header(source: Source, stream: IO[bytes], size: int, stored: int) -> tuple[int, ...]:
     """Read the header of an array, refuse objects and more voxels than the file can hold."""
     head = io.BytesIO(stream.read(min(size, _HEAD_BYTES)))
     version = np.lib.format.read_magic(head)
@@ -88,6 +94,7 @@ def _check_header(source: Source, stream: IO[bytes], size: int) -> tuple[int, ..
     wanted = math.prod(shape) * dtype.itemsize
     if wanted > size - head.tell():
         raise truncated(source, wanted, size - head.tell())
+    limits.check(source.name, wanted, stored)
     return tuple(int(n) for n in shape)
 
 

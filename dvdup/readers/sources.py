@@ -6,22 +6,31 @@ message, whatever the format.
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import stat
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import IO, NoReturn, cast
 
 import numpy as np
 
 from dvdup.errors import PointerError, ReadError
+from dvdup.readers import limits
 
 _CHUNK = 1 << 18  # compressed bytes fed to inflate at once
 MAX_RATIO = 1032
 """Deflate cannot expand data further than this."""
 
+_PIECE = 1 << 24  # decompressed bytes taken at once
+_TAIL = 64 << 20  # bytes behind the voxels that are decompressed to reach the checksums
+_LIBRARIES = ("pydicom", "tifffile", "PIL", "nibabel", "nibabel.global")
+_QUOTED_PATH = re.compile(r"""(['"])(?:[A-Za-z]:)?[\\/][^'"]*[\\/]([^'"]*)\1""")
+_BARE_PATH = re.compile(r"""(?<![^\s('"=:])(?:[A-Za-z]:)?[\\/](?:[^\s\\/:,;'"()]*[\\/])*""")
 _POINTER_SIZE = 4096  # pointer files are shorter than this
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -48,6 +57,13 @@ class Source:
     path: Path
     name: str
     """As in `Case.files`: POSIX, relative to the root."""
+
+    @property
+    def root(self) -> Path | None:
+        """Folder that the name is relative to; None if the name is no part of the path."""
+        path, name = self.path.as_posix(), self.name
+        cut = path[: -len(name)] if path.endswith("/" + name) else ""
+        return Path(cut) if cut else None
 
     def sibling(self, path: Path) -> Source:
         """Another file of the same folder, named in the same manner."""
@@ -92,12 +108,54 @@ def peek(source: Source, count: int) -> bytes:
         ReadError: If it is not permitted or the read fails.
     """
     try:
-        with source.path.open("rb", buffering=0) as stream:
+        with open_regular(source.path) as stream:
             return stream.read(count)
     except PermissionError as error:
         raise ReadError(f"{source.name}: permission denied; make it readable") from error
     except OSError as error:
         raise ReadError(f"{source.name}: cannot be read: {reason(error)}") from error
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a file that is one: devices never end, and pipes wait for somebody who writes.
+
+    Raises:
+        OSError: It is not there, not permitted, or no regular file.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError("not a regular file")
+    return path.open("rb", buffering=0)
+
+
+def is_inside(header: Path, name: str, root: Path | None) -> bool:
+    """Whether a file that a header names lies in the dataset, by its name: links are the user's.
+
+    Args:
+        header: The file that names it.
+        name: As written there.
+        root: Folder of the dataset. A header that is not in it may name files below itself only.
+    """
+    top, folder = (os.path.abspath(path or header.parent) for path in (root, header.parent))
+    if not _is_below(folder, top):
+        top = folder
+    return _is_below(os.path.abspath(os.path.join(folder, name)), top)
+
+
+def _is_below(path: str, top: str) -> bool:
+    return Path(path).is_relative_to(top)
+
+
+def quieten() -> None:
+    """Keep what the libraries log and warn about damaged files off the screen; it becomes notes.
+
+    Their loggers are left as they are where the user has set them up.
+    """
+    for name in _LIBRARIES:
+        logger = logging.getLogger(name)
+        if not any(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            logger.handlers[:] = [logging.NullHandler()]
+    for name in ("pydicom", "nibabel", "PIL", "tifffile"):
+        warnings.filterwarnings("ignore", module=name)
 
 
 def looks_like(head: bytes) -> str:
@@ -139,9 +197,15 @@ def truncated(source: Source, wanted: int, found: int) -> ReadError:
 def reason(error: BaseException) -> str:
     """The first line of a library's error, at most 160 characters, without absolute paths."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = without_folders("".join(c if c.isprintable() or c == "\n" else " " for c in text))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     line = lines[0] if lines else type(error).__name__
     return line if len(line) <= 160 else line[:157] + "..."
+
+
+def without_folders(text: str) -> str:
+    """A text in which absolute paths are names of files only."""
+    return _BARE_PATH.sub("", _QUOTED_PATH.sub(r"\1\2\1", text))
 
 
 def is_gzip(source: Source) -> bool:
@@ -180,6 +244,7 @@ def read_plain(source: Source, offset: int, count: int) -> np.ndarray:
     size = source.path.stat().st_size
     if size < offset + count:  # before allocating: a damaged header may ask for terabytes
         raise truncated(source, count, max(0, size - offset))
+    limits.check(source.name, count, size)
     try:
         return np.fromfile(source.path, dtype=np.uint8, count=count, offset=offset)
     except OSError as error:
@@ -203,12 +268,19 @@ def read_gzip(source: Source, offset: int, count: int) -> np.ndarray:
     size = source.path.stat().st_size
     if (offset + count) > size * MAX_RATIO:
         raise truncated(source, count, 0)
+    limits.check(source.name, offset + count, size)
     buffer = np.empty(offset + count, dtype=np.uint8)
-    filled = 0
+    filled = tail = 0
     for piece in _inflated(source):
         kept = piece[: buffer.size - filled]
         buffer[filled : filled + len(kept)] = np.frombuffer(kept, dtype=np.uint8)
         filled += len(kept)
+        tail += len(piece) - len(kept)
+        if tail > _TAIL:
+            raise ReadError(
+                f"{source.name}: damaged: far more data lies behind the voxels than its header "
+                "tells of; replace it"
+            )
     if filled < buffer.size:
         raise truncated(source, count, max(0, filled - offset))
     return buffer[offset:]
@@ -220,15 +292,18 @@ def _inflated(source: Source) -> Iterator[bytes]:
 
     member = isal_zlib.decompressobj(wbits=31)
     try:
-        with source.path.open("rb", buffering=0) as stream:
+        with open_regular(source.path) as stream:
             while packed := stream.read(_CHUNK):
-                while packed:
+                more = True
+                while more:
                     if member.eof:
                         if not packed.startswith(b"\x1f"):
                             return
                         member = isal_zlib.decompressobj(wbits=31)
-                    yield member.decompress(packed)
-                    packed = member.unused_data
+                    piece = member.decompress(packed, _PIECE)
+                    yield piece
+                    packed = member.unused_data or member.unconsumed_tail
+                    more = bool(packed) or (len(piece) == _PIECE and not member.eof)
     except _inflate_error() as error:
         raise _damaged(source) from error
     except OSError as error:

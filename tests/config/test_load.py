@@ -56,6 +56,7 @@ SAMPLES = {
     "dataset.group": ('"(s[0-9]+)"', "(s[0-9]+)", "(s[0-9]+)"),
     "dataset.splits": ('{train = "a", test = ["b", "c"]}', None,
                        {"train": ("a",), "test": ("b", "c")}),
+    "read.max_bytes": ('"4GB"', "4 GB", 4 * 10**9),
     "slicing.planes": ('["axial"]', "axial", ("axial",)),
     "slicing.spacing_mm": ("2", "2.5", 2.0),
     "slicing.max_slices": ("50", "50", 50),
@@ -119,6 +120,20 @@ def test_from_a_variable_and_a_flag(tmp_path, key):
     expected = 2.5 if key == "slicing.spacing_mm" else expected
     assert value_of(load(tmp_path, {setting.variable: text}), key) == expected
     assert value_of(load(tmp_path, overrides={key: text}), key) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1", 1), ("2kB", 2000), ("2 KiB", 2048), ("1.5G", 1_500_000_000), ("3MiB", 3 << 20)],
+)
+def test_a_size_as_people_write_it(tmp_path, text, size):
+    assert load(tmp_path, {"DVDUP_READ_MAX_BYTES": text}).read.max_bytes == size
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "4 lots", "GB", "1e9", "0.1"])
+def test_what_is_no_size(tmp_path, text):
+    with pytest.raises(ConfigError, match="a number of bytes, as 4000000000 or 4GB"):
+        load(tmp_path, {"DVDUP_READ_MAX_BYTES": text})
 
 
 @pytest.mark.parametrize("sources", range(8), ids="{:03b}".format)

@@ -99,13 +99,14 @@ def test_a_scan_too_big_for_this_machine_is_data(ready, phantom, monkeypatch, wh
     monkeypatch.setattr(*where, exhausted)
     done = ready(phantom(1))
     assert done.case.status == "unreadable"
-    assert "too big for the memory" in done.case.reason
+    assert "memory" in done.case.reason
 
 
-def test_a_bug_is_no_unreadable_scan(ready, phantom, monkeypatch):
+def test_what_goes_wrong_after_reading_is_told_of_that_scan(ready, phantom, monkeypatch):
     def wrong(*args, **kwargs):
         raise ValueError("a bug")
 
     monkeypatch.setattr(slicing, "slice_channel", wrong)
-    with pytest.raises(ValueError, match="a bug"):
-        ready(phantom(1))
+    done = ready(phantom(1))
+    assert done.case.status == "unreadable"
+    assert "(ValueError: a bug)" in done.case.reason

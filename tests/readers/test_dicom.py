@@ -145,7 +145,7 @@ def test_uneven_slices_are_noted(tmp_path: Path, read: Read) -> None:
 def test_same_slice_twice(tmp_path: Path, read: Read) -> None:
     names = write_series(tmp_path, slices())
     (tmp_path / "copy.dcm").write_bytes((tmp_path / names[2]).read_bytes())
-    message = r"^copy\.dcm: the same DICOM slice as s003\.dcm \(equal SOPInstanceUID\); remove one"
+    message = r"^copy\.dcm: the same DICOM slice as s003\.dcm \(equal SOPInstanceUID\); leave one"
     with pytest.raises(ReadError, match=message):
         read(*names, "copy.dcm")
 
