@@ -73,7 +73,7 @@ class TestChild:
 
     def test_a_hang_is_ended(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(isolation, "_PATIENCE", 0.5)
-        with pytest.raises(ReadError, match="not decoded within 0 s|not decoded within 1 s"):
+        with pytest.raises(ReadError, match=r"not decoded within [01] s"):
             call("wait", 60)
 
     def test_errors_keep_their_class(self) -> None:
