@@ -8,6 +8,7 @@ discover -> readers -> slicing -> embedders -> store -> match -> verify -> verdi
 from __future__ import annotations
 
 import os
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -80,17 +81,26 @@ def write_report(path: Path, text: str) -> None:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file, whole or not at all.
+    """Write a file, whole or not at all; what is no file (/dev/stdout) is written to as it is.
 
     Raises:
         InputError: It cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(data)
-        os.replace(part, path)
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            _replace(Path(os.path.realpath(path)), data)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as stream:
+            stream.write(data)
+        os.replace(part, path)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

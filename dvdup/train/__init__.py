@@ -179,10 +179,10 @@ def _trainer(request: Request, files: Files) -> Trainer:
     trainer = Trainer(request.plan)
     if request.resume:
         trainer.resume(files.state)
-    elif request.weights.exists() or files.state.exists():
-        raise InputError(f"{request.weights} is there already; resume it, or name another file")
     else:
-        files.log.unlink(missing_ok=True)
+        for file in (request.weights, files.state, files.log):
+            if file.exists():
+                raise InputError(f"{file} is there already; resume it, or name another file")
     return trainer
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import threading
 from pathlib import Path
 
@@ -311,3 +313,31 @@ def test_without_proxies_a_file_that_is_gone_was_not_checked(small, dvdup, monke
     done = dvdup(small, "diff", "train", "test", "-f", "json")
     assert done.code in (1, 2)
     assert "test/p5.nii.gz" in {path for each in done.json["unreadable"] for path in each["paths"]}
+
+
+# What else is written
+
+
+def test_a_report_leaves_no_other_file_and_follows_links(small, dvdup):
+    (small / "leaks.json.part").write_text("precious")
+    (small / "real.json").write_text("old")
+    (small / "leaks.json").symlink_to("real.json")
+    before = set(tree(small))
+    assert dvdup(small, "check", "-o", "leaks.json").code == 1
+    assert (small / "leaks.json").is_symlink()
+    assert '"dvdup/report@1"' in (small / "real.json").read_text()
+    assert (small / "leaks.json.part").read_text() == "precious"
+    assert {name for name in tree(small) if not name.startswith(".dvdup")} == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no FIFOs")
+def test_a_report_to_a_device_does_not_replace_it(small, dvdup):
+    """As root, `-o /dev/null` would have made it a file."""
+    os.mkfifo(small / "pipe")
+    read = []
+    reader = threading.Thread(target=lambda: read.append((small / "pipe").read_text()))
+    reader.start()
+    assert dvdup(small, "check", "-f", "json", "-o", "pipe").code == 1
+    reader.join(10)
+    assert stat.S_ISFIFO((small / "pipe").stat().st_mode)
+    assert '"dvdup/report@1"' in read[0]
