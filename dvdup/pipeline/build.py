@@ -228,11 +228,13 @@ def _sync(
         hooks: Progress, messages, the wish to stop.
         added: Cases added by hand that have to be kept; None: those of the index itself.
     """
-    old = workspace.open_index().cases if store.exists(workspace.folder) else ()
+    index = workspace.open_or_create(embedder) if store.exists(workspace.folder) else None
+    old = index.cases if index is not None else ()
     kept = by_hand(old) if added is None else list(added)
-    declared = declaration(workspace, old, kept)
-    index = workspace.open_or_create(embedder)
-    indexed = {case.key: case for case in index.cases}
+    declared = declaration(workspace, old, kept, full=hooks.full)
+    if index is None:  # what cannot be declared leaves nothing behind
+        index = workspace.open_or_create(embedder)
+    indexed = {case.key: case for case in old}
     todo = syncing.plan(
         workspace.root, declared.cases, indexed, workspace.verified, full=hooks.full
     )

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dvdup import discover
 from dvdup.pipeline import files
 from dvdup.pipeline.prepare import case_of
-from dvdup.pipeline.workspace import Workspace
+from dvdup.pipeline.workspace import Workspace, readers_as_formats
 from dvdup.records import Case, Declaration, IndexedCase
+from dvdup.sealed import nowhere
 
 
 def by_hand(cases: Sequence[IndexedCase]) -> list[Case]:
@@ -17,7 +18,7 @@ def by_hand(cases: Sequence[IndexedCase]) -> list[Case]:
 
 
 def declaration(
-    workspace: Workspace, old: Sequence[IndexedCase], added: Sequence[Case]
+    workspace: Workspace, old: Sequence[IndexedCase], added: Sequence[Case], *, full: bool = False
 ) -> Declaration:
     """What the configuration declares, and what was added by hand and is still there.
 
@@ -25,17 +26,17 @@ def declaration(
         workspace: Where.
         old: The cases of the index.
         added: Those that were added by hand.
+        full: Whether headers are read again that seem unchanged.
 
     Raises:
         ConfigError, InputError: The declaration cannot be used.
     """
     config = workspace.config
     only_by_hand = not config.declares and added and len(added) == len(old)
-    declared = (
-        Declaration(())
-        if only_by_hand
-        else discover.discover(workspace.root, config.dataset, workspace.formats)
-    )
+    declared = Declaration(())
+    if not only_by_hand:
+        formats = readers_as_formats(nowhere()) if full else workspace.formats
+        declared = discover.discover(workspace.root, config.dataset, formats)
     keys = {case.key for case in declared.cases}
     kept = [
         case

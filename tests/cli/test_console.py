@@ -60,6 +60,15 @@ def test_what_was_long_ago_does_not_count(lines):
     assert said[-1].startswith("reading: 12 of 20, 1.0/s")
 
 
+def test_a_bar_of_one_thing_does_not_stand_still():
+    """0 of 1 for the whole run looks like a hang; a bar without an end moves."""
+    with console._Bar() as bar:
+        bar("comparing", 0, 1)
+        bar("reading", 0, 20)
+        totals = {task.description: task.total for task in bar._bar.tasks}
+    assert totals == {"comparing": None, "reading": 20}
+
+
 @pytest.mark.parametrize("name", ["::error::x", "  ::warning::x", "##[error]x", "a\x1b[31m"])
 def test_messages_are_harmless(capsys, name):
     console.say(f"{name}\n{name}")
