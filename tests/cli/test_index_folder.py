@@ -323,7 +323,7 @@ def test_a_report_leaves_no_other_file_and_follows_links(small, dvdup):
     (small / "real.json").write_text("old")
     (small / "leaks.json").symlink_to("real.json")
     before = set(tree(small))
-    assert dvdup(small, "check", "-o", "leaks.json").code == 1
+    assert dvdup(small, "check", "-f", "json", "-o", "leaks.json").code == 1
     assert (small / "leaks.json").is_symlink()
     assert '"dvdup/report@1"' in (small / "real.json").read_text()
     assert (small / "leaks.json.part").read_text() == "precious"
