@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dvdup.cli.console import say
+
 if TYPE_CHECKING:
     from dvdup.pipeline import Workspace
 
@@ -76,9 +78,8 @@ _REPORT = (
         "--format",
         "format_",
         metavar="FORMAT",
-        default="table",
-        show_default=True,
-        help="table, json, csv or markdown.",
+        help="table, json, csv or markdown [default: by the suffix of the output file, else "
+        "table].",
     ),
     OUTPUT,
     click.option(
@@ -153,6 +154,7 @@ def open_workspace(config: Path | None, *, outside_index: bool = False, **flags:
         environ=os.environ,
         overrides=overrides,
         outside=outside_index,
+        warn=say,
     )
     limits.choose(loaded.read.max_bytes)
     return Workspace(loaded)

@@ -121,8 +121,8 @@ def _report(
     """Run a comparison, write its report, return the exit code."""
     from dvdup import pipeline
 
-    format_, output = flags.pop("format_"), flags.pop("output")
-    pipeline.demand_format(format_)
+    output = flags.pop("output")
+    format_ = pipeline.format_of(flags.pop("format_"), output)
     workspace = open_workspace(config, **flags)
     with progress_bar(quiet=quiet) as progress:
         report = run(workspace, progress)

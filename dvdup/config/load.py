@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath
 
 from dvdup.config.kinds import Unfit, did_you_mean
@@ -29,6 +29,7 @@ def load_config(
     environ: Mapping[str, str],
     overrides: Mapping[str, object],
     outside: bool = False,
+    warn: Callable[[str], None] = lambda line: None,
 ) -> Config:
     """Combine flags, environment, configuration file and defaults.
 
@@ -40,6 +41,7 @@ def load_config(
         overrides: Flags, keyed as in `settings_table`; texts are parsed as variables are.
         outside: Whether a file may put the index outside of its own folder. A flag or variable
             may, they are the user's; a file may have come with somebody's data.
+        warn: Called with a line about each variable that starts as ours do and is none of them.
 
     Returns:
         The settings. An `index` from a flag or variable is relative to `cwd`, as typed; one from
@@ -53,7 +55,7 @@ def load_config(
         config = Path(environ[_CONFIG_VARIABLE].strip())
     file = _find(cwd) if config is None else Path(os.path.abspath(cwd / config))
     values = dict(_from_file(file, _shown(file, cwd))) if file is not None else {}
-    nearer = dict(_from_environ(environ)) | dict(_from_flags(overrides))
+    nearer = dict(_from_environ(environ, warn)) | dict(_from_flags(overrides))
     root = file.parent if file is not None else cwd
     for source, base in ((values, root), (nearer, cwd)):
         if "index" in source:
@@ -145,16 +147,18 @@ def _unknown_key(name: str, prefix: str, shown: str) -> ConfigError:
     return ConfigError(f"{shown}: unknown key {prefix}{name}{meant} {where}: {', '.join(known)}")
 
 
-def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, object]]:
+def _from_environ(
+    environ: Mapping[str, str], warn: Callable[[str], None]
+) -> Iterator[tuple[str, object]]:
     keys = {setting.variable: setting.key for setting in _SETTINGS.values() if setting.variable}
     known = sorted([*keys, _CONFIG_VARIABLE])
     for name in sorted(environ):
         if not name.startswith(_PREFIX) or name == _CONFIG_VARIABLE:
             continue
-        if name not in keys:
-            meant = did_you_mean(name, known) or ";"
-            raise ConfigError(f"unknown variable {name}{meant} known: {', '.join(known)}")
-        if environ[name].strip():
+        if name not in keys:  # others use the prefix too: DVDUP_VERSION in CI files
+            meant = did_you_mean(name, known)
+            warn(f"note: the variable {name} is none of dvdup's and has no effect{meant}")
+        elif environ[name].strip():
             yield keys[name], _parsed_text(keys[name], environ[name].strip(), name)
 
 

@@ -152,7 +152,9 @@ def _notes(dataset: DatasetConfig, found: Declaration) -> list[str]:
     what = _row(dataset.layout).what + (f", {dataset.csv}" if dataset.csv else "")
     counts = Counter(case.split for case in found.cases)
     scans = ", ".join(f"{counts[split]} in {split}" for split in sorted(counts))
-    notes = [f"found {what}: {sum(counts.values())} scans ({scans})"]
+    n, left_out = sum(counts.values()), len(found.ignored)
+    notes = [f"found {what}: {n} {'scan' if n == 1 else 'scans'} ({scans})"]
     if found.ignored:
-        notes.append(f"left out {len(found.ignored)} files and folders; `dvdup sync` names them")
+        things = "file or folder" if left_out == 1 else "files and folders"
+        notes.append(f"left out {left_out} {things}; `dvdup sync` names them")
     return notes

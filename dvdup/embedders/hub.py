@@ -77,8 +77,9 @@ def download(weights: HubWeights, name: str, *, offline: bool = False) -> Path:
         return present
     if is_offline(offline):
         raise EmbedderError(
-            f"the weights of {name} cannot be fetched in offline mode; unset HF_HUB_OFFLINE "
-            "and TRANSFORMERS_OFFLINE, or give a file instead"
+            f"the weights of {name} cannot be fetched in offline mode; unset HF_HUB_OFFLINE, "
+            "TRANSFORMERS_OFFLINE and DVDUP_OFFLINE (or offline in dvdup.toml), or give a file "
+            "instead"
         )
     if not weights.repo:
         return _download_url(weights.url, name)

@@ -12,7 +12,8 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from dvdup.embedders import ModelRow, available, fetch
+from dvdup.embedders import LoadOptions, ModelRow, available
+from dvdup.embedders import fetch as fetch_weights
 from dvdup.errors import ConfigError, InputError, Interrupted
 from dvdup.pipeline.adhoc import compare, demo, query
 from dvdup.pipeline.build import Hooks, add, check, init, sync
@@ -33,11 +34,11 @@ __all__ = [
     "check",
     "compare",
     "delete_tag",
-    "demand_format",
     "demo",
     "diff",
     "exit_code",
     "fetch",
+    "format_of",
     "free_name",
     "init",
     "log",
@@ -57,14 +58,32 @@ __all__ = [
 models = available
 
 
-def demand_format(name: str) -> None:
-    """Refuse an unknown report format before any work is done.
+def fetch(workspace: Workspace, name: str) -> Path:
+    """Bring the published weights of an embedder into the local cache.
+
+    Raises:
+        EmbedderError: There is nothing to fetch, or no network, or it is not to be used.
+    """
+    return fetch_weights(name, LoadOptions(offline=workspace.config.offline))
+
+
+def format_of(name: str | None, output: Path | None) -> str:
+    """The report format asked for, found out before any work is done.
+
+    Args:
+        name: A name from `report.FORMATS`, or its suffix without the dot; None: none is asked for.
+        output: The file it goes to, whose suffix then says it; None: stdout, a table.
 
     Raises:
         ConfigError: There is no such format.
     """
+    suffixes = {row.suffix: known for known, row in FORMATS.items()}
+    if name is None:
+        return suffixes.get(output.suffix.lower() if output is not None else "", "table")
+    name = suffixes.get(f".{name}", name)
     if name not in FORMATS:
         raise ConfigError(f"unknown report format {name!r}: choose one of {', '.join(FORMATS)}")
+    return name
 
 
 def write_report(path: Path, text: str) -> None:

@@ -269,9 +269,10 @@ def _voxels(judged: Judged, limits: Limits) -> str:
     found = judged.evidence
     if found is None:
         return "voxels: nothing to compare, one of them is constant"
-    needed = limits.copy if found.final else limits.clear_copy
     shown = max(found.agreement.cover_a, found.agreement.cover_b)
-    text = f"voxels: strength {strength(found):.1f}, a copy has {needed} or more"
+    # small copies agree more easily, which is taken off, so that one threshold serves both
+    reached = strength(found) - (0.0 if found.final else limits.clear_copy - limits.copy)
+    text = f"voxels: strength {reached:.1f}, a copy has {limits.copy} or more"
     if judged.decision.verdict is not None:
         return text
     return (

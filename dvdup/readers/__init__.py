@@ -71,6 +71,8 @@ READERS: dict[str, Reader] = {
 SUFFIXES: tuple[str, ...] = tuple(s for reader in READERS.values() for s in reader.suffixes)
 """Every suffix that a reader claims."""
 
+_NOT_READ = READERS["not read"].suffixes
+
 _HALVES = (".img", ".img.gz", ".raw", ".zraw")
 
 
@@ -238,9 +240,8 @@ def _unknown(source: Source) -> ReadError:
         return ReadError(f"{source.name}: holds voxels only; name its header file instead")
     words = looks_like(peek(source, 512))
     seems = f" (it looks like {words})" if words else ""
-    return ReadError(
-        f"{source.name}: no reader for this suffix{seems}; dvdup reads {', '.join(SUFFIXES)}"
-    )
+    known = ", ".join(suffix for suffix in SUFFIXES if suffix not in _NOT_READ)
+    return ReadError(f"{source.name}: no reader for this suffix{seems}; dvdup reads {known}")
 
 
 def _module(name: str) -> Any:

@@ -146,7 +146,7 @@ def why_lines(finding: Finding) -> tuple[str, ...]:
     if finding.shared_score is not None:
         scores.append(f"shared {_shares(finding.shared_score)}")
     if finding.count_score is not None:
-        scores.append(f"votes {_shares(finding.count_score)}")
+        scores.append(f"count {_shares(finding.count_score)}")
     if finding.similarity is not None:
         there, back = finding.similarity.b_to_a, finding.similarity.a_to_b
         scores.append(f"similarity {there:.2f} / {back:.2f}")

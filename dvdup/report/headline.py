@@ -102,7 +102,8 @@ def _has(number: int) -> str:
 def _cases_of(ref: RefInfo, number: int) -> str:
     if not ref.split and ref.cases == 1:
         return ref_name(ref)
-    return counted(number, f"{ref_name(ref)} case")
+    name = ref_name(ref)
+    return counted(number, "case" if name == "all" else f"{name} case")
 
 
 def _of(number: int, ref: RefInfo) -> str:

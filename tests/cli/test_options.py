@@ -1,0 +1,145 @@
+"""Formats, files and variables: what a user types, and what stands in the README."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[2] / "README.md"
+STARTS = {"json": '{\n  "schema"', "csv": "verdict,", "markdown": "## dvdup", "table": "No copy of"}
+
+
+@pytest.fixture
+def synced(dataset, dvdup):
+    assert dvdup(dataset.root, "sync", "-q").code == 0
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("file", "flags", "format"),
+    [
+        ("rep.json", (), "json"),
+        ("rep.md", (), "markdown"),
+        ("rep.CSV", (), "csv"),
+        ("rep.txt", (), "table"),
+        ("rep", (), "table"),
+        ("rep.json", ("-f", "csv"), "csv"),
+        ("rep.txt", ("-f", "md"), "markdown"),
+        ("rep.md", ("-f", "table"), "table"),
+    ],
+)
+def test_the_suffix_of_the_file_says_the_format(synced, dvdup, file, flags, format):
+    ran = dvdup(synced.root, "diff", "train", "test", "-o", file, *flags)
+    assert (ran.code, ran.stdout) == (0, "")
+    assert (synced.root / file).read_text(encoding="utf-8").startswith(STARTS[format])
+
+
+def test_an_unknown_format_is_refused(synced, dvdup):
+    ran = dvdup(synced.root, "check", "-f", "html")
+    assert ran.code == 2
+    assert "choose one of table, json, csv, markdown" in ran.stderr
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "disk full"), KeyboardInterrupt()])
+def test_a_report_that_fails_leaves_nothing_behind(synced, dvdup, monkeypatch, fault):
+    (synced.root / "out.json").write_text("before", encoding="utf-8")
+
+    def refuse(source: object, target: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("dvdup.pipeline.os.replace", refuse)
+    ran = dvdup(synced.root, "diff", "train", "test", "-o", "out.json")
+    assert ran.code == 2
+    assert (synced.root / "out.json").read_text(encoding="utf-8") == "before"
+    assert not list(synced.root.glob("*.part"))
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize(
+    ("state", "code"), [("clean", 0), ("leak", 1), ("unreadable", 2), ("no layout", 2)]
+)
+def test_the_lines_for_ci_keep_the_exit_code(dataset, state, code):
+    """GitHub runs them with `bash -e`; where no report was written the code is still 2."""
+    (line,) = re.findall(
+        r"^- run: (dvdup check --format markdown .*)$", README.read_text("utf-8"), re.M
+    )
+    if state == "leak":
+        dataset.put("test/leak.nii.gz", 3)
+    elif state == "unreadable":
+        (dataset.root / "test/broken.nii.gz").write_bytes(b"no scan")
+    elif state == "no layout":
+        (dataset.root / "dvdup.toml").write_text('[dataset]\npath = "nowhere"\n', "utf-8")
+    summary = dataset.root / "summary.md"
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    env = {**os.environ, "PATH": path, "GITHUB_STEP_SUMMARY": str(summary)}
+    done = subprocess.run(["bash", "-e", "-c", line], cwd=dataset.root, env=env, check=False)
+    assert done.returncode == code
+    assert summary.exists() == (state != "no layout")
+
+
+@pytest.mark.parametrize("name", ["DVDUP_VERSION", "DVDUP_FAILON", "DVDUP_OUTPUT"])
+def test_a_strange_variable_warns_once_and_does_not_stop(synced, dvdup, monkeypatch, name):
+    monkeypatch.setenv(name, "0.1.0")
+    ran = dvdup(synced.root, "diff", "train", "test")
+    assert ran.code == 0
+    assert ran.stderr.count(name) == 1
+
+
+@pytest.mark.parametrize("how", ["DVDUP_OFFLINE", "HF_HUB_OFFLINE", "dvdup.toml"])
+def test_offline_asks_nobody(tmp_path, dvdup, monkeypatch, how):
+    def never(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(urllib.request, "urlopen", never)
+    if how == "dvdup.toml":
+        (tmp_path / how).write_text("offline = true\n", encoding="utf-8")
+    else:
+        monkeypatch.setenv(how, "1")
+    ran = dvdup(tmp_path, "models", "fetch", "dinov2")
+    assert ran.code == 2
+    assert "offline mode" in ran.stderr
+
+
+def test_a_file_of_no_known_format_is_told_what_is_read(synced, dvdup):
+    (synced.root / "x.xyz").write_bytes(b"no scan")
+    ran = dvdup(synced.root, "query", "x.xyz")
+    said = ran.stdout + ran.stderr
+    assert ran.code == 2
+    assert ".nii.gz" in said
+    assert ".mnc" not in said
+
+
+def test_a_split_named_all_is_named_in_good_english(dvdup, dataset, monkeypatch):
+    dataset.put("test/leak.nii.gz", 3)
+    monkeypatch.setenv("DVDUP_EMBEDDER", "thumbnail")
+    assert dvdup(dataset.root.parent, "add", "data", "--split", "all", "-q").code == 0
+    ran = dvdup(dataset.root.parent, "diff", "all", "all")
+    assert ran.stdout.startswith("2 of 21 cases have a copy within all")
+
+
+def test_the_table_names_scores_as_json_does(synced, dvdup, save, phantom):
+    noisy = phantom(3) + 5
+    save(synced.root / "test/leak.nii.gz", noisy)
+    ran = dvdup(synced.root, "check", "-f", "json")
+    names = [name for name in ran.json["pairs"][0] if name in ("shared_score", "count_score")]
+    table = " ".join(dvdup(synced.root, "check").stdout.split())
+    for name in [*names, "similarity"]:
+        assert f"{name.removesuffix('_score')} 1" in table
+        assert f"`{name}`" in README.read_text(encoding="utf-8")
+
+
+def test_check_tells_what_it_left_out(synced, dvdup):
+    for n in range(4):
+        (synced.root / f"train/p{n:02}_seg.nii.gz").write_bytes(b"x")
+    ran = dvdup(synced.root, "check")
+    assert ran.code == 0
+    assert "left out 4 files such as train/p00_seg.nii.gz" in ran.stderr
+    assert "left out" not in dvdup(synced.root, "check", "-q").stderr
