@@ -136,20 +136,22 @@ def _dicom(folder: Path) -> Iterator[Seed]:
         ("dcm deflated", DeflatedExplicitVRLittleEndian),
     ):
         path = folder / f"{kind[4:]}.dcm"
-        _image(flat, syntax).save_as(path, enforce_file_format=True)
+        dicom_image(flat, syntax).save_as(path, enforce_file_format=True)
         yield _one(kind, path)
-    packed = _image(flat, ExplicitVRLittleEndian)
+    packed = dicom_image(flat, ExplicitVRLittleEndian)
     packed.compress(RLELossless, generate_instance_uid=False)
     packed.save_as(folder / "rle.dcm", enforce_file_format=True)
     yield _one("dcm rle", folder / "rle.dcm")
-    _image(volume, ExplicitVRLittleEndian).save_as(folder / "many.dcm", enforce_file_format=True)
+    dicom_image(volume, ExplicitVRLittleEndian).save_as(
+        folder / "many.dcm", enforce_file_format=True
+    )
     yield _one("dcm frames", folder / "many.dcm")
     bare = folder / "bare.dcm"
     bare.write_bytes((folder / "plain.dcm").read_bytes()[132:])
     yield _one("dcm no preamble", bare)
     names = []
     for k in range(3):
-        one = _image(volume[k], ExplicitVRLittleEndian)
+        one = dicom_image(volume[k], ExplicitVRLittleEndian)
         one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.4.{k + 1}"
         one.ImagePositionPatient = [0.0, 0.0, 2.5 * k]
         one.InstanceNumber = k + 1
@@ -158,7 +160,8 @@ def _dicom(folder: Path) -> Iterator[Seed]:
     yield _several("dcm series", names[0], names[1], names[2])
 
 
-def _image(pixels: np.ndarray, syntax: str) -> Dataset:
+def dicom_image(pixels: np.ndarray, syntax: str = ExplicitVRLittleEndian) -> Dataset:
+    """An MR image of int16 (rows, columns) or (frames, rows, columns); always the same UIDs."""
     one = Dataset()
     one.file_meta = FileMetaDataset()
     one.file_meta.TransferSyntaxUID = syntax
