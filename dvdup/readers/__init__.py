@@ -58,7 +58,13 @@ READERS: dict[str, Reader] = {
     "itk": Reader("dvdup.readers.itk", (".nrrd", ".nhdr", ".mha", ".mhd"), has_companions=True),
     "numpy": Reader("dvdup.readers.numpy_arrays", (".npy", ".npz")),
     "dicom": Reader("dvdup.readers.dicom", (".dcm", ".dicom", ".ima")),
-    "picture": Reader("dvdup.readers.pictures", (".png", ".jpg", ".jpeg", ".tif", ".tiff")),
+    "picture": Reader(
+        "dvdup.readers.pictures",
+        (
+            *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".webp", ".gif", ".bmp"),
+            *(".jp2", ".jpx", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm"),
+        ),
+    ),
     "not read": Reader(
         "dvdup.readers.foreign",
         (

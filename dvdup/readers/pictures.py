@@ -1,34 +1,46 @@
-"""2D pictures: PNG and JPEG through Pillow, TIFF (also stacks of pages) through tifffile.
+"""2D pictures: TIFF (also stacks of pages) through tifffile, what it cannot and others by Pillow.
 
 One picture is one case. X runs to the right and Y upwards; 16 bits stay 16 bits; EXIF orientation
 and palette are applied; equal red, green and blue are one channel; a constant alpha is dropped.
+Pages of a TIFF and frames of an animation are slices. All of it is decoded in a child process.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dvdup.errors import ReadError
+from dvdup.readers import isolation, limits
 from dvdup.readers.axes import (
     MAX_CHANNELS,
     as_volume,
     colour_channels,
     frame_notes,
-    picture_axes,
     real_channels,
 )
 from dvdup.readers.sources import Source, looks_like, peek, reason, require, wrong_format
+from dvdup.readers.tiff_chain import count_pages
 from dvdup.records import Volume
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".webp", ".gif", ".bmp"),
+    *(".jp2", ".jpx", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm"),
+)
 
 _PLAIN_MODES = {"L", "I", "F", "I;16", "I;16B", "I;16L", "RGB", "RGBA", "LA"}
 _BIG_TIFF = (b"II+\0", b"MM\0+")
-_SANE_BYTES = 1 << 30  # a TIFF may leave out empty strips; beyond this it must hold real data
-_SANE_RATIO = 4096
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "JPEG2000", "PPM")
+_SHORT_MAGIC = re.compile(rb"BM|P[1-6]\s")  # too short to tell it from text by itself
+_REDUCED, _MASK = 1, 4  # bits of NewSubfileType: a smaller copy, a mask of another page
 
 
 def read(source: Source) -> Volume:
@@ -45,48 +57,120 @@ def read(source: Source) -> Volume:
         ReadError: If the file is damaged, truncated or no picture.
         PointerError: If the file is a pointer.
     """
-    require(source)
+    size = require(source)
     head = peek(source, 512)
-    big_tiff = head[:4] in _BIG_TIFF
-    if not big_tiff and not looks_like(head).endswith("picture"):
+    known = looks_like(head).endswith("picture") or head[:4] in _BIG_TIFF
+    if not known and not _SHORT_MAGIC.match(head):
         raise wrong_format(source, "a picture", head)
-    try:
-        components, colours = _components(source, head)
-    except ReadError:
-        raise
-    except Exception as error:  # decoders raise anything on damaged data
-        raise ReadError(
-            f"{source.name}: the picture cannot be decoded: {reason(error)}; copy it again"
-        ) from error
-    channels = colour_channels(components) if colours else components
-    notes = frame_notes(len(channels))
+    picture: Picture = isolation.call(
+        "dvdup.readers.pictures:decode",
+        *(str(source.path), source.name),
+        name=source.name,
+        stored=size,
+    )
+    channels = list(picture.components)
+    if picture.colours:
+        channels = colour_channels(channels)
+    notes = [*picture.notes, *frame_notes(len(channels))]
     return as_volume(channels, directions=None, spacing=(1.0, 1.0, 1.0), notes=notes)
 
 
-def _components(source: Source, head: bytes) -> tuple[list[np.ndarray], bool]:
-    """The components, each (X, Y) or (X, Y, pages), and whether they are colours and alpha."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A picture or stack as decoded."""
+
+    components: tuple[np.ndarray, ...]
+    """Each (X, Y) or (X, Y, pages)."""
+    colours: bool
+    """Whether they are colours and alpha."""
+    notes: tuple[str, ...] = ()
+
+
+def decode(path: str, name: str) -> Picture:
+    """Decode a picture; runs in a child process.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+
+    Raises:
+        ReadError: If it is damaged, truncated, too big or of several pictures.
+    """
+    source = Source(Path(path), name)
+    try:
+        picture = _decode(source, peek(source, 512))
+    except ReadError:
+        raise
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise anything on damaged data
+        raise ReadError(
+            f"{name}: the picture cannot be decoded: {reason(error)}; copy it again, or exclude it"
+        ) from error
+    packed = tuple(np.asfortranarray(part) for part in picture.components)
+    return dataclasses.replace(picture, components=packed)
+
+
+def _decode(source: Source, head: bytes) -> Picture:
     if head[:2] in (b"II", b"MM"):
-        return _tiff_components(source)
+        return _tiff(source)
     deep_colour = head.startswith(b"\x89PNG") and head[24] == 16 and head[25] != 0
-    array = _deep_png(source) if deep_colour else _pillow(source)
-    if array.ndim == 2:
-        return [picture_axes(array)], True
-    return [picture_axes(array[..., c]) for c in range(array.shape[2])], True
+    if not deep_colour:
+        return _pillow(source, _FORMATS)
+    width, height = struct.unpack(">II", head[16:24])
+    limits.check(source.name, width * height * 8, source.path.stat().st_size)
+    array = _deep_png(source)
+    return Picture(_laid_out(array, array.ndim == 3), True)
 
 
-def _pillow(source: Source) -> np.ndarray:
-    """(rows, columns) or (rows, columns, components), upright, palette applied."""
-    from PIL import Image, ImageOps
+def _pillow(
+    source: Source, formats: tuple[str, ...], pages: Sequence[int] | None = None
+) -> Picture:
+    """A picture or, of `pages` or an animation, a stack, upright, palette applied."""
+    from PIL import Image
 
-    with Image.open(source.path, formats=("PNG", "JPEG")) as opened:
-        upright: Any = ImageOps.exif_transpose(opened)
-        if upright.mode == "1":
-            upright = upright.convert("L")
-        elif upright.mode == "P":
-            upright = upright.convert("RGBA" if "transparency" in upright.info else "RGB")
-        elif upright.mode not in _PLAIN_MODES:
-            upright = upright.convert("RGB")
-        return np.asarray(upright)
+    Image.MAX_IMAGE_PIXELS = None  # bounded below; this process does nothing else
+    size = source.path.stat().st_size
+    with Image.open(source.path, formats=formats) as opened:
+        if pages is None:
+            count = 1 if opened.format in ("JPEG", "MPO") else getattr(opened, "n_frames", 1)
+            pages = range(count)
+        one = opened.width * opened.height * max(1, len(opened.getbands()))
+        limits.check(source.name, one * len(pages) * (4 if opened.mode in "IF" else 1), size)
+        frames = [_upright(opened, page) for page in pages]
+    if len({frame.shape[2:] for frame in frames}) > 1:
+        frames = [_as_colours(frame) for frame in frames]
+    if len({frame.shape for frame in frames}) > 1:
+        raise _several(source, [frame.shape for frame in frames])
+    array = frames[0] if len(frames) == 1 else np.stack(frames)
+    return Picture(_laid_out(array, frames[0].ndim == 3), True)
+
+
+def _upright(opened: Any, page: int) -> np.ndarray:
+    """One frame: (rows, columns) or (rows, columns, components)."""
+    from PIL import ImageOps
+
+    if page:
+        opened.seek(page)
+    upright: Any = ImageOps.exif_transpose(opened)
+    if upright.mode == "1":
+        upright = upright.convert("L")
+    elif upright.mode == "P":
+        upright = upright.convert("RGBA" if "transparency" in upright.info else "RGB")
+    elif upright.mode not in _PLAIN_MODES:
+        upright = upright.convert("RGB")
+    return np.array(upright)
+
+
+def _as_colours(frame: np.ndarray) -> np.ndarray:
+    """Red, green and blue; frames of an animation may differ in what they hold."""
+    return frame[..., :3] if frame.ndim == 3 else np.dstack([frame] * 3)
+
+
+def _laid_out(array: np.ndarray, has_components: bool) -> tuple[np.ndarray, ...]:
+    """([pages,] rows, columns[, components]) to components of (X, Y[, pages])."""
+    parts = list(np.moveaxis(array, -1, 0)) if has_components else [array]
+    return tuple(np.moveaxis(part, (-2, -1), (0, 1))[::-1].swapaxes(0, 1) for part in parts)
 
 
 def _deep_png(source: Source) -> np.ndarray:
@@ -98,31 +182,99 @@ def _deep_png(source: Source) -> np.ndarray:
     )
 
 
-def _tiff_components(source: Source) -> tuple[list[np.ndarray], bool]:
-    """As `_components`; spectral channels, which have an axis of their own, are no colours."""
+def _tiff(source: Source) -> Picture:
+    """Spectral channels, which have an axis of their own, are no colours."""
     import tifffile
 
-    with tifffile.TiffFile(source.path) as tiff:
-        series = tiff.series[0]
-        page = series.keyframe
-        wanted = math.prod(series.shape) * series.dtype.itemsize
-        if wanted > max(_SANE_BYTES, _SANE_RATIO * source.path.stat().st_size):
+    try:
+        count = count_pages(source.path)
+    except ValueError as error:
+        raise ReadError(f"{source.name}: truncated or damaged: {error}; copy it again") from error
+    # the files that an OME header names beside this one are cases of their own
+    with tifffile.TiffFile(source.path, _multifile=False) as tiff:
+        pages = [tiff.pages[i] for i in range(len(tiff.pages))]
+        if len(pages) != count:
+            raise ReadError(f"{source.name}: damaged: only {len(pages)} of {count} pages are read")
+        full = [i for i, page in enumerate(pages) if not page.subfiletype & (_REDUCED | _MASK)]
+        full = full or list(range(count))
+        _check_strips(source, [pages[i] for i in full])
+        notes: tuple[str, ...] = ()
+        if len(full) < count:
+            notes = (f"{count - len(full)} reduced or mask pages are left out",)
+        try:
+            array, axes = _of_pages(source, tiff, [pages[i] for i in full])
+        except ValueError as error:
+            if not any(words in str(error) for words in ("'imagecodecs'", "not supported")):
+                raise
+            return _by_pillow(source, pages[full[0]], full, notes)
+        page = pages[full[0]]
+        picture = _arranged(array, axes, page, source.name)
+    return dataclasses.replace(picture, notes=notes)
+
+
+def _by_pillow(source: Source, page: Any, full: Sequence[int], notes: tuple[str, ...]) -> Picture:
+    """A TIFF with a compression that tifffile leaves to a package that is not needed otherwise."""
+    try:
+        return dataclasses.replace(_pillow(source, ("TIFF",), full), notes=notes)
+    except (OSError, ValueError, SyntaxError) as error:
+        how = getattr(page.compression, "name", str(page.compression))
+        raise ReadError(
+            f"{source.name}: dvdup cannot decode this TIFF (compression {how}: {reason(error)}); "
+            "save it uncompressed or as PNG, or exclude it"
+        ) from error
+
+
+def _of_pages(source: Source, tiff: Any, full: Sequence[Any]) -> tuple[np.ndarray, str]:
+    """The voxels of all pages, and a letter for each of their axes."""
+    main = [one for one in tiff.series if not one.keyframe.subfiletype & (_REDUCED | _MASK)]
+    one = main[0] if main else None
+    covers = one is not None and len(main) == 1 and all(page is not None for page in one.pages)
+    if one is not None and covers and (len(full) == 1 or len(one.pages) == len(full)):
+        limits.check(
+            source.name, math.prod(one.shape) * one.dtype.itemsize, source.path.stat().st_size
+        )
+        return np.asarray(one.asarray()), one.axes
+    forms = [(page.shape, page.dtype, page.photometric, page.axes) for page in full]
+    if len(set(forms)) > 1:
+        raise _several(source, [page.shape for page in full])
+    limits.check(source.name, sum(page.nbytes for page in full), source.path.stat().st_size)
+    return np.stack([page.asarray() for page in full]), "Q" + full[0].axes
+
+
+def _several(source: Source, shapes: Sequence[tuple[int, ...]]) -> ReadError:
+    sizes = dict.fromkeys(" x ".join(map(str, shape[1::-1])) for shape in shapes)
+    shown = ", ".join(list(sizes)[:4])
+    return ReadError(
+        f"{source.name}: holds {len(shapes)} pictures of different sizes or kinds ({shown}); save "
+        "each in a file of its own"
+    )
+
+
+def _check_strips(source: Source, pages: Sequence[Any]) -> None:
+    """Every strip or tile lies in the file: decoders fill in what is missing."""
+    size = source.path.stat().st_size
+    for number, page in enumerate(pages, 1):
+        strips = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+        missing = not strips or any(n < 1 or place + n > size for place, n in strips)
+        short = int(page.compression) == 1 and sum(page.databytecounts) < page.nbytes
+        if missing or short:
             raise ReadError(
-                f"{source.name}: truncated: its header promises {wanted:,} bytes; copy it again"
+                f"{source.name}: truncated: voxels of page {number} of {len(pages)} are missing; "
+                "copy it again"
             )
-        array = np.asarray(series.asarray())
-        axes, palette = series.axes, page.colormap
-        inverted = int(page.photometric) == 0
-        turn = int(page.tags.valueof(274, 1))
+
+
+def _arranged(array: np.ndarray, axes: str, page: Any, name: str) -> Picture:
+    palette, turn = page.colormap, int(page.tags.valueof(274, 1))
     if palette is not None:
         array, axes = _painted(array, palette), axes + "S"
-    array = real_channels(array, source.name)[0][0]
-    if inverted and array.dtype.kind == "u":
+    array = real_channels(array, name)[0][0]
+    if int(page.photometric) == 0 and array.dtype.kind == "u":
         array = np.iinfo(array.dtype).max - array
     letter = next((a for a in "SC" if a in axes and array.shape[axes.index(a)] <= MAX_CHANNELS), "")
     parts = list(np.moveaxis(array, axes.index(letter), 0)) if letter else [array]
     colours = letter == "S" and len(parts) <= 4
-    return [_pages(part, turn, source.name) for part in parts], colours
+    return Picture(tuple(_pages(part, turn, name) for part in parts), colours)
 
 
 def _painted(indices: np.ndarray, palette: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -139,3 +140,147 @@ def test_truncated(tmp_path: Path, read: Read, name: str) -> None:
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-1500])
     with pytest.raises(ReadError, match=rf"^{name}: .*(cannot be decoded|truncated)"):
         read(name)
+
+
+# Stacks: every page is read, or the file is told
+
+
+def by_writer(path: Path, stack: np.ndarray) -> None:
+    with tifffile.TiffWriter(path) as writer:
+        for page in stack:
+            writer.write(page)
+
+
+def by_append(path: Path, stack: np.ndarray) -> None:
+    for page in stack:
+        tifffile.imwrite(path, page, append=True)
+
+
+def by_pillow(path: Path, stack: np.ndarray, compression: str | None = None) -> None:
+    first, *others = [Image.fromarray(page) for page in stack]
+    first.save(path, save_all=True, append_images=others, compression=compression)
+
+
+def by_zlib(path: Path, stack: np.ndarray) -> None:
+    tifffile.imwrite(path, stack, compression="zlib", photometric="minisblack")
+
+
+def by_lzw(path: Path, stack: np.ndarray) -> None:
+    by_pillow(path, stack, "tiff_lzw")
+
+
+def as_ome(path: Path, stack: np.ndarray) -> None:
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        for half in (stack[:2], stack[2:]):
+            writer.write(half, photometric="minisblack")
+
+
+WRITERS = [by_writer, by_append, by_pillow, by_zlib, by_lzw, as_ome]
+
+
+@pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_pages_are_one_stack_whoever_wrote_them(
+    tmp_path: Path, read: Read, write: Callable[[Path, np.ndarray], None], dtype: str
+) -> None:
+    stack = picture((5, 6, 9), dtype)
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack")
+    write(tmp_path / "b.tif", stack)
+    assert read("b.tif").shape == (9, 6, 5)
+    assert hashes(read("b.tif")) == hashes(read("a.tif"))
+
+
+@pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.9, 0.99])
+def test_a_cut_stack_is_never_a_shorter_one(
+    tmp_path: Path, read: Read, write: Callable[[Path, np.ndarray], None], share: float
+) -> None:
+    write(tmp_path / "a.tif", picture((8, 40, 50)))
+    whole = hashes(read("a.tif"))
+    data = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(data[: int(share * len(data))])
+    try:
+        found = hashes(read("a.tif"))
+    except ReadError:
+        return
+    assert found == whole  # what was cut off held no voxels
+
+
+def test_a_broken_chain_of_pages(tmp_path: Path, read: Read) -> None:
+    by_append(tmp_path / "a.tif", picture((3, 6, 9)))
+    data = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(data[:-100])
+    with pytest.raises(ReadError, match=r"^a\.tif: truncated"):
+        read("a.tif")
+
+
+def test_pages_of_two_sizes(tmp_path: Path, read: Read) -> None:
+    for shape in ((6, 9), (7, 8)):
+        tifffile.imwrite(tmp_path / "a.tif", picture(shape), append=True)
+    with pytest.raises(ReadError, match=r"holds 2 pictures of different sizes .*\(9 x 6, 8 x 7\)"):
+        read("a.tif")
+
+
+def test_a_thumbnail_is_left_out_and_noted(tmp_path: Path, read: Read) -> None:
+    rows = picture()
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(rows[::2, ::2], subfiletype=1)
+        writer.write(rows)
+    volume = read("a.tif")
+    np.testing.assert_array_equal(volume.channels[0][:, ::-1, 0].T, rows)
+    assert volume.notes == ("1 reduced or mask pages are left out",)
+
+
+def test_a_compression_that_nobody_reads(tmp_path: Path, read: Read) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", picture())
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    at = data.index(b"\x03\x01\x03\x00\x01\x00\x00\x00\x01\x00")
+    data[at + 8 : at + 10] = (34676).to_bytes(2, "little")  # SGI LogLuv
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(ReadError, match=r"cannot decode this TIFF \(compression SGILOG"):
+        read("a.tif")
+
+
+# Other formats
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".gif", ".bmp", ".jp2", ".pgm", ".jfif"])
+def test_other_formats(tmp_path: Path, read: Read, suffix: str) -> None:
+    rows = np.kron(picture((2, 3)), np.ones((16, 16), np.uint8))
+    options = {".webp": {"lossless": True}, ".jfif": {"quality": 100}}.get(suffix, {})
+    Image.fromarray(rows).save(tmp_path / f"a{suffix}", **options)
+    found = read(f"a{suffix}").channels
+    assert len(found) == 1
+    assert np.abs(found[0][:, ::-1, 0].T.astype(int) - rows).max() <= (
+        2 if suffix == ".jfif" else 0
+    )
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_frames_are_slices(tmp_path: Path, read: Read, suffix: str) -> None:
+    stack = picture((4, 16, 20))
+    first, *others = [Image.fromarray(page) for page in stack]
+    options = {} if suffix == ".gif" else {"lossless": True}
+    first.save(tmp_path / f"a{suffix}", save_all=True, append_images=others, **options)
+    volume = read(f"a{suffix}")
+    assert (volume.shape, len(volume.channels)) == ((20, 16, 4), 1)
+    np.testing.assert_array_equal(volume.channels[0][:, ::-1, 2].T, stack[2])
+
+
+def test_a_picture_too_big_for_its_file(tmp_path: Path, read: Read) -> None:
+    Image.new("RGBA", (12000, 12000)).save(tmp_path / "a.png")
+    with pytest.raises(ReadError, match=r"would become 576 MB in memory"):
+        read("a.png")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".gif", ".tif"])
+def test_a_damaged_picture_is_told_without_its_folder(
+    tmp_path: Path, read: Read, suffix: str
+) -> None:
+    Image.fromarray(picture((60, 90))).save(tmp_path / f"a{suffix}")
+    data = (tmp_path / f"a{suffix}").read_bytes()
+    (tmp_path / f"a{suffix}").write_bytes(data[:14] + bytes(20) + data[60:200])
+    with pytest.raises(ReadError) as caught:
+        read(f"a{suffix}")
+    assert str(tmp_path) not in str(caught.value)
+    assert str(tmp_path.parent) not in str(caught.value)
