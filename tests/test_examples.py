@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dvdup import __version__
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 
@@ -105,7 +107,7 @@ def test_the_workflow(dataset, tmp_path, leak, code):
     workflow = yaml.safe_load((EXAMPLES / "github/dvdup.yml").read_text(encoding="utf-8"))
     steps = workflow["jobs"]["check"]["steps"]
     runs = [step["run"] for step in steps if "run" in step]
-    assert runs[0].startswith("pip install dvdup ")
+    assert runs[0].startswith(f"pip install dvdup=={__version__} ")
     dataset.put("test/new.nii.gz", leak)
     summary = tmp_path / "summary.md"
     scripts = str(Path(sys.executable).parent)
@@ -127,6 +129,8 @@ def test_the_workflow_keeps_the_index(dataset):
     workflow = yaml.safe_load(text)
     (cache,) = [s for s in workflow["jobs"]["check"]["steps"] if "cache@" in s.get("uses", "")]
     assert cache["with"]["path"] == ".dvdup"
+    for key in (cache["with"]["key"], cache["with"]["restore-keys"]):
+        assert key.startswith(f"dvdup-{__version__}-")  # another version, another format
     assert workflow["permissions"] == {"contents": "read"}
 
 
