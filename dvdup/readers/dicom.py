@@ -34,7 +34,8 @@ _IMAGE_TAGS = [
     *("SliceThickness", "SpacingBetweenSlices"),
     *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
     *("EchoTime", "DiffusionBValue", "TemporalPositionIdentifier", "AcquisitionNumber"),
-    *("TriggerTime", "ImageType"),
+    *("TriggerTime", "ImageType", "DiffusionGradientOrientation", "AcquisitionTime"),
+    "ContentTime",
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 ]
 _COMPRESSED_RATIO = 10_000  # no picture worth reading is packed tighter
@@ -66,6 +67,7 @@ def read_series(sources: Sequence[Source], uid: str | None) -> Volume:
     _check_size(headers)
     frames = [frame for source, header in headers for frame in frames_of(source, header)]
     stacks, notes = stacks_of(frames)
+    _check_size(headers, len(stacks) * len(stacks[0].frames) / len(frames))
     channels: list[np.ndarray] = []
     scaling: list[tuple[float, float]] = []
     for stack in stacks:
@@ -119,8 +121,11 @@ def _check_one_series(headers: Sequence[tuple[Source, Any]], uid: str | None) ->
         seen[instance] = source
 
 
-def _check_size(headers: Sequence[tuple[Source, Any]]) -> None:
-    """A damaged header must not make us allocate what the files cannot hold."""
+def _check_size(headers: Sequence[tuple[Source, Any]], share: float = 1.0) -> None:
+    """A damaged header must not make us allocate what the files cannot hold.
+
+    `share` is how many slices the volumes have for each that is stored, where some are empty.
+    """
     wanted = stored = 0
     packed = False
     for source, header in headers:
@@ -140,7 +145,7 @@ def _check_size(headers: Sequence[tuple[Source, Any]]) -> None:
     name = headers[0][0]
     if wanted > stored * (_COMPRESSED_RATIO if packed else subsampled):
         raise truncated(name, wanted, stored)
-    limits.check(name.name, wanted, stored)
+    limits.check(name.name, int(wanted * share), stored)
 
 
 def _is_packed(source: Source, header: Any) -> bool:
@@ -158,21 +163,24 @@ def _is_packed(source: Source, header: Any) -> bool:
 
 def _pixels(stack: Stack) -> tuple[list[np.ndarray], tuple[float, float]]:
     """Decode a stack: its components (slices, rows, columns) as stored, and their scaling."""
-    frames = stack.frames
+    here = [place for place, frame in enumerate(stack.frames) if frame is not None]
+    frames = [frame for frame in stack.frames if frame is not None]
     scalings = {frame.scaling for frame in frames}
     as_values = len(scalings) > 1 or any(frame.has_lut for frame in frames)
     target: np.ndarray | None = None
-    for place, pixels in _decoded(frames):
-        values = _values(frames[place], pixels) if as_values else pixels
+    for number, pixels in _decoded(frames):
+        values = _values(frames[number], pixels) if as_values else pixels
         if target is None:
-            target = np.empty((len(frames), *values.shape), dtype=values.dtype)
+            target = np.empty((len(stack.frames), *values.shape), dtype=values.dtype)
         elif values.dtype != target.dtype:
             target = target.astype(np.result_type(target, values))
         if values.shape != target.shape[1:]:
-            raise ReadError(f"{frames[place].source.name}: another number of colours; exclude it")
-        target[place] = values
+            raise ReadError(f"{frames[number].source.name}: another number of colours; exclude it")
+        target[here[number]] = values
     if target is None:
         raise ReadError(f"{frames[0].source.name}: holds no slices; exclude it")
+    if len(here) < len(target):  # empty slices have no say
+        target[np.setdiff1d(np.arange(len(target)), here)] = target[here].min()
     if target.ndim == 4:
         return colour_channels([target[..., c] for c in range(target.shape[-1])]), (1.0, 0.0)
     return [target], (1.0, 0.0) if as_values else frames[0].scaling

@@ -18,7 +18,11 @@ _SAME_PLACE_MM = 0.01
 _SAME_DIRECTION = 1e-3
 _GAP = 1.5  # a step this much longer than the usual one lacks slices
 _UNEVEN = 0.1
-_MARKS = ("EchoTime", "TemporalPositionIdentifier", "TriggerTime", "AcquisitionNumber", "ImageType")
+_MARKS = (
+    *("EchoTime", "TemporalPositionIdentifier", "TriggerTime", "AcquisitionNumber", "ImageType"),
+    *("DiffusionBValue", "DiffusionGradientOrientation", "AcquisitionTime", "ContentTime"),
+)
+_MOST_DIMENSIONS = 6  # of DimensionIndexValues that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ class Frame:
 class Stack:
     """Frames that make one volume, in order of their position."""
 
-    frames: tuple[Frame, ...]
+    frames: tuple[Frame | None, ...]
+    """None where other stacks of the series have a slice and this one has not."""
     directions: np.ndarray | None
     """float (3, 3): LPS direction of columns, rows, slices; None without orientation."""
     spacing: tuple[float, float, float]
@@ -155,10 +160,15 @@ def _frame(
     intercept = look("PixelValueTransformationSequence", "RescaleIntercept")
     position = look("PlanePositionSequence", "ImagePositionPatient")
     orientation = look("PlaneOrientationSequence", "ImageOrientationPatient")
+    dimensions = look("FrameContentSequence", "DimensionIndexValues")
+    dimensions = list(dimensions) if isinstance(dimensions, Sequence) else [dimensions]
     marks = [
         look("MREchoSequence", "EffectiveEchoTime"),
         look("MRDiffusionSequence", "DiffusionBValue"),
         look("FrameContentSequence", "TemporalPositionIndex"),
+        look("FrameContentSequence", "StackID"),
+        look("MRImageFrameTypeSequence", "FrameType"),
+        *(dimensions + [None] * _MOST_DIMENSIONS)[:_MOST_DIMENSIONS],
         *(value(source, header, name) for name in _MARKS),
     ]
     return Frame(
@@ -188,7 +198,7 @@ def stacks_of(frames: Sequence[Frame]) -> tuple[list[Stack], list[str]]:
         Stacks of equal length, and notes on missing slices or a missing orientation.
 
     Raises:
-        ReadError: If slices differ in orientation, or one is there twice.
+        ReadError: If slices differ in orientation.
     """
     if any(frame.position is None or frame.orientation is None for frame in frames):
         ordered = sorted(frames, key=lambda f: (f.number, f.source.name, f.index))
@@ -197,20 +207,23 @@ def stacks_of(frames: Sequence[Frame]) -> tuple[list[Stack], list[str]]:
     _check_orientation(frames)
     rows, columns = _vector(frames[0].orientation).reshape(2, 3)
     normal = np.cross(rows, columns)
-    heights = {id(frame): float(normal @ _vector(frame.position)) for frame in frames}
-    ordered = sorted(frames, key=lambda f: (heights[id(f)], f.repeat, f.number, f.index))
-    stacks = _split_repeats(ordered, [heights[id(frame)] for frame in ordered])
-    places = [heights[id(frame)] for frame in stacks[0]]
-    step = _usual_step(places) or frames[0].thickness_mm
+    places = _places(frames, normal)
+    heights = [height for height, _ in places]
+    stacks = _split_repeats([place for _, place in places])
+    one_each = [place[0] for _, place in places]
+    step = _usual_step(heights) or frames[0].thickness_mm
     spacing = (*frames[0].pixel_mm, step)
     through = normal
     if len(places) > 1:  # with a tilted gantry the slices do not lie straight above one another
-        through = _vector(stacks[0][-1].position) - _vector(stacks[0][0].position)
+        through = _vector(one_each[-1].position) - _vector(one_each[0].position)
     directions = np.column_stack([rows, columns, through])
-    return (
-        [Stack(tuple(stack), directions, spacing) for stack in stacks],
-        _gap_notes(stacks[0], places),
-    )
+    notes = _gap_notes(one_each, heights)
+    lacking = sum(frame is None for stack in stacks for frame in stack)
+    if lacking:
+        notes.append(
+            f"{len(stacks)} volumes of unequal coverage: {lacking} slices are empty in some of them"
+        )
+    return [Stack(tuple(stack), directions, spacing) for stack in stacks], notes
 
 
 def _unplaced(frames: Sequence[Frame]) -> Stack:
@@ -229,38 +242,79 @@ def _check_orientation(frames: Sequence[Frame]) -> None:
             )
 
 
-def _split_repeats(ordered: Sequence[Frame], heights: Sequence[float]) -> list[list[Frame]]:
-    """One list of frames a repeat; refuses single slices that are there twice."""
-    places: list[list[Frame]] = []
-    previous = -np.inf
-    for frame, height in zip(ordered, heights, strict=True):
-        if height - previous > _SAME_PLACE_MM:
-            places.append([])
-            previous = height
-        places[-1].append(frame)
-    count = len(places[0])
-    marks = [sorted(frame.repeat for frame in place) for place in places]
-    alike = all(len(set(mark)) == count and mark == marks[0] for mark in marks)
-    if count == 1 and all(len(place) == 1 for place in places):
-        return [list(ordered)]
-    if not alike:
-        twice = next((p for p in places if len({f.repeat for f in p}) < len(p)), None)
-        twice = twice or next(place for place in places if len(place) > 1)
-        raise _doubled(twice)
-    in_order = [sorted(place, key=lambda frame: frame.repeat) for place in places]
-    stacks = [[place[i] for place in in_order] for i in range(count)]
-    return sorted(stacks, key=lambda stack: (stack[0].number, stack[0].index, stack[0].repeat))
-
-
-def _doubled(place: Sequence[Frame]) -> ReadError:
-    first, second = place[:2]
-    if first.source == second.source:
-        what = f"frames {first.index + 1} and {second.index + 1} lie"
-        return ReadError(f"{first.source.name}: {what} at the same position; replace the file")
-    return ReadError(
-        f"{second.source.name}: lies at the same position as {first.source.name} of the same DICOM "
-        "series; remove the one that does not belong"
+def _places(frames: Sequence[Frame], normal: np.ndarray) -> list[tuple[float, list[Frame]]]:
+    """(height, frames) of each place along the normal, lowest first."""
+    heights = {id(frame): float(normal @ _vector(frame.position)) for frame in frames}
+    ordered = sorted(
+        frames, key=lambda f: (heights[id(f)], f.repeat, f.number, f.source.name, f.index)
     )
+    places: list[tuple[float, list[Frame]]] = []
+    for frame in ordered:
+        height = heights[id(frame)]
+        if not places or height - places[-1][0] > _SAME_PLACE_MM:
+            places.append((height, []))
+        places[-1][1].append(frame)
+    return places
+
+
+def _split_repeats(places: Sequence[Sequence[Frame]]) -> list[list[Frame | None]]:
+    """One stack for each repeat of the volume: an echo, a direction, a time point, a phase.
+
+    Where all places have as many frames, those are ordered by whatever takes the same values
+    everywhere, then by InstanceNumber. Where some have fewer, the repeats are the values of a mark
+    that tells the frames of every place apart, else the frames in the order of their numbers.
+    """
+    most = max(len(place) for place in places)
+    if all(len(place) == most for place in places):
+        common = _common_marks(places)
+        stacks = _in_order(places, most, common)
+    else:
+        mark = _telling_mark(places, most)
+        stacks = _in_order(places, most, []) if mark is None else _by_mark(places, mark)
+    return sorted(stacks, key=_rank)
+
+
+def _rank(stack: Sequence[Frame | None]) -> tuple[Any, ...]:
+    first = next(frame for frame in stack if frame is not None)
+    return stack.count(None), first.number, first.index, first.repeat, first.source.name
+
+
+def _common_marks(places: Sequence[Sequence[Frame]]) -> list[int]:
+    """The marks whose values, and how often each is there, are the same at every place."""
+    found = []
+    for mark in range(len(places[0][0].repeat)):
+        values = [sorted(frame.repeat[mark] for frame in place) for place in places]
+        if all(each == values[0] for each in values):
+            found.append(mark)
+    return found
+
+
+def _telling_mark(places: Sequence[Sequence[Frame]], most: int) -> int | None:
+    """The mark with the fewest values that never has one twice at a place."""
+    counts: dict[int, int] = {}
+    for mark in range(len(places[0][0].repeat)):
+        values = [[frame.repeat[mark] for frame in place] for place in places]
+        if all(len(set(each)) == len(each) for each in values):
+            counts[mark] = len({one for each in values for one in each})
+    usable = [mark for mark, count in counts.items() if count <= 2 * most]
+    return min(usable, key=lambda mark: (counts[mark], mark), default=None)
+
+
+def _in_order(
+    places: Sequence[Sequence[Frame]], most: int, marks: Sequence[int]
+) -> list[list[Frame | None]]:
+    """The first frame of every place, the second of every place, and so on."""
+
+    def key(frame: Frame) -> tuple[Any, ...]:
+        return [frame.repeat[m] for m in marks], frame.number, frame.source.name, frame.index
+
+    ordered = [[*sorted(place, key=key), *[None] * (most - len(place))] for place in places]
+    return [list(stack) for stack in zip(*ordered, strict=True)]
+
+
+def _by_mark(places: Sequence[Sequence[Frame]], mark: int) -> list[list[Frame | None]]:
+    by_value = [{frame.repeat[mark]: frame for frame in place} for place in places]
+    return [[place.get(one) for place in by_value] for one in sorted(set().union(*by_value))]
 
 
 def _usual_step(places: Sequence[float]) -> float | None:
