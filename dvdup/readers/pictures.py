@@ -11,6 +11,7 @@ import dataclasses
 import math
 import re
 import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ SUFFIXES = (
 _PLAIN_MODES = {"L", "I", "F", "I;16", "I;16B", "I;16L", "RGB", "RGBA", "LA"}
 _BIG_TIFF = (b"II+\0", b"MM\0+")
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "JPEG2000", "PPM")
+_PNG = b"\x89PNG\r\n\x1a\n"
 _SHORT_MAGIC = re.compile(rb"BM|P[1-6]\s")  # too short to tell it from text by itself
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType: a smaller copy, a mask of another page
 
@@ -114,6 +116,8 @@ def decode(path: str, name: str) -> Picture:
 def _decode(source: Source, head: bytes) -> Picture:
     if head[:2] in (b"II", b"MM"):
         return _tiff(source)
+    if head.startswith(_PNG):
+        _check_png(source)
     deep_colour = head.startswith(b"\x89PNG") and head[24] == 16 and head[25] != 0
     if not deep_colour:
         return _pillow(source, _FORMATS)
@@ -121,6 +125,23 @@ def _decode(source: Source, head: bytes) -> Picture:
     limits.check(source.name, width * height * 8, source.path.stat().st_size)
     array = _deep_png(source)
     return Picture(_laid_out(array, array.ndim == 3), True)
+
+
+def _check_png(source: Source) -> None:
+    """Every chunk up to the last one with its checksum: Pillow stops at the last row."""
+    with source.path.open("rb") as stream:
+        stream.seek(len(_PNG))
+        kind = b""
+        while kind != b"IEND":
+            length, kind = struct.unpack(">I4s", stream.read(8).ljust(8, b"\0"))
+            checksum, left = zlib.crc32(kind), length
+            while left and (piece := stream.read(min(left, 1 << 20))):
+                checksum, left = zlib.crc32(piece, checksum), left - len(piece)
+            if left or stream.read(4) != struct.pack(">I", checksum):
+                raise ReadError(
+                    f"{source.name}: damaged or truncated: a part of the PNG does not have its "
+                    "checksum; copy it again"
+                )
 
 
 def _pillow(

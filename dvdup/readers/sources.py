@@ -224,7 +224,7 @@ def gunzip_head(source: Source, count: int) -> bytes:
         ReadError: If the compressed data is damaged or ends too early.
     """
     head = b""
-    for piece in _inflated(source):
+    for piece in inflated(source):
         head += piece[: count - len(head)]
         if len(head) >= count:
             break
@@ -275,7 +275,7 @@ def read_gzip(source: Source, offset: int, count: int) -> np.ndarray:
     limits.check(source.name, offset + count, size)
     buffer = np.empty(offset + count, dtype=np.uint8)
     filled = tail = 0
-    for piece in _inflated(source):
+    for piece in inflated(source):
         kept = piece[: buffer.size - filled]
         buffer[filled : filled + len(kept)] = np.frombuffer(kept, dtype=np.uint8)
         filled += len(kept)
@@ -290,26 +290,38 @@ def read_gzip(source: Source, offset: int, count: int) -> np.ndarray:
     return buffer[offset:]
 
 
-def _inflated(source: Source) -> Iterator[bytes]:
-    """Yield the decompressed bytes of a gzip file; what stands behind its members is ignored."""
+def inflated(source: Source, wbits: int = 31, offset: int = 0) -> Iterator[bytes]:
+    """Yield the decompressed bytes of a gzip (or zlib) file, its checksums looked at.
+
+    What stands behind its members is ignored.
+
+    Args:
+        source: The file.
+        wbits: 31 for gzip, 15 for zlib, which has one member only.
+        offset: Where the compressed data begins.
+
+    Raises:
+        ReadError: If the data is damaged or ends too early.
+    """
     from isal import isal_zlib
 
-    member = isal_zlib.decompressobj(wbits=31)
+    member = isal_zlib.decompressobj(wbits=wbits)
     try:
         with open_regular(source.path) as stream:
+            stream.seek(offset)
             while packed := stream.read(_CHUNK):
                 more = True
                 while more:
                     if member.eof:
-                        if not packed.startswith(b"\x1f"):
+                        if wbits != 31 or not packed.startswith(b"\x1f"):
                             return
-                        member = isal_zlib.decompressobj(wbits=31)
+                        member = isal_zlib.decompressobj(wbits=wbits)
                     piece = member.decompress(packed, _PIECE)
                     yield piece
                     packed = member.unused_data or member.unconsumed_tail
                     more = bool(packed) or (len(piece) == _PIECE and not member.eof)
     except _inflate_error() as error:
-        raise _damaged(source) from error
+        raise _damaged(source, wbits) from error
     except OSError as error:
         raise ReadError(f"{source.name}: cannot be read: {reason(error)}") from error
     if not member.eof:
@@ -325,9 +337,10 @@ def _inflate_error() -> type[Exception]:
     return cast(type[Exception], igzip_lib.IsalError)  # its stub declares an instance
 
 
-def _damaged(source: Source) -> ReadError:
+def _damaged(source: Source, wbits: int) -> ReadError:
+    kind = "gzip" if wbits == 31 else "zlib"
     return ReadError(
-        f"{source.name}: damaged: the gzip data cannot be decompressed; copy or download it again"
+        f"{source.name}: damaged: the {kind} data cannot be decompressed; copy or download it again"
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from reader_scans import Read, nifti_bytes, oblique_affine, save, scan
 
 from dvdup.errors import PointerError, ReadError
@@ -102,6 +103,26 @@ def test_cut_itk(tmp_path: Path, read: Read, suffix: str, level: int) -> None:
     path.write_bytes(path.read_bytes()[:-400])
     with pytest.raises(ReadError, match="truncated"):
         read(path.name)
+
+
+@pytest.mark.parametrize("name", ["a.nrrd", "a.mha", "a.mhd", "a.nhdr", "a.png"])
+@pytest.mark.parametrize("at", [-3, -40, -2000])
+def test_damage_in_compressed_voxels(tmp_path: Path, read: Read, name: str, at: int) -> None:
+    """Checksums are looked at to the end, whatever the library does."""
+    shape = (40, 50) if name == "a.png" else (20, 20, 20)
+    if name == "a.png":
+        image = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+        Image.fromarray(image).save(tmp_path / name)
+    else:
+        save(tmp_path / name, scan(shape=shape), oblique_affine(), level=6)
+    (path,) = [p for p in tmp_path.iterdir() if p.suffix not in (".mhd", ".nhdr")]
+    read(name)
+    data = bytearray(path.read_bytes())
+    end = len(data) - 12 if name == "a.png" else len(data)  # before the last chunk
+    data[end + at] ^= 0x55
+    path.write_bytes(data)
+    with pytest.raises(ReadError, match=r"damaged|truncated"):
+        read(name)
 
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
