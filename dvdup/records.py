@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -42,12 +43,39 @@ class Case:
     """The subject, where the declaration names one."""
     origin: Origin = "declared"
     series: str | None = None
-    """SeriesInstanceUID, for a DICOM series: which files of the folder belong to the case."""
+    """For DICOM, a hash of the SeriesInstanceUID with the key of the index; "" for files that look
+    like DICOM and cannot be read as such."""
 
     @property
     def key(self) -> tuple[str, str]:
         """(split, case_id)."""
         return (self.split, self.case_id)
+
+
+@dataclass(frozen=True, slots=True)
+class DicomSeries:
+    """The DICOM files of one folder that are one scan."""
+
+    series: str
+    """As `Case.series`."""
+    mark: str
+    """Eight hex digits for case ids, the same on every machine."""
+    files: tuple[Path, ...]
+    """Sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class DicomFolder:
+    """What the files of one folder are, as far as DICOM is concerned."""
+
+    series: tuple[DicomSeries, ...]
+    """Sorted by their first files."""
+    broken: tuple[Path, ...]
+    """Files named as DICOM, or that start as DICOM, and cannot be read as such."""
+    no_image: tuple[Path, ...]
+    """DICOM without an image: reports, plans, structure sets; and label maps."""
+    foreign: tuple[Path, ...]
+    """No DICOM, or nothing that can be looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ here reads a voxel: what is known about file formats is handed in as `Formats`.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,11 @@ from dvdup.discover.formats import Formats
 from dvdup.discover.hand import by_hand
 from dvdup.discover.names import shown
 from dvdup.discover.rules import Rules
-from dvdup.discover.search import Search, is_folder, subfolders
+from dvdup.discover.search import LONELY, Search, is_folder, subfolders
 from dvdup.errors import ConfigError, InputError
-from dvdup.records import Case, Declaration
+from dvdup.records import Case, Declaration, Ignored
 
-__all__ = ["LAYOUTS", "Detected", "Formats", "Layout", "by_hand", "detect", "discover"]
+__all__ = ["LAYOUTS", "Detected", "Formats", "Layout", "by_hand", "detect", "discover", "left_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,19 @@ class Detected:
     """What was found, a line each."""
 
 
-def discover(root: Path, dataset: DatasetConfig, formats: Formats) -> Declaration:
+def discover(
+    root: Path,
+    dataset: DatasetConfig,
+    formats: Formats,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Declaration:
     """Find the cases that a configuration declares.
 
     Args:
         root: Folder of the configuration.
         dataset: The declaration.
         formats: What is known about formats.
+        should_stop: Whether the user wants to stop.
 
     Returns:
         Cases sorted by (split, case_id), and what was left out.
@@ -62,14 +69,15 @@ def discover(root: Path, dataset: DatasetConfig, formats: Formats) -> Declaratio
     Raises:
         ConfigError: The declaration cannot be used.
         InputError: A folder cannot be read, a split is empty, or two scans have the same id.
+        Interrupted: `should_stop` said so.
     """
-    search = _search(root, dataset, formats)
+    search = _search(root, dataset, formats, should_stop)
     top = search.path(dataset.path)
     if not is_folder(top):
         raise ConfigError(f"dataset.path: there is no folder {shown(dataset.path)}; correct it")
     if dataset.layout == "auto":
         dataset = _recognised(search, dataset)
-        search = _search(root, dataset, formats)
+        search = _search(root, dataset, formats, should_stop)
     splits = _row(dataset.layout).find(search, dataset)
     demand_cases(splits)
     cases = in_order(
@@ -79,24 +87,39 @@ def discover(root: Path, dataset: DatasetConfig, formats: Formats) -> Declaratio
     return Declaration(cases, search.all_ignored())
 
 
-def detect(root: Path, formats: Formats) -> Detected:
+def detect(
+    root: Path, formats: Formats, should_stop: Callable[[], bool] = lambda: False
+) -> Detected:
     """Find out how a folder is laid out.
+
+    Args:
+        root: The folder.
+        formats: What is known about formats.
+        should_stop: Whether the user wants to stop.
 
     Raises:
         InputError: It has no layout that dvdup knows.
+        Interrupted: `should_stop` said so.
     """
-    search = _search(root, DatasetConfig(), formats)
+    search = _search(root, DatasetConfig(), formats, should_stop)
     try:
         dataset = _recognised(search, DatasetConfig())
     except ConfigError as error:
         raise InputError(str(error)) from error
-    found = discover(root, dataset, formats)
-    return Detected(dataset, tuple(_notes(dataset, found)))
+    found = discover(root, dataset, formats, should_stop)
+    return Detected(dataset, tuple(_notes(search, dataset, found)))
 
 
-def _search(root: Path, dataset: DatasetConfig, formats: Formats) -> Search:
-    rules = Rules(dataset.include, dataset.exclude)
-    return Search(root, formats, rules, dicom_only=dataset.layout == "dicom")
+def _search(
+    root: Path, dataset: DatasetConfig, formats: Formats, should_stop: Callable[[], bool]
+) -> Search:
+    return Search(
+        root,
+        formats,
+        Rules(dataset.include, dataset.exclude),
+        dicom_only=dataset.layout == "dicom",
+        should_stop=should_stop,
+    )
 
 
 def _all(splits: Sequence[Split]) -> list[Case]:
@@ -114,6 +137,7 @@ def _recognised(search: Search, dataset: DatasetConfig) -> DatasetConfig:
         found = layout.recognised(search, top) if layout.recognised is not None else None
         if found is not None:
             return dataclasses.replace(dataset, layout=found.layout, csv=found.csv)
+    search.demand_content(top)
     names = ", ".join(map(shown, subfolders(top)[:8])) or "no folders"
     raise ConfigError(
         f"{shown(search.name(top))} is laid out in no way that dvdup knows (it has {names}): "
@@ -148,13 +172,58 @@ def _row(name: str) -> Layout:
     return next(layout for layout in LAYOUTS if layout.name == name)
 
 
-def _notes(dataset: DatasetConfig, found: Declaration) -> list[str]:
+def _notes(search: Search, dataset: DatasetConfig, found: Declaration) -> list[str]:
     what = _row(dataset.layout).what + (f", {dataset.csv}" if dataset.csv else "")
+    away = [case for case in found.cases if _is_away(search.root, case)]
+    unread = [case for case in found.cases if case not in away and not _is_read(search, case)]
     counts = Counter(case.split for case in found.cases)
-    scans = ", ".join(f"{counts[split]} in {split}" for split in sorted(counts))
-    n, left_out = sum(counts.values()), len(found.ignored)
+    counts.subtract(case.split for case in (*away, *unread))
+    scans = ", ".join(f"{counts[split]} in {shown(split)}" for split in sorted(counts))
+    n = sum(counts.values())
     notes = [f"found {what}: {n} {'scan' if n == 1 else 'scans'} ({scans})"]
-    if found.ignored:
-        things = "file or folder" if left_out == 1 else "files and folders"
-        notes.append(f"left out {left_out} {things}; `dvdup sync` names them")
-    return notes
+    if dataset.csv is not None:
+        notes.append(tables.columns_note(tables.read(search, search.path(dataset.csv))))
+    notes += _told("not here", away, "bring them back; until then they are not checked")
+    notes += _told("not read", unread, "convert them, or leave them out with dataset.exclude")
+    return [*notes, *left_out(found.ignored)]
+
+
+def _is_away(root: str, case: Case) -> bool:
+    return not any(os.path.exists(os.path.join(root, file)) for file in case.files)
+
+
+def _is_read(search: Search, case: Case) -> bool:
+    name = os.path.basename(case.files[0])
+    return case.series != "" and (case.series is not None or search.formats.claims(name))
+
+
+def _told(what: str, cases: Sequence[Case], advice: str) -> list[str]:
+    if not cases:
+        return []
+    example = shown(cases[0].files[0])
+    such = example if len(cases) == 1 else f"{len(cases)} cases such as {example}"
+    return [f"{what}: {such}; {advice}"]
+
+
+def left_out(ignored: Sequence[Ignored]) -> list[str]:
+    """Tell in two lines what was left out as known to be no scan.
+
+    Args:
+        ignored: As in `Declaration`.
+
+    Returns:
+        A line with counts; another one if a file named as a label map may be a scan.
+    """
+    kinds = Counter(path.reason.partition(" (")[0] for path in ignored)
+    lonely = [path.path for path in ignored if path.reason.endswith(LONELY)]
+    lines = []
+    if kinds:
+        counts = ", ".join(f"{what}: {n}" for what, n in sorted(kinds.items()))
+        lines.append(f"left out ({counts}); `dvdup sync` names them")
+    if lonely:
+        such = lonely[0] if len(lonely) == 1 else f"{len(lonely)} files such as {lonely[0]}"
+        lines.append(
+            f"{such}: left out as label maps by their names, with no scan beside them; if they are "
+            f'scans, add "!{os.path.basename(lonely[0])}" to dataset.exclude'
+        )
+    return lines

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from dvdup.config import DatasetConfig, split_name_fault
 from dvdup.discover.cases import Split, make_case
-from dvdup.discover.names import common_folder, relative, shown
-from dvdup.discover.rules import looks_like_labels
-from dvdup.discover.search import HIDDEN, Scan, Search, is_folder, subfolders
+from dvdup.discover.names import common_folder, join, relative, shown
+from dvdup.discover.rules import POINTER, known, looks_like_labels
+from dvdup.discover.search import HIDDEN, Scan, Search, files_in, is_folder, subfolders
 from dvdup.errors import ConfigError
 
 _SPLIT = re.compile(
@@ -42,18 +42,33 @@ class SplitFolder:
 
 def split_folders(top: str) -> list[SplitFolder]:
     """The split folders in a folder; if it has none, those one folder down (images/train)."""
-    below = subfolders(top)
-    found = [SplitFolder(name, os.path.join(top, name), "") for name in below if _is_split(name)]
+    found = _splits_in(top, "")
     if found:
         return found
-    for middle in below:
-        if looks_like_labels(middle, folder=True):
-            continue
-        folder = os.path.join(top, middle)
-        prefix = "" if _PLAIN.fullmatch(middle) else middle
-        names = filter(_is_split, subfolders(folder))
-        found += [SplitFolder(name, os.path.join(folder, name), prefix) for name in names]
+    for middle in subfolders(top):
+        if not looks_like_labels(middle, folder=True):
+            prefix = "" if _PLAIN.fullmatch(middle) else middle
+            found += _splits_in(os.path.join(top, middle), prefix)
     return found
+
+
+def _splits_in(top: str, prefix: str) -> list[SplitFolder]:
+    """Split folders, and what stands in the place of one whose content is not here or is packed."""
+    here = set(subfolders(top))
+    places = {name: os.path.join(top, name) for name in here if _is_split(name)}
+    packed: dict[str, str] = {}
+    for name in files_in(top):
+        path, stem = os.path.join(top, name), name.partition(".")[0]
+        content = name.removesuffix(POINTER)
+        if content != name and _is_split(content):
+            places.setdefault(content, os.path.join(top, content))
+        elif _is_split(name) and os.path.islink(path):
+            places.setdefault(name, path)
+        elif _is_split(stem) and stem != name and known(name) is None and content == name:
+            packed[stem] = path
+    if places:  # train/ beside test.zip, or beside test.h5
+        places = packed | places
+    return [SplitFolder(split, places[split], prefix) for split in sorted(places)]
 
 
 def _is_split(name: str) -> bool:
@@ -73,6 +88,7 @@ def find(search: Search, dataset: DatasetConfig) -> list[Split]:
     folders = split_folders(top)
     if not folders:
         names = ", ".join(map(shown, subfolders(top)[:8])) or "no folders"
+        search.demand_content(top)
         raise ConfigError(
             f"{shown(search.name(top))} has no split folders such as train/ and test/ (it has "
             f"{names}); say which folder is which split in [dataset.splits]"
@@ -85,6 +101,8 @@ def find(search: Search, dataset: DatasetConfig) -> list[Split]:
 
 def _of_folder(search: Search, dataset: DatasetConfig, folder: SplitFolder) -> Split | None:
     name = search.name(folder.path)
+    if not is_folder(folder.path):
+        return _stand_in(search, dataset, folder, name)
     if reason := search.rules.named_folder_out(name):
         search.leave_out(name + "/", reason)
         return None
@@ -95,6 +113,20 @@ def _of_folder(search: Search, dataset: DatasetConfig, folder: SplitFolder) -> S
         for scan in scans
     ]
     return Split(folder.split, f"folder {shown(name)}", cases)
+
+
+def _stand_in(
+    search: Search, dataset: DatasetConfig, folder: SplitFolder, name: str
+) -> Split | None:
+    """A split that is not here, or packed: one case, so that reading it tells."""
+    base = os.path.basename(folder.path)
+    if search.formats.claims(base):
+        return None
+    if reason := search.rules.named_file_out(name) or search.rules.named_folder_out(name):
+        search.leave_out(name, reason)
+        return None
+    case = make_case(dataset, folder.split, Scan(join(folder.prefix, base), (name,)))
+    return Split(folder.split, f"file {shown(name)}", [case])
 
 
 def _plain_start(scans: Sequence[Scan], prefix: str) -> str:
@@ -162,7 +194,7 @@ def _place(search: Search, top: str, split: str, entry: str) -> _Place:
     path = search.path(top, entry)
     if is_folder(path):
         return _Place(path, [path], [])
-    if os.path.lexists(path):
+    if os.path.lexists(path) or os.path.lexists(path + POINTER):
         return _Place(os.path.dirname(path), [], [path])
     matches = _matches(search, top, entry) if glob.has_magic(entry) else []
     if not matches:
@@ -182,8 +214,11 @@ def _place(search: Search, top: str, split: str, entry: str) -> _Place:
 def _matches(search: Search, top: str, pattern: str) -> list[str]:
     """What a pattern stands for, without what the rules leave out."""
     kept = []
-    for found in sorted(glob.glob(pattern, root_dir=top, recursive=True)):
-        path = search.path(top, found)
+    found = glob.glob(pattern, root_dir=top, recursive=True)
+    pointers = glob.glob(pattern + POINTER, root_dir=top, recursive=True)
+    for match in sorted({*found, *(name.removesuffix(POINTER) for name in pointers)}):
+        search.poll()
+        path = search.path(top, match)
         name, base = search.name(path), os.path.basename(path)
         if base.startswith(HIDDEN):
             reason: str | None = "hidden"

@@ -6,25 +6,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dvdup.records import DicomFolder
+
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 """Lower case. DICOM files may also have no suffix, or end in the digits of a UID."""
 
 
 @dataclass(frozen=True, slots=True)
 class Formats:
-    """Five questions about files; the first two are about names alone."""
+    """Six questions about files; the first two are about names alone."""
 
     claims: Callable[[str], bool]
     """Whether a reader claims files of this name."""
     case_name: Callable[[str], str]
-    """A file name without its folder and its whole suffix."""
+    """A file name without its folder and its whole suffix; what no reader claims keeps it."""
     companions: Callable[[Path], tuple[Path, ...]]
     """The files that belong to a file (the .img of a .hdr), existing or not."""
     maybe_dicom: Callable[[Path], bool]
     """Whether a file is named as DICOM or starts as DICOM."""
-    dicom_series: Callable[[Path, list[Path]], list[tuple[str, tuple[Path, ...]]]]
-    """(folder, its files) -> (series UID, sorted files) of each series; what is no DICOM image is
-    left out. The UID is "" for files named as DICOM that cannot be read as such."""
+    dicom_series: Callable[[Path, list[Path], Callable[[], None]], DicomFolder]
+    """(folder, its files, poll) -> what they are; `poll` is called for each file."""
+    absent: Callable[[Path], str]
+    """The command that brings an empty folder whose content is not here, else ""."""
 
 
 def is_dicom_name(name: str) -> bool:
@@ -33,6 +36,6 @@ def is_dicom_name(name: str) -> bool:
 
 
 def may_be_dicom_name(name: str) -> bool:
-    """Whether a file that no reader claims by its name could be DICOM: IM0001, 1.2.840.10008.1."""
+    """Whether a file that no reader claims is called as DICOM often is: IM0001, 1.2.840.10008.1."""
     _, dot, suffix = name.rpartition(".")
-    return name.upper() != "DICOMDIR" and (not dot or suffix.isdecimal())
+    return not dot or suffix.isdecimal()

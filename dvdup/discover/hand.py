@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dvdup.config import DatasetConfig, split_name_fault
@@ -26,6 +26,7 @@ def by_hand(
     group: str | None,
     dataset: DatasetConfig,
     formats: Formats,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Declaration:
     """The scans of some paths.
 
@@ -37,14 +38,17 @@ def by_hand(
         group: Their subject, if somebody said so.
         dataset: Says what is left out, and how subjects are named.
         formats: What is known about formats.
+        should_stop: Whether the user wants to stop.
 
     Raises:
         InputError: A path is missing, holds no scan, is left out by the configuration, or two scans
             have the same id.
+        Interrupted: `should_stop` said so.
     """
     if split and (fault := split_name_fault(split)):
         raise InputError(f"split {shown(split)!r} {fault}; choose another name")
-    search = Search(root, formats, Rules(dataset.include, dataset.exclude))
+    rules = Rules(dataset.include, dataset.exclude)
+    search = Search(root, formats, rules, should_stop=should_stop)
     scans = [scan for path in paths for scan in _scans(search, path)]
     if case is not None and len(scans) != 1:
         raise InputError(

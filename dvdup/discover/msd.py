@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dvdup.config import DatasetConfig
 from dvdup.discover.cases import Split, make_case
 from dvdup.discover.names import shown
+from dvdup.discover.rules import POINTER
 from dvdup.discover.search import Scan, Search, is_folder
 from dvdup.errors import ConfigError
 
@@ -36,7 +37,13 @@ _CHANNEL = re.compile(r"(.+)_(\d{4})")
 
 def recognises(top: str) -> bool:
     """Whether a folder is laid out so."""
-    return any(is_folder(os.path.join(top, name)) for name in FOLDERS)
+    paths = [os.path.join(top, name) for name in FOLDERS]
+    return any(is_folder(path) or _stands_for(path) for path in paths)
+
+
+def _stands_for(path: str) -> bool:
+    """Whether there is something in the place of a folder: a DVC pointer, a link to nowhere."""
+    return os.path.islink(path) or os.path.isfile(path + POINTER)
 
 
 def find(search: Search, dataset: DatasetConfig) -> list[Split]:
@@ -54,15 +61,27 @@ def find(search: Search, dataset: DatasetConfig) -> list[Split]:
         )
     listed = _Lists(search, top)
     splits: dict[str, Split] = {}
+
+    def add(split: str, scan: Scan, where: str) -> None:
+        target = splits.setdefault(split, Split(split, where))
+        target.cases.append(make_case(dataset, split, scan))
+
     for folder, split in FOLDERS.items():
         path = os.path.join(top, folder)
-        if not is_folder(path):
+        where = f"folder {shown(search.name(path))}"
+        if is_folder(path):
+            splits.setdefault(split, Split(split, where))
+        elif _stands_for(path):
+            add(split, Scan(folder, (search.name(path),)), where)
             continue
-        splits[split] = Split(split, f"folder {shown(search.name(path))}")
+        else:
+            continue
         for scan in _joined(search.scans(path), listed.channels):
-            for name in listed.of.get(scan.files[0], (split,)):
-                target = splits.setdefault(name, Split(name, f"{LIST_NAME} lists it as {name}"))
-                target.cases.append(make_case(dataset, name, scan))
+            for name in listed.take(scan) or (split,):
+                add(name, scan, f"{LIST_NAME} lists it as {name}" if name != split else where)
+    for file, names in listed.rest(search).items():
+        for name in names:
+            add(name, search.file(search.path(file), top), f"{LIST_NAME} lists it as {name}")
     return list(splits.values())
 
 
@@ -70,8 +89,9 @@ class _Lists:
     """What dataset.json says, if there is one."""
 
     def __init__(self, search: Search, top: str) -> None:
-        self.of: dict[str, tuple[str, ...]] = {}
+        self._of: dict[str, tuple[str, ...]] = {}
         """File -> the splits that list it."""
+        self._taken: set[str] = set()
         file = os.path.join(top, LIST_NAME)
         values = _load(file, search.name(file)) if os.path.lexists(file) else {}
         self.channels = _n_channels(values)
@@ -79,7 +99,29 @@ class _Lists:
         for key, split in _LISTS.items():
             for entry in _images(values.get(key)):
                 name = search.name(search.path(top, entry))
-                self.of[name] = tuple(dict.fromkeys((*self.of.get(name, ()), split)))
+                self._of[name] = tuple(dict.fromkeys((*self._of.get(name, ()), split)))
+
+    def take(self, scan: Scan) -> tuple[str, ...]:
+        """The splits that list a scan, under its name or, in nnU-Net, that of its case."""
+        first = scan.files[0]
+        names = [first]
+        found = _CHANNEL.match(first) if self.channels else None
+        if found is not None:
+            names.append(first[: found.end(1)] + first[found.end() :])
+        self._taken.update(names)
+        return next((self._of[name] for name in names if name in self._of), ())
+
+    def rest(self, search: Search) -> dict[str, tuple[str, ...]]:
+        """Files that are listed and were not found in the folders, and their splits."""
+        rest = {}
+        for name, splits in self._of.items():
+            if name in self._taken or name in search.ignored:
+                continue
+            if reason := search.rules.named_file_out(name):
+                search.leave_out(name, reason)
+            else:
+                rest[name] = splits
+        return rest
 
 
 def _load(file: str, name: str) -> dict[str, Any]:
@@ -122,6 +164,17 @@ def _joined(scans: Sequence[Scan], n_channels: int) -> list[Scan]:
         else:
             joined.append(scan)
     for stem, channels in cases.items():
-        files = tuple(file for number in sorted(channels) for file in channels[number].files)
-        joined.append(Scan(stem, files))
+        files = (file for n in range(n_channels) for file in _channel_files(stem, channels, n))
+        joined.append(Scan(stem, tuple(files)))
     return joined
+
+
+def _channel_files(stem: str, channels: Mapping[int, Scan], number: int) -> tuple[str, ...]:
+    """The files of a channel; if it is not there, the name that it should have."""
+    if number in channels:
+        return channels[number].files
+    like, scan = next(iter(channels.items()))
+    folder, slash, base = scan.files[0].rpartition("/")
+    name = os.path.basename(stem)
+    suffix = base[len(f"{name}_{like:04}") :]
+    return (f"{folder}{slash}{name}_{number:04}{suffix}",)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import unicodedata
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from dvdup.errors import InputError
 
@@ -65,17 +63,3 @@ def common_folder(folders: Sequence[str]) -> str:
         return os.path.commonpath(folders)
     except ValueError:  # on several drives
         return os.path.abspath(os.sep)
-
-
-def short(uid: str) -> str:
-    """Eight hex digits that stand for a series."""
-    return hashlib.blake2b(uid.encode(), digest_size=4).hexdigest()
-
-
-def no_reader(name: str) -> str:
-    """Why a file is no scan, judged by its name."""
-    suffixes = PurePath(name.lower()).suffixes
-    if not suffixes or suffixes[-1][1:].isdecimal():
-        return "no DICOM image"
-    packed = suffixes[-1] in (".gz", ".bz2", ".xz", ".zst") and len(suffixes) > 1
-    return f"no reader for {''.join(suffixes[-2:] if packed else suffixes[-1:])}"

@@ -1,8 +1,13 @@
-"""Which files are left out by their names: include, exclude, and label maps by default."""
+"""What is known to be no scan by its name: label maps, side-cars, and what the user left out.
+
+`KNOWN` and `KNOWN_NAMES` are the whole list of what else may lie among scans. A file that no reader
+claims and that is not in it is not passed over: it becomes a case that cannot be checked.
+"""
 
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,18 +18,91 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 LABEL_FOLDERS = (
-    "label", "labels*", "mask", "masks", "seg", "segs", "segmentation*", "annotation*",
-    "gt", "ground", "groundtruth*", "ground_truth*", "ground-truth*",
+    "label", "labels*", "labelled[_-]dicom*", "labeled[_-]dicom*", "labelmap*", "label[_-]maps",
+    "mask", "masks", "masks[_-]*", "*[_-]mask", "*[_-]masks",
+    "seg", "segs", "seg-*", "segmentation*", "*[_-]segmentations", "annotation*",
+    "gt", "*[_-]gt", "gt[_-]seg*", "ground", "groundtruth*", "ground_truth*", "ground-truth*",
+    "prediction", "predictions", "*[_-]predictions", "preds", "contours",
 )  # fmt: skip
 """Folders of label maps, compared without regard to case; nothing below them becomes a case."""
 
+_CAMEL_FOLDER = re.compile(r".*[a-z0-9](Masks?|Labels?|Segmentations?)")
+"""`liverMask`, told by its capital."""
+
+_TAIL = ("", "[0-9]", "[0-9][0-9]", "[0-9][0-9][0-9]")
+
+
+def _numbered(*words: str) -> tuple[str, ...]:
+    """Patterns of names that end in a word, with up to three digits behind it."""
+    return tuple(f"*[_-]{word}{digits}.*" for word in words for digits in _TAIL)
+
+
 LABEL_FILES = (
-    "*[_-]seg.*", "*.seg.*", "seg.*", "*[_-]segmentation.*", "segmentation.*", "segmentation-*",
-    "*[_-]label.*", "*[_-]labels.*", "*[_-]labelmap.*", "label.*", "labels.*", "label[0-9]*",
-    "*[_-]mask.*", "*[_-]masks.*", "mask.*", "*[_-]gt.*", "gt.*", "*[_-]groundtruth.*",
-    "*[_-]annotation.*", "*_dseg.*", "*_probseg.*", "*aseg.*",
+    *_numbered("seg", "mask", "msk", "label"),
+    *(f"*[_-]{word}.*" for word in (
+        "segs", "masks", "labels", "roi", "rois", "lesion", "lesions", "segmentation",
+        "segmentations", "labelmap", "gt", "groundtruth", "ground[_-]truth", "annotation",
+        "annotations", "contour", "contours", "manual", "manual[0-9]", "pred", "prediction",
+        "dseg", "probseg",
+    )),
+    "seg.*", "segm.*", "segmentation.*", "segmentation-*", "*.seg.*", "*.label.*", "mask.*",
+    "mask[0-9]*", "masks.*", "label.*", "labels.*", "label[0-9]*", "labels-*", "gt.*", "roi.*",
+    "lesion.*", "pred.*", "prediction.*", "*aseg.*", "*aparc*+aseg.*",
+    "wmparc.*", "ribbon.*", "*[hl].ribbon.*",
 )  # fmt: skip
 """Names of label maps, compared without regard to case."""
+
+KNOWN: dict[str, tuple[str, ...]] = {
+    "text or document": (
+        *(".txt", ".md", ".rst", ".log", ".out", ".err", ".tex", ".bib", ".rtf", ".pdf", ".doc"),
+        *(".docx", ".odt", ".ppt", ".pptx", ".html", ".htm", ".css", ".svg", ".eps", ".ps"),
+    ),
+    "table": (
+        *(".csv", ".tsv", ".xls", ".xlsx", ".ods", ".parquet", ".feather", ".stats"),
+        *(".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".xml", ".toml", ".ini", ".cfg", ".conf"),
+    ),
+    "side-car": (
+        *(".bval", ".bvec", ".bvals", ".bvecs", ".md5", ".sha1", ".sha256", ".sha512", ".sum"),
+        *(".sig", ".lock", ".url", ".lnk", ".edf", ".wav", ".mp3"),
+    ),
+    "transform": (".tfm", ".xfm", ".lta"),
+    "mesh, surface or tracts": (
+        *(".stl", ".ply", ".obj", ".off", ".vtp", ".gii", ".fcsv", ".trk", ".tck", ".trx"),
+        *(".annot",),
+    ),
+    "code": (
+        *(".py", ".pyc", ".ipynb", ".m", ".r", ".rmd", ".jl", ".sh", ".bash", ".bat", ".cmd"),
+        *(".ps1", ".c", ".cpp", ".h", ".hpp", ".cu", ".java", ".js", ".ts", ".go", ".rs", ".sql"),
+    ),
+}
+"""What lies among scans and is none -> lower-case suffixes; `.gz` behind them changes nothing."""
+
+KNOWN_NAMES = (
+    "readme", "license", "licence", "copying", "notice", "authors", "contributors", "citation",
+    "changes", "changelog", "history", "news", "version", "todo", "install", "manifest",
+    "makefile", "dockerfile", "snakefile", "checksums", "md5sums", "sha1sums", "sha256sums",
+    "sha512sums", "_success", "dicomdir", "thumbs.db", "ehthumbs.db", "desktop.ini",
+)  # fmt: skip
+"""Whole names of such files, compared without regard to case."""
+
+POINTER = ".dvc"
+"""Suffix of what DVC keeps beside a file or folder, or in place of one that is not here."""
+
+ZARR_SUFFIXES = (".zarr", ".n5")
+ZARR_MARKERS = frozenset((".zgroup", ".zarray", ".zattrs", "zarr.json"))
+"""A folder so named, or with one of these in it, is one array in many files."""
+
+_SUFFIX_OF = {suffix: what for what, suffixes in KNOWN.items() for suffix in suffixes}
+
+
+def known(name: str) -> str | None:
+    """What a file that no reader claims is, judged by its name; None if that is not known."""
+    lower = name.lower()
+    if lower in KNOWN_NAMES:
+        return f"no scan ({name})"
+    stem, suffix = os.path.splitext(lower.removesuffix(".gz"))
+    what = _SUFFIX_OF.get(suffix) if stem else None
+    return f"{what} ({suffix})" if what else None
 
 
 def _any_of(patterns: Sequence[str]) -> re.Pattern[str]:
@@ -37,6 +115,8 @@ _LABEL_FOLDER, _LABEL_FILE = _any_of(LABEL_FOLDERS), _any_of(LABEL_FILES)
 def looks_like_labels(name: str, *, folder: bool) -> str | None:
     """The pattern by which a file or folder name is one of label maps, or None."""
     lower = name.lower()
+    if folder and _CAMEL_FOLDER.fullmatch(name):
+        return name
     if not (_LABEL_FOLDER if folder else _LABEL_FILE).match(lower):
         return None
     patterns = LABEL_FOLDERS if folder else LABEL_FILES

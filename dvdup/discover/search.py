@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR
 
 from dvdup.discover.formats import Formats, is_dicom_name, may_be_dicom_name
-from dvdup.discover.names import clean, inside, join, nfc, no_reader, printable, relative, short
-from dvdup.discover.rules import Rules
-from dvdup.errors import InputError
+from dvdup.discover.names import clean, inside, join, nfc, printable, relative
+from dvdup.discover.rules import POINTER, ZARR_MARKERS, ZARR_SUFFIXES, Rules, known
+from dvdup.errors import ConfigError, InputError, Interrupted
 from dvdup.records import Ignored
 
 HIDDEN = (".", "__MACOSX")
 """How the names begin that are passed over."""
+
+LONELY = " with no scan beside it"
+"""What the reason of a label map ends with that may be a scan all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Scan:
     files: tuple[str, ...]
     """As in `Case.files`."""
     series: str | None = None
+    """As `Case.series`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class Folder:
     """Relative to the searched folder; "" for itself."""
     files: tuple[str, ...]
     """Names, sorted."""
+    whole: bool = False
+    """Whether the folder is one case itself: an array in many files, or content not here."""
 
 
 class Search:
@@ -53,6 +60,7 @@ class Search:
         rules: Rules,
         *,
         dicom_only: bool = False,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """Set up a search.
 
@@ -60,13 +68,24 @@ class Search:
             root: Folder that the paths of cases are relative to.
             formats: What is known about formats.
             rules: What is left out by name.
-            dicom_only: Take DICOM series only, whatever their files are called.
+            dicom_only: Look for DICOM in every file, whatever it is called.
+            should_stop: Whether the user wants to stop.
         """
         self.root = os.path.abspath(root)
         self.formats = formats
         self.rules = rules
         self.ignored: dict[str, str] = {}
         self._dicom_only = dicom_only
+        self._should_stop = should_stop
+
+    def poll(self) -> None:
+        """Give up if the user wants to stop.
+
+        Raises:
+            Interrupted: So it is.
+        """
+        if self._should_stop():
+            raise Interrupted("stopped while looking for scans; run it again to go on")
 
     def path(self, *parts: str) -> str:
         """Absolute path of something relative to the root (or to the folder given first)."""
@@ -105,6 +124,23 @@ class Search:
         found = self._entries(path, self.name(path))
         return [(e.name, _is_folder(e)) for e in found if not e.name.startswith(HIDDEN)]
 
+    def demand_content(self, top: str) -> None:
+        """Refuse a folder whose content is not here, where nothing else explains what is missing.
+
+        Raises:
+            ConfigError: It has DVC pointers without what they stand for, or empty submodules.
+        """
+        for name, folder in self.entries(top):
+            path = inside(top, name)
+            content = name.removesuffix(POINTER)
+            command = self.formats.absent(Path(path)) if folder and not os.listdir(path) else ""
+            if not folder and content != name and not os.path.lexists(inside(top, content)):
+                command = "dvc pull"
+            if command:
+                raise ConfigError(
+                    f"{printable(content)} is not here; bring it with `{printable(command)}`"
+                )
+
     def scans(self, top: str, below: str = "") -> list[Scan]:
         """All scans in a folder and below.
 
@@ -134,49 +170,61 @@ class Search:
             Folder(path, self.name(path), relative(path, top), tuple(sorted(by_folder[path])))
             for path in sorted(by_folder)
         ]
-        return self._collect(folders, sniff=True)
+        return self._collect(folders)
 
-    def _collect(self, folders: list[Folder], *, sniff: bool = False) -> list[Scan]:
+    def _collect(self, folders: list[Folder]) -> list[Scan]:
         partners = self._partners(folders)
         found: list[Scan] = []
         for folder in folders:
-            candidates: list[str] = []
-            for name in folder.files:
-                path = inside(folder.path, name)
-                if path in partners.taken:
-                    continue
-                if self._may_be_dicom(name) or (sniff and self._starts_as_dicom(path, name)):
-                    candidates.append(name)
-                elif not self.formats.claims(name) or self._dicom_only:
-                    reason = "not DICOM" if self._dicom_only else no_reader(name)
-                    self.leave_out(join(folder.name, name), reason)
-                else:
-                    stem = join(folder.below, self.formats.case_name(name))
-                    main = clean(join(folder.name, name))
-                    found.append(Scan(nfc(stem), (main, *partners.of.get(path, ()))))
-            found += self._series(folder, candidates)
+            if folder.whole:
+                stem = folder.below or os.path.basename(folder.path)
+                found.append(Scan(nfc(clean(stem)), (clean(folder.name) or ".",)))
+            else:
+                found += self._of_folder(folder, partners)
         return found
 
-    def file(self, path: str) -> Scan:
-        """One scan out of a file that somebody named; its stem is the bare name."""
+    def _of_folder(self, folder: Folder, partners: _Partners) -> Iterator[Scan]:
+        """Every file of a folder: part of a scan, known to be none, or a case that tells."""
+        candidates: list[str] = []
+        for name in folder.files:
+            self.poll()
+            if inside(folder.path, name) in partners.taken:
+                continue
+            claimed = self.formats.claims(name)
+            if is_dicom_name(name) or (claimed and self._dicom_only):
+                candidates.append(name)
+            elif claimed:
+                yield self._scan(folder, name, partners)
+            elif what := known(name):
+                self.leave_out(join(folder.name, name), what)
+            else:
+                candidates.append(name)
+        if candidates:
+            yield from self._dicom(folder, candidates, partners)
+
+    def _scan(self, folder: Folder, name: str, partners: _Partners) -> Scan:
+        stem = join(folder.below, self.formats.case_name(name))
+        main = clean(join(folder.name, name))
+        return Scan(nfc(stem), (main, *partners.of.get(inside(folder.path, name), ())))
+
+    def file(self, path: str, top: str | None = None) -> Scan:
+        """One scan out of a file that somebody named, there or not.
+
+        Args:
+            path: Its absolute path.
+            top: Folder that its stem starts below; None: its stem is the bare name.
+        """
         companions = self.formats.companions(Path(path))
         files = (self.name(path), *(self.name(os.path.normpath(one)) for one in companions))
-        return Scan(nfc(self.formats.case_name(os.path.basename(path))), files)
-
-    def _may_be_dicom(self, name: str) -> bool:
-        if is_dicom_name(name):
-            return True
-        if self.formats.claims(name) or name.upper() == "DICOMDIR":
-            return False
-        return self._dicom_only or may_be_dicom_name(name)
-
-    def _starts_as_dicom(self, path: str, name: str) -> bool:
-        return not self.formats.claims(name) and self.formats.maybe_dicom(Path(path))
+        base, folder = os.path.basename(path), os.path.dirname(path)
+        below = relative(folder, top) if top is not None else ""
+        return Scan(nfc(join(below, self.formats.case_name(base))), files)
 
     def _partners(self, folders: list[Folder]) -> _Partners:
         partners = _Partners({}, set())
         for folder in folders:
             for name in folder.files:
+                self.poll()
                 if self.formats.claims(name) and not is_dicom_name(name):
                     path = inside(folder.path, name)
                     companions = self.formats.companions(Path(path))
@@ -186,31 +234,35 @@ class Search:
                         partners.taken.update(paths)
         return partners
 
-    def _series(self, folder: Folder, names: list[str]) -> Iterator[Scan]:
-        """The DICOM series of a folder; files that belong to none are left out."""
-        if not names:
-            return
+    def _dicom(self, folder: Folder, names: list[str], partners: _Partners) -> Iterator[Scan]:
+        """The DICOM series of a folder, what should be one, and what no reader reads."""
         where = Path(folder.path)
-        series = self.formats.dicom_series(where, [where / name for name in names])
-        good = sum(uid != "" for uid, _ in series)
-        left = set(names)
-        for uid, paths in series:
-            members = [path.name for path in paths]
-            left.difference_update(members)
-            files = tuple(clean(join(folder.name, name)) for name in members)
-            alone = good + (uid == "") == 1
-            yield Scan(nfc(self._series_stem(folder, uid, members, alone)), files, uid)
-        for name in left:
-            reason = "DICOM without an image" if is_dicom_name(name) else no_reader(name)
-            self.leave_out(join(folder.name, name), reason)
+        found = self.formats.dicom_series(where, [where / name for name in names], self.poll)
+        alone = len(found.series) == 1
+        for one in found.series:
+            members = [path.name for path in one.files]
+            yield self._series(folder, members, "" if alone else one.mark, one.series)
+        for path in found.no_image:
+            self.leave_out(join(folder.name, path.name), "DICOM without an image")
+        broken = [path.name for path in found.broken]
+        for path in found.foreign:
+            if not self.formats.claims(path.name) and may_be_dicom_name(path.name):
+                broken.append(path.name)
+            else:
+                yield self._scan(folder, path.name, partners)
+        if broken:
+            mark = "unreadable" if found.series else ""
+            yield self._series(folder, sorted(broken), mark, "")
 
-    def _series_stem(self, folder: Folder, uid: str, members: list[str], alone: bool) -> str:
-        """The folder if it holds just this series; else what tells the series apart."""
-        single = self._bare(members[0]) if len(members) == 1 else ""
-        if single and (not alone or not folder.below):
-            return join(folder.below, single)
-        own = folder.below or os.path.basename(folder.path)
-        return own if alone else f"{own}-{short(uid) if uid else 'unreadable'}"
+    def _series(self, folder: Folder, members: list[str], mark: str, series: str) -> Scan:
+        """Called as the folder if it holds nothing else; else by what tells the series apart."""
+        files = tuple(clean(join(folder.name, name)) for name in members)
+        if len(members) == 1 and (mark or not folder.below):
+            stem = join(folder.below, self._bare(members[0]))
+        else:
+            own = folder.below or os.path.basename(folder.path)
+            stem = f"{own}-{mark}" if mark else own
+        return Scan(nfc(stem), files, series)
 
     def _bare(self, name: str) -> str:
         return self.formats.case_name(name) if is_dicom_name(name) else name
@@ -224,25 +276,19 @@ class Search:
         above: tuple[tuple[int, int], ...],
     ) -> Iterator[Folder]:
         """Go through a folder, sorted by name, following links but never round in a circle."""
+        self.poll()
         identity = _identity(path)
         if identity in above:
             self.leave_out(name + "/", "a link back to a folder above it")
             return
-        files: list[str] = []
-        subfolders: list[str] = []
-        for entry in self._entries(path, name):
-            full = join(name, entry.name)
-            is_folder = _is_folder(entry)
-            if entry.name.startswith(HIDDEN):
-                self.leave_out(full + "/" if is_folder else full, "hidden")
-            elif is_folder:
-                subfolders.append(entry.name)
-            elif out := self.rules.file_out(full, entry.name, reason):
-                self.leave_out(full, out)
-            elif entry.is_symlink() or entry.is_file():  # a broken link: content that is not here
-                files.append(entry.name)
+        entries = self._entries(path, name)
+        if self._is_one_case(path, entries):
+            if reason:
+                self.leave_out(name + "/", reason)
             else:
-                self.leave_out(full, "not a regular file")
+                yield Folder(path, name, below, (), whole=True)
+            return
+        files, subfolders = self._sorted_out(path, name, entries, reason)
         yield Folder(path, name, below, tuple(files))
         for sub in subfolders:
             full = join(name, sub)
@@ -252,6 +298,65 @@ class Search:
                 continue
             further = (*above, identity)
             yield from self._walk(inside(path, sub), full, join(below, sub), out, further)
+
+    def _is_one_case(self, path: str, entries: Sequence[os.DirEntry[str]]) -> bool:
+        if path.lower().endswith(ZARR_SUFFIXES):
+            return True
+        if not entries:
+            return bool(self.formats.absent(Path(path)))
+        return any(entry.name in ZARR_MARKERS for entry in entries)
+
+    def _sorted_out(
+        self, path: str, name: str, entries: Sequence[os.DirEntry[str]], reason: str | None
+    ) -> tuple[list[str], list[str]]:
+        """Names of the files and of the folders that are not left out by their names."""
+        files: list[str] = []
+        subfolders: list[str] = []
+        labels: list[str] = []
+        present = {entry.name for entry in entries}
+        for entry in entries:
+            self.poll()
+            full, is_folder = join(name, entry.name), _is_folder(entry)
+            if entry.name.startswith(HIDDEN):
+                self.leave_out(full + "/" if is_folder else full, "hidden")
+            elif is_folder:
+                subfolders.append(entry.name)
+            elif not (entry.is_symlink() or entry.is_file()):  # a broken link is content not here
+                self.leave_out(full, "not a regular file")
+            elif file := self._stood_for(full, entry.name, present):
+                if out := self._file_out(join(name, file), file, reason, is_there=file in present):
+                    self.leave_out(full, out)
+                    labels += [entry.name] if out.startswith("label map ") else []
+                else:
+                    files.append(file)
+        self._tell_lonely(name, labels, sorted((*files, *subfolders)))
+        return sorted(files), subfolders
+
+    def _stood_for(self, full: str, name: str, present: set[str]) -> str:
+        """The file itself, or what its DVC pointer stands for; "" for one beside its content."""
+        content = name.removesuffix(POINTER)
+        if content == name or not content:
+            return name
+        if content in present:
+            self.leave_out(full, f"side-car ({POINTER})")
+            return ""
+        return content
+
+    def _file_out(self, path: str, name: str, reason: str | None, *, is_there: bool) -> str | None:
+        out = self.rules.file_out(path, name, reason)
+        if out or is_there:
+            return out
+        return self.rules.folder_out(path, name, reason)  # a pointer may stand for a folder
+
+    def _tell_lonely(self, folder: str, labels: Sequence[str], others: Sequence[str]) -> None:
+        """Remember label maps that have nothing beside them that they could be labels of."""
+        for name in labels:
+            stem = self.formats.case_name(name)
+            start = stem[: max(stem.rfind("_"), stem.rfind("-"), 0)]
+            place = bisect_left(others, start)
+            if place == len(others) or not others[place].startswith(start):
+                full = printable(join(folder, name))
+                self.ignored[full] = self.ignored[full].removesuffix(LONELY) + LONELY
 
     def _entries(self, path: str, name: str) -> list[os.DirEntry[str]]:
         try:
@@ -292,7 +397,17 @@ def subfolders(path: str) -> list[str]:
     """Names of the folders in a folder that are not hidden, sorted; empty if it is unreadable."""
     try:
         with os.scandir(path) as entries:
-            found = [e.name for e in entries if not e.name.startswith(HIDDEN) and e.is_dir()]
+            found = [e.name for e in entries if not e.name.startswith(HIDDEN) and _is_folder(e)]
+    except OSError:
+        return []
+    return sorted(found)
+
+
+def files_in(path: str) -> list[str]:
+    """Names of what is in a folder, no folder and not hidden, sorted; empty if it is unreadable."""
+    try:
+        with os.scandir(path) as entries:
+            found = [e.name for e in entries if not e.name.startswith(HIDDEN) and not _is_folder(e)]
     except OSError:
         return []
     return sorted(found)

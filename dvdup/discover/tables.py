@@ -38,6 +38,7 @@ HEADERS: dict[str, tuple[str, ...]] = {
 
 _SUFFIXES = (".csv", ".tsv")
 _DELIMITERS = ",;\t|"
+_LONGEST_HEADER = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Table:
     """On this machine."""
     name: str
     """As in messages."""
+    header: tuple[str, ...]
+    """Names of the columns, as they stand there."""
     columns: dict[str, int]
     """What a column is for -> its number."""
     rows: tuple[tuple[int, tuple[str, ...]], ...] = field(repr=False)
@@ -109,7 +112,9 @@ def read(search: Search, file: str) -> Table:
     name = search.name(file)
     try:
         with open(file, encoding="utf-8-sig", newline="") as stream:
-            lines = list(csv.reader(stream, _dialect(stream.readline(), stream)))
+            first = stream.readline(_LONGEST_HEADER)
+            _refuse_other_text(name, first.strip())
+            lines = list(csv.reader(stream, _dialect(first, stream)))
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError(f"table {shown(name)}: {reason}; correct dataset.csv") from error
@@ -121,10 +126,42 @@ def read(search: Search, file: str) -> Table:
         if what not in columns:
             raise ConfigError(
                 f"table {shown(name)} has no column for the {what} of a scan (it has "
-                f"{', '.join(map(shown, header)) or 'nothing'}); call one {HEADERS[what][0]!r}"
+                f"{_shown_header(header)}); call one {HEADERS[what][0]!r}"
             )
     rows = ((i, tuple(row)) for i, row in enumerate(lines[1:], 2) if any(map(str.strip, row)))
-    return Table(file, name, columns, tuple(rows))
+    return Table(file, name, tuple(header), columns, tuple(rows))
+
+
+def columns_note(table: Table) -> str:
+    """Say which columns of a table are used, and which are not."""
+    used = {number: what for what, number in table.columns.items()}
+    taken = ", ".join(f"{shown(table.header[n])} for the {used[n]}" for n in sorted(used))
+    others = [name for n, name in enumerate(table.header) if n not in used and name.strip()]
+    return f"columns: {taken}" + (f"; not used: {_shown_header(others)}" if others else "")
+
+
+def _shown_header(header: Sequence[str]) -> str:
+    """Names of columns, as many as a message bears; the first line may be anything."""
+    cells = [f"{shown(cell[:30])}{'...' * (len(cell) > 30)}" for cell in header[:12]]
+    return ", ".join(cells + ["..."] * (len(header) > 12)) or "nothing"
+
+
+def _refuse_other_text(name: str, head: str) -> None:
+    """A JSON text or a list of paths is no table; say so without a word of what it holds.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    if name.lower().endswith((".json", ".jsonl", ".yaml", ".yml")) or head[:1] in ("{", "["):
+        raise ConfigError(
+            f"table {shown(name)} is JSON or YAML, not a table; write a CSV with the columns path "
+            "and split, or name the places in [dataset.splits]"
+        )
+    if head and not any(delimiter in head for delimiter in _DELIMITERS):
+        raise ConfigError(
+            f"table {shown(name)} has one column only; write a CSV with the columns path and "
+            "split, or name the places in [dataset.splits]"
+        )
 
 
 def _dialect(header: str, stream: TextIO) -> type[csv.Dialect]:

@@ -119,6 +119,7 @@ def add(
             group=group,
             dataset=workspace.config.dataset,
             formats=workspace.formats,
+            should_stop=hooks.should_stop,
         )
         embedder = LazyEmbedder(workspace.config)
         index = workspace.open_or_create(embedder)
@@ -231,7 +232,7 @@ def _sync(
     index = workspace.open_or_create(embedder) if store.exists(workspace.folder) else None
     old = index.cases if index is not None else ()
     kept = by_hand(old) if added is None else list(added)
-    declared = declaration(workspace, old, kept, full=hooks.full)
+    declared = declaration(workspace, old, kept, hooks.should_stop, full=hooks.full)
     if index is None:  # what cannot be declared leaves nothing behind
         index = workspace.open_or_create(embedder)
     indexed = {case.key: case for case in old}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dvdup import discover
 from dvdup.pipeline import files
 from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.workspace import Workspace, readers_as_formats
 from dvdup.records import Case, Declaration, IndexedCase
-from dvdup.sealed import nowhere
+from dvdup.sealed import SealedFiles
 
 
 def by_hand(cases: Sequence[IndexedCase]) -> list[Case]:
@@ -18,7 +18,12 @@ def by_hand(cases: Sequence[IndexedCase]) -> list[Case]:
 
 
 def declaration(
-    workspace: Workspace, old: Sequence[IndexedCase], added: Sequence[Case], *, full: bool = False
+    workspace: Workspace,
+    old: Sequence[IndexedCase],
+    added: Sequence[Case],
+    should_stop: Callable[[], bool] = lambda: False,
+    *,
+    full: bool = False,
 ) -> Declaration:
     """What the configuration declares, and what was added by hand and is still there.
 
@@ -26,17 +31,22 @@ def declaration(
         workspace: Where.
         old: The cases of the index.
         added: Those that were added by hand.
+        should_stop: Whether the user wants to stop.
         full: Whether headers are read again that seem unchanged.
 
     Raises:
         ConfigError, InputError: The declaration cannot be used.
+        Interrupted: `should_stop` said so.
     """
     config = workspace.config
     only_by_hand = not config.declares and added and len(added) == len(old)
     declared = Declaration(())
     if not only_by_hand:
-        formats = readers_as_formats(nowhere()) if full else workspace.formats
-        declared = discover.discover(workspace.root, config.dataset, formats)
+        formats = workspace.formats
+        if full:
+            afresh = SealedFiles(None, workspace.sealed.key)
+            formats = readers_as_formats(afresh, workspace.root)
+        declared = discover.discover(workspace.root, config.dataset, formats, should_stop)
     keys = {case.key for case in declared.cases}
     kept = [
         case

@@ -17,6 +17,7 @@ from dvdup.pipeline import files
 from dvdup.pipeline.declared import same_declaration
 from dvdup.pipeline.prepare import prepare, row_of, unreadable
 from dvdup.pipeline.processes import reader_threads
+from dvdup.readers import reads
 from dvdup.records import (
     Case,
     Declaration,
@@ -195,6 +196,8 @@ class Run:
         stats = files.stat_files(self._root, case.files)
         if stats is None:  # the reader has the better words for what is wrong with it
             return self._read(case, tuple(FileStat(path, 0, 0) for path in case.files))
+        if not reads(case):  # the hash of a huge archive that nobody reads is worth nothing
+            return self._read(case, stats)
         try:
             hashed = files.hash_files(self._root, stats)
         except ReadError as error:

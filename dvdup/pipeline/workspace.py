@@ -62,7 +62,9 @@ class Workspace:
         """The same dataset with another index: the folder `name` inside this one's."""
         index = f"{self.config.index}/{name}"
         return dataclasses.replace(
-            self, config=dataclasses.replace(self.config, index=index), home=self.folder
+            self,
+            config=dataclasses.replace(self.config, index=index),
+            home=self.home or self.folder,
         )
 
     @property
@@ -254,4 +256,5 @@ def readers_as_formats(sealed: SealedFiles, root: Path | None = None) -> Formats
         companions=functools.partial(readers.companions, root=root),
         maybe_dicom=readers.maybe_dicom,
         dicom_series=readers.series_finder(sealed),
+        absent=readers.absent,
     )

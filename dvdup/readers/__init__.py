@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,14 +20,24 @@ from typing import Any, cast
 from dvdup.errors import ReadError
 from dvdup.readers import limits
 from dvdup.readers.masks import without_masks
-from dvdup.readers.sources import Source, looks_like, peek, quieten, reason, require
-from dvdup.records import Case, Volume
+from dvdup.readers.sources import (
+    Source,
+    absent,
+    looks_like,
+    peek,
+    quieten,
+    reason,
+    require,
+    unread_folder,
+)
+from dvdup.records import Case, DicomFolder, Volume
 from dvdup.sealed import SealedFiles
 
 __all__ = [
     "READERS",
     "SUFFIXES",
     "Reader",
+    "absent",
     "case_name",
     "companions",
     "is_readable_name",
@@ -33,6 +45,7 @@ __all__ = [
     "maybe_dicom",
     "nothing_escapes",
     "read_volume",
+    "reads",
     "series_finder",
 ]
 
@@ -65,19 +78,10 @@ READERS: dict[str, Reader] = {
             *(".jp2", ".jpx", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm"),
         ),
     ),
-    "not read": Reader(
-        "dvdup.readers.foreign",
-        (
-            *(".nii.bz2", ".nii.xz", ".nii.zst", ".nii.zip"),
-            *(".mnc", ".mnc.gz", ".gipl", ".gipl.gz", ".vti"),
-        ),
-    ),
 }
 
 SUFFIXES: tuple[str, ...] = tuple(s for reader in READERS.values() for s in reader.suffixes)
 """Every suffix that a reader claims."""
-
-_NOT_READ = READERS["not read"].suffixes
 
 _HALVES = (".img", ".img.gz", ".raw", ".zraw")
 
@@ -88,10 +92,20 @@ def is_readable_name(name: str) -> bool:
 
 
 def case_name(name: str) -> str:
-    """The name of a file without its folder and its whole suffix: `a/b.nii.gz` is `b`."""
-    base = name.replace("\\", "/").rpartition("/")[2]
+    """The name of a file without its folder and its suffix: `a/b.nii.gz` is `b`.
+
+    A suffix that no reader claims stays: it is part of what is told about such a file.
+    """
+    base = name.replace(os.sep, "/").rpartition("/")[2]
     suffix = _suffix(base)
-    return base[: -len(suffix)] if suffix else base.rpartition(".")[0] or base
+    return base[: -len(suffix)] if suffix else base
+
+
+def reads(case: Case) -> bool:
+    """Whether a reader claims a case, so that its files are worth hashing."""
+    if case.series is not None:
+        return case.series != ""
+    return bool(case.files) and is_readable_name(case.files[0])
 
 
 def companions(path: Path, root: Path | None = None) -> tuple[Path, ...]:
@@ -107,7 +121,7 @@ def companions(path: Path, root: Path | None = None) -> tuple[Path, ...]:
         which is told when the file is read.
     """
     reader = _reader_of(path.name)
-    if reader is None or not reader.has_companions:
+    if reader is None or not reader.has_companions or not _may_be_opened(path):
         return ()
     try:
         with nothing_escapes(path.name):
@@ -117,8 +131,16 @@ def companions(path: Path, root: Path | None = None) -> tuple[Path, ...]:
         return ()
 
 
+def _may_be_opened(path: Path) -> bool:
+    """Whether opening a path waits for nobody; what is not there harms nobody either."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True
+
+
 def maybe_dicom(path: Path) -> bool:
-    """Whether a file is named as DICOM or has its preamble (DICOM files often have no suffix)."""
+    """Whether a file is named as DICOM or starts as DICOM (such files often have no suffix)."""
     return bool(import_module("dvdup.readers.dicom_series").looks_like_dicom(path))
 
 
@@ -156,24 +178,25 @@ def nothing_escapes(name: str) -> Iterator[None]:
 
 def series_finder(
     sealed: SealedFiles,
-) -> Callable[[Path, list[Path]], list[tuple[str, tuple[Path, ...]]]]:
+) -> Callable[[Path, list[Path], Callable[[], None]], DicomFolder]:
     """Make the function that groups the files of one folder into DICOM series.
 
     Args:
-        sealed: Where it keeps what it found.
+        sealed: Where it keeps what it found; its key hashes UIDs too.
 
     Returns:
-        (folder, files) -> (series UID, files sorted by path) of each series, by first file. The UID
-        is "" for files named as DICOM that cannot be read as such.
+        (folder, files, poll) -> what the files are; `poll` is called for each file.
     """
     dicom_series = import_module("dvdup.readers.dicom_series")
 
-    def find(folder: Path, files: list[Path]) -> list[tuple[str, tuple[Path, ...]]]:
+    def find(folder: Path, files: list[Path], poll: Callable[[], None]) -> DicomFolder:
         known = dicom_series.load_cache(sealed, folder)
-        found = dicom_series.group_series(files, known)
-        if known.changed:
-            dicom_series.save_cache(sealed, folder, known)
-        return [(series.uid, series.files) for series in found]
+        try:
+            found = dicom_series.group_series(files, known, sealed.key(), poll)
+        finally:
+            if known.changed:
+                dicom_series.save_cache(sealed, folder, known)
+        return cast(DicomFolder, found)
 
     return find
 
@@ -197,8 +220,10 @@ def read_volume(root: Path, case: Case) -> Volume:
         raise ReadError(f"{case.case_id}: the case has no files; declare one")
     with nothing_escapes(case.files[0]):
         sources = [Source(root / name, name) for name in case.files]
+        if case.series == "":
+            raise cast(ReadError, import_module("dvdup.readers.dicom_series").broken(sources))
         if case.series is not None or _reader_of(sources[0].name) is READERS["dicom"]:
-            volume = cast(Volume, _module("dicom").read_series(sources, case.series or None))
+            volume = cast(Volume, _module("dicom").read_series(sources))
         else:
             mains = _mains(sources)
             volume = _joined(mains, [_read_function(source)(source) for source in mains])
@@ -233,21 +258,28 @@ def _joined(sources: Sequence[Source], volumes: Sequence[Volume]) -> Volume:
 def _read_function(source: Source) -> Callable[[Source], Volume]:
     reader = _reader_of(source.name)
     if reader is None:
-        require(source)
-        if peek(source, 132)[128:] == b"DICM":  # DICOM files often have no suffix
-            reader = READERS["dicom"]
-        else:
-            raise _unknown(source)
+        if not source.path.is_dir():
+            require(source)
+            if maybe_dicom(source.path):
+                return cast(Callable[[Source], Volume], _module("dicom").read)
+        raise _unknown(source)
     return cast(Callable[[Source], Volume], import_module(reader.module).read)
 
 
 def _unknown(source: Source) -> ReadError:
+    if source.path.is_dir():
+        return unread_folder(source)
     if source.name.lower().endswith(_HALVES):
-        return ReadError(f"{source.name}: holds voxels only; name its header file instead")
+        return ReadError(
+            f"{source.name}: holds voxels only, and no header beside it names it; bring its header "
+            "file (.hdr, .mhd, .nhdr), or leave it out with dataset.exclude"
+        )
     words = looks_like(peek(source, 512))
     seems = f" (it looks like {words})" if words else ""
-    known = ", ".join(suffix for suffix in SUFFIXES if suffix not in _NOT_READ)
-    return ReadError(f"{source.name}: no reader for this suffix{seems}; dvdup reads {known}")
+    return ReadError(
+        f"{source.name}: dvdup does not read this format{seems}; convert it, or leave it out with "
+        "dataset.exclude"
+    )
 
 
 def _module(name: str) -> Any:

@@ -19,7 +19,6 @@ from dvdup.errors import ReadError
 from dvdup.readers import isolation, limits
 from dvdup.readers.axes import LPS_TO_RAS, as_volume, colour_channels, frame_notes
 from dvdup.readers.dicom_frames import Frame, Stack, frames_of, stacks_of, whole
-from dvdup.readers.dicom_parts import series_of
 from dvdup.readers.dicom_series import SUFFIXES, read_header
 from dvdup.readers.sources import Source, reason, truncated
 from dvdup.records import Volume
@@ -43,15 +42,14 @@ _COMPRESSED_RATIO = 10_000  # no picture worth reading is packed tighter
 
 def read(source: Source) -> Volume:
     """Read a series that is one file; see `read_series`."""
-    return read_series([source], None)
+    return read_series([source])
 
 
-def read_series(sources: Sequence[Source], uid: str | None) -> Volume:
+def read_series(sources: Sequence[Source]) -> Volume:
     """Read the files of one series as one volume.
 
     Args:
-        sources: Its files, in any order.
-        uid: Its SeriesInstanceUID, or the id of a part of it; None takes the only one there is.
+        sources: Its files, in any order; all of one SeriesInstanceUID.
 
     Returns:
         The volume. Repeats of the whole stack (echoes, b-values, time points) are channels; missing
@@ -63,7 +61,7 @@ def read_series(sources: Sequence[Source], uid: str | None) -> Volume:
         PointerError: If a file is a pointer.
     """
     headers = [(source, read_header(source, _IMAGE_TAGS)) for source in sources]
-    _check_one_series(headers, uid)
+    _check_one_series(headers)
     _check_size(headers)
     frames = [frame for source, header in headers for frame in frames_of(source, header)]
     stacks, notes = stacks_of(frames)
@@ -91,14 +89,13 @@ def _stored_axes(pixels: np.ndarray, stack: Stack) -> np.ndarray:
     return upright.transpose(2, 1, 0)
 
 
-def _check_one_series(headers: Sequence[tuple[Source, Any]], uid: str | None) -> None:
+def _check_one_series(headers: Sequence[tuple[Source, Any]]) -> None:
     """Every file is an image of the same series and size, none twice."""
     first, head = headers[0]
     seen: dict[str, Source] = {}
     for source, header in headers:
         found = str(header.get("SeriesInstanceUID") or "")
-        expected = series_of(uid or "") or str(head.get("SeriesInstanceUID") or "")
-        if found != expected:
+        if found != str(head.get("SeriesInstanceUID") or ""):
             raise ReadError(
                 f"{source.name}: belongs to another DICOM series than {first.name}; run dvdup sync"
             )

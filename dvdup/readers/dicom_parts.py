@@ -15,7 +15,7 @@ GROUP_TAGS = ("Rows", "Columns", "ImageOrientationPatient", "ImagePositionPatien
 """Tags that `form_of` looks at."""
 
 MARK = "#"
-"""Stands between the series UID, which has no such character, and what tells its parts apart."""
+"""Stands between what all parts of a series share and what tells them apart."""
 
 _SAME_DIRECTION = 1e-3
 _STACKS = {"CT", "MR", "PT", "NM", ""}  # modalities whose images without a position are slices
@@ -42,7 +42,7 @@ def parts_of(uid: str, members: Sequence[tuple[Path, str]]) -> list[tuple[str, l
     """Split the files of one series into its volumes.
 
     Args:
-        uid: SeriesInstanceUID.
+        uid: What stands for its SeriesInstanceUID.
         members: (path, form) of its files, sorted by path.
 
     Returns:
@@ -61,11 +61,6 @@ def parts_of(uid: str, members: Sequence[tuple[Path, str]]) -> list[tuple[str, l
         (uid if i == 0 else f"{uid}{MARK}{_digest(form, files)}", files)
         for i, (form, files) in enumerate(groups)
     ]
-
-
-def series_of(identifier: str) -> str:
-    """The SeriesInstanceUID in the id of a part."""
-    return identifier.partition(MARK)[0]
 
 
 def _same(first: str, second: str) -> bool:

@@ -1,7 +1,7 @@
-"""DICOM files to series: which files of a folder belong together, by SeriesInstanceUID.
+"""DICOM files to series: which files of a folder belong together, by their headers.
 
 Headers are read once: what was found is kept in a small cache, one file a folder, so that a
-run in which nothing changed opens no DICOM file.
+run in which nothing changed opens no DICOM file. UIDs are kept as hashes with the key of the index.
 """
 
 from __future__ import annotations
@@ -12,125 +12,220 @@ import os
 import time
 import warnings
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dvdup.errors import ReadError
+from dvdup.hashing import seal
 from dvdup.readers import dicom_parts, limits
 from dvdup.readers.sources import Source, open_regular, peek, reason, require, wrong_format
+from dvdup.records import DicomFolder, DicomSeries
 from dvdup.sealed import SealedFiles
 
 SUFFIXES = (".dcm", ".dicom", ".ima")
 
-NOT_AN_IMAGE = "-"
-"""In place of a series UID: DICOM files without voxels, and label maps (SEG)."""
-
-_GROUP_TAGS = ("SeriesInstanceUID", *dicom_parts.GROUP_TAGS)
+_HEAD = 132
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
-_FORM = "|"  # between the series UID of a file and its form
+_GROUPS = (b"\x08\x00", b"\x02\x00")  # with what a file without a preamble starts
+_GROUP_TAGS = (
+    *("SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID", "SOPClassUID"),
+    *dicom_parts.GROUP_TAGS,
+)
 _RACY_NS = 2_000_000_000  # a file written this recently may change without its mtime changing
+_SHORTEST_UID = 12
+"""Shorter SeriesInstanceUIDs are placeholders that some tools write into every file."""
+
+_NO_IMAGE = frozenset(
+    (
+        *("SR", "RTSTRUCT", "RTPLAN", "RTRECORD", "RTSEGANN", "PLAN", "REG", "FID", "PR", "KO"),
+        *("DOC", "ECG", "EPS", "HD", "RESP", "AU", "SMR", "ASMT", "RWV", "STAIN", "VA"),
+    )
+)
+"""Modalities of objects that hold no image."""
+
+_PRIVATE_NO_IMAGE = (
+    "1.3.12.2.1107.5.9.1",  # Siemens CSA non-image
+    "1.3.46.670589.11.0.0.12.1",  # Philips MR spectrum
+    "1.3.46.670589.11.0.0.12.2",  # Philips MR series data
+    "1.3.46.670589.11.0.0.12.4",  # Philips MR examcard
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
-    """The files of one DICOM series, sorted by path."""
+class Header:
+    """What one file says about what it belongs to; nothing of it names a person."""
 
-    uid: str
-    """SeriesInstanceUID, or the id of a part of the series (`dicom_parts`); "" for files named as
-    DICOM that could not be read as such."""
-    files: tuple[Path, ...]
+    kind: str
+    """"image", "no image", or "foreign" for what is no DICOM."""
+    series: str = ""
+    """As `Case.series`."""
+    mark: str = ""
+    """As `DicomSeries.mark`."""
+    study: str = ""
+    """Hash of its StudyInstanceUID."""
+    stack: str = ""
+    """Hash of what all slices of a stack share: study, frame of reference, orientation, size."""
+    place: str = ""
+    """Where it lies, in mm; "" if it does not say."""
+    alone: bool = False
+    """Whether its series says little: no UID, or a placeholder."""
+    form: str = ""
+    """As `dicom_parts.form_of`."""
 
 
 @dataclass(slots=True)
 class SeriesCache:
-    """Which series each file belongs to, so that unchanged files are not opened again."""
+    """What each file is, so that unchanged files are not opened again."""
 
-    entries: dict[str, tuple[int, int, str]] = field(default_factory=dict)
-    """Path -> (size, mtime_ns, series UID and form or `NOT_AN_IMAGE`)."""
+    entries: dict[str, tuple[tuple[int, ...], Header]] = field(default_factory=dict)
+    """Path -> (size, mtime, ctime, inode; what was found)."""
     changed: bool = False
 
-    def get(self, path: Path, status: os.stat_result) -> str | None:
-        """The series of a file that has not changed since, else None."""
+    def get(self, path: Path, status: os.stat_result) -> Header | None:
+        """What a file is that has not changed since, else None."""
         entry = self.entries.get(str(path))
-        same = entry is not None and entry[:2] == (status.st_size, status.st_mtime_ns)
-        return entry[2] if entry is not None and same else None
+        return entry[1] if entry is not None and entry[0] == _stamp(status) else None
 
-    def put(self, path: Path, status: os.stat_result, uid: str) -> None:
-        """Remember the series of a file, unless it was written just now."""
+    def put(self, path: Path, status: os.stat_result, header: Header) -> None:
+        """Remember what a file is, unless it was written just now."""
         if time.time_ns() - status.st_mtime_ns > _RACY_NS:
-            self.entries[str(path)] = (status.st_size, status.st_mtime_ns, uid)
+            self.entries[str(path)] = (_stamp(status), header)
             self.changed = True
 
 
 def looks_like_dicom(path: Path) -> bool:
-    """Whether a file is named as DICOM or has its preamble."""
-    if path.name.lower().endswith(SUFFIXES):
-        return True
-    try:
-        with open_regular(path) as stream:
-            return stream.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
+    """Whether a file is named as DICOM or starts as DICOM, with a preamble or without."""
+    return path.name.lower().endswith(SUFFIXES) or _starts_as_dicom(path)
 
 
-def group_series(files: Sequence[Path], cache: SeriesCache) -> list[Series]:
-    """Group files by SeriesInstanceUID, reading headers only.
+def group_series(
+    files: Sequence[Path],
+    cache: SeriesCache,
+    key: bytes = b"",
+    poll: Callable[[], None] = lambda: None,
+) -> DicomFolder:
+    """Find out what the files of a folder are, reading headers only.
+
+    Files of one SeriesInstanceUID are one scan, or one for each size and orientation of images.
+    Where there is no such UID, or no more than a placeholder, each file is a scan of its own unless
+    the files clearly are one stack: of one study, frame of reference, orientation and size, each at
+    another place.
 
     Args:
-        files: Candidate files, in any order; those that are not DICOM are left out, as are DICOM
-            objects without voxels (reports, structure sets) and segmentations.
-        cache: Series of files read before; new ones are added.
+        files: Candidate files, in any order.
+        cache: What is known from before; new findings are added.
+        key: Key of the index, for the hashes of UIDs.
+        poll: Called for each file; what it raises ends the search.
+    """
+    images: dict[str, list[tuple[Path, Header]]] = {}
+    broken, no_image, foreign = list[Path](), list[Path](), list[Path]()
+    for path in sorted(files):
+        poll()
+        header = _header(path, cache, key)
+        if header is None:
+            broken.append(path)
+        elif header.kind == "image":
+            images.setdefault(header.series, []).append((path, header))
+        else:
+            (no_image if header.kind == "no image" else foreign).append(path)
+    series = [one for members in images.values() for one in _scans(members)]
+    series.sort(key=lambda one: one.files[0])
+    return DicomFolder(tuple(series), tuple(broken), tuple(no_image), tuple(foreign))
+
+
+def _scans(members: list[tuple[Path, Header]]) -> Iterator[DicomSeries]:
+    """The scans that files of one SeriesInstanceUID are."""
+    headers = [header for _, header in members]
+    first = headers[0]
+    if not any(header.alone for header in headers) and len({h.study for h in headers}) == 1:
+        forms = [(path, header.form) for path, header in members]
+        for series, files in dicom_parts.parts_of(first.series, forms):
+            part = series.removeprefix(first.series)
+            yield DicomSeries(series, _short(first.mark + part) if part else first.mark, (*files,))
+        return
+    stacks: dict[str, list[tuple[Path, Header]]] = {}
+    for path, header in members:
+        stacks.setdefault(header.stack, []).append((path, header))
+    for stack in stacks.values():
+        places = {header.place for _, header in stack}
+        is_stack = "" not in places and len(places) == len(stack)
+        for files in [[path for path, _ in stack]] if is_stack else [[path] for path, _ in stack]:
+            yield DicomSeries(first.series, first.mark, tuple(files))
+
+
+def _short(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+
+
+def broken(sources: Sequence[Source]) -> ReadError:
+    """Say what is wrong with files that look like DICOM and cannot be read as such.
+
+    Args:
+        sources: The files, one at least.
 
     Returns:
-        The series, sorted by their first file; one that holds images of several sizes or
-            orientations is one entry for each of these. Files named as DICOM that cannot be read
-            as such (damaged, pointers) form one series with the UID "", so that they are reported.
+        One line with every kind of fault (three at most), how many files have it, and an example;
+        a `PointerError` if the commonest one is that they are pointers.
     """
-    groups: dict[str, list[tuple[Path, str]]] = {}
-    for path in sorted(files):
-        found = _series_uid(path, cache)
-        if found is not None and found != NOT_AN_IMAGE:
-            uid, _, form = found.partition(_FORM)
-            groups.setdefault(uid, []).append((path, form))
-    series = [
-        Series(part, tuple(paths))
-        for uid, members in groups.items()
-        for part, paths in dicom_parts.parts_of(uid, members)
+    faults: dict[str, list[tuple[str, ReadError]]] = {}
+    for source in sources:
+        error = _fault(source)
+        words = str(error).removeprefix(f"{source.name}: ")
+        faults.setdefault(words, []).append((source.name, error))
+    kinds = sorted(faults.items(), key=lambda kind: (-len(kind[1]), kind[0]))
+    lines = [
+        f"{found[0][0]}{f' and {len(found) - 1} more' if len(found) > 1 else ''}: {words}"
+        for words, found in kinds[:3]
     ]
-    return sorted(series, key=lambda one: one.files[0])
+    return type(kinds[0][1][0][1])("; also ".join(lines))
 
 
-def load_cache(sealed: SealedFiles, cached_folder: Path) -> SeriesCache:
+def _fault(source: Source) -> ReadError:
+    try:
+        dataset = read_header(source, _GROUP_TAGS)
+    except ReadError as error:
+        return error
+    if "Rows" in dataset:
+        return ReadError(f"{source.name}: changed while it was looked at; run it again")
+    return ReadError(
+        f"{source.name}: ends before its image, or holds none that dvdup knows; copy it again, or "
+        "leave it out with dataset.exclude"
+    )
+
+
+def load_cache(sealed: SealedFiles, folder: Path) -> SeriesCache:
     """Load what is known about the files of one folder; empty if nothing usable is kept.
 
     Args:
         sealed: Where the caches are.
-        cached_folder: The folder with the DICOM files.
+        folder: The folder with the DICOM files.
     """
-    payload = sealed.read(_cache_name(cached_folder))
     with suppress(ValueError, TypeError, AttributeError):
-        kept = json.loads(payload or "{}")
+        files = json.loads(sealed.read(_cache_name(folder)) or b"{}")
         return SeriesCache(
             {
-                str(cached_folder / name): (int(size), int(mtime_ns), str(uid))
-                for name, (size, mtime_ns, uid) in kept.items()
+                str(folder / name): (tuple(stamp), Header(*values))
+                for name, (stamp, values) in files.items()
             }
         )
     return SeriesCache()
 
 
-def save_cache(sealed: SealedFiles, cached_folder: Path, cache: SeriesCache) -> None:
+def save_cache(sealed: SealedFiles, folder: Path, cache: SeriesCache) -> None:
     """Keep a cache; without a place to write (a read-only index) it is simply not kept."""
-    names = {Path(path).name: entry for path, entry in sorted(cache.entries.items())}
+    files = {
+        Path(path).name: [stamp, astuple(header)]
+        for path, (stamp, header) in sorted(cache.entries.items())
+    }
     with suppress(OSError):
-        sealed.write(_cache_name(cached_folder), json.dumps(names).encode())
+        sealed.write(_cache_name(folder), json.dumps(files).encode())
 
 
 def read_header(source: Source, tags: Iterable[str] | None) -> Any:
-    """Read a DICOM dataset.
+    """Read a DICOM image.
 
     Args:
         source: The file, with or without a preamble.
@@ -143,6 +238,14 @@ def read_header(source: Source, tags: Iterable[str] | None) -> Any:
         ReadError: If the file is missing, damaged or no DICOM file.
         PointerError: If it is a pointer.
     """
+    dataset = _read(source, tags)
+    if "Rows" not in dataset and not _has_preamble(source):
+        raise wrong_format(source, "a DICOM image", peek(source, 512))
+    return dataset
+
+
+def _read(source: Source, tags: Iterable[str] | None) -> Any:
+    """Read a dataset; without a preamble it may be anything."""
     import pydicom
     from pydicom.errors import InvalidDicomError
 
@@ -158,16 +261,13 @@ def read_header(source: Source, tags: Iterable[str] | None) -> Any:
             try:
                 return pydicom.dcmread(source.path, **options)
             except InvalidDicomError:
-                dataset = pydicom.dcmread(source.path, force=True, **options)
+                return pydicom.dcmread(source.path, force=True, **options)
     except EOFError as error:
         raise ReadError(
             f"{source.name}: truncated: the DICOM file ends too early; copy it again"
         ) from error
     except Exception as error:  # pydicom raises anything on damaged data
         raise _not_dicom(source, error) from error
-    if "Rows" not in dataset:  # force reads anything; without a preamble this is the proof
-        raise wrong_format(source, "a DICOM image", peek(source, 512))
-    return dataset
 
 
 def _bound_deflated(source: Source, size: int) -> None:
@@ -193,37 +293,129 @@ def _group_length(source: Source) -> int:
 
 
 def _not_dicom(source: Source, error: Exception) -> ReadError:
-    head = peek(source, 512)
-    if head[128:132] != b"DICM":
-        return wrong_format(source, "a DICOM image", head)
+    if not _has_preamble(source):
+        return wrong_format(source, "a DICOM image", peek(source, 512))
     return ReadError(
         f"{source.name}: the DICOM file cannot be read: {reason(error)}; copy it again"
     )
 
 
-def _series_uid(path: Path, cache: SeriesCache) -> str | None:
-    """UID and form; "" for a bad file named as DICOM; NOT_AN_IMAGE; None for no DICOM file."""
+def _has_preamble(source: Source) -> bool:
+    return peek(source, _HEAD)[128:] == b"DICM"
+
+
+def _starts_as_dicom(path: Path) -> bool:
+    """Whether the bytes are those of a DICOM file; nothing but a regular file is opened."""
+    try:
+        with open_regular(path) as stream:
+            head = stream.read(_HEAD)
+    except OSError:
+        return False
+    return head[128:] == b"DICM" or _starts_as_dataset(head)
+
+
+def _starts_as_dataset(head: bytes) -> bool:
+    """Whether bytes are the first elements of a dataset: its group, then a VR or a length."""
+    if len(head) < 16 or head[:2] not in _GROUPS or head[3] != 0:
+        return False
+    vr, length = head[4:6], int.from_bytes(head[4:8], "little")
+    return (vr.isalpha() and vr.isupper()) or length < 1 << 16
+
+
+def _header(path: Path, cache: SeriesCache, key: bytes) -> Header | None:
+    """What a file is; None for one that should be DICOM and cannot be read."""
+    named = path.name.lower().endswith(SUFFIXES)
     try:
         status = path.stat()
     except OSError:
-        return "" if looks_like_dicom(path) else None
+        return None if named else Header("foreign")
     known = cache.get(path, status)
     if known is not None:
         return known
     if not looks_like_dicom(path):
-        return None
+        found: Header | None = Header("foreign")
+    else:
+        found = _looked_into(Source(path, path.name), key, sure=named)
+    if found is not None:
+        cache.put(path, status, found)
+    return found
+
+
+def _looked_into(source: Source, key: bytes, *, sure: bool) -> Header | None:
+    """What a file is that is named as DICOM (`sure`) or starts so; None if it is damaged."""
     try:
-        header = read_header(Source(path, path.name), _GROUP_TAGS)
+        dataset = _read(source, _GROUP_TAGS)
+        preamble = _has_preamble(source)
+        return _described(dataset, key) or (None if sure or preamble else Header("foreign"))
     except ReadError:
-        return ""
-    is_image = "Rows" in header and header.get("Modality") != "SEG"
-    uid = NOT_AN_IMAGE
-    if is_image:
-        uid = f"{header.get('SeriesInstanceUID') or ''}{_FORM}{dicom_parts.form_of(header)}"
-    cache.put(path, status, uid)
-    return uid
+        return None
 
 
-def _cache_name(cached_folder: Path) -> str:
-    name = hashlib.blake2b(str(cached_folder.resolve()).encode(), digest_size=16).hexdigest()
+def _described(dataset: Any, key: bytes) -> Header | None:
+    """What a dataset is; None if nothing proves that it is whole: no image, no other object."""
+    modality = _text(dataset, "Modality")
+    if "Rows" not in dataset:
+        return Header("no image") if modality in _NO_IMAGE or _is_no_image(dataset) else None
+    if modality == "SEG":
+        return Header("no image")
+    uid, study = _text(dataset, "SeriesInstanceUID"), _text(dataset, "StudyInstanceUID")
+    orientation = _numbers(dataset, "ImageOrientationPatient")
+    place = _numbers(dataset, "ImagePositionPatient") if orientation else ""
+    shared = [study, orientation] + [
+        _text(dataset, tag) for tag in ("FrameOfReferenceUID", "Rows", "Columns")
+    ]
+    return Header(
+        "image",
+        series=seal(key, "series", uid.encode()),
+        mark=_short(uid),
+        study=seal(key, "study", study.encode()),
+        stack=seal(key, "stack", "\n".join(shared).encode()),
+        place=place,
+        alone=len(uid) < _SHORTEST_UID,
+        form=dicom_parts.form_of(dataset),
+    )
+
+
+def _is_no_image(dataset: Any) -> bool:
+    """Whether the SOP class is one of objects without an image, as DICOM or a vendor has it."""
+    uid = dataset.get("SOPClassUID") or getattr(dataset, "file_meta", {}).get(
+        "MediaStorageSOPClassUID"
+    )
+    if uid is None:
+        return False
+    if str(uid) in _PRIVATE_NO_IMAGE:
+        return True
+    name = getattr(uid, "name", "")
+    pictures = (
+        "Image",
+        "Dose",
+        "Map",
+        "Multi-frame",
+        "Photography",
+        "US Volume",
+        "Analysis",
+        "AIT",
+    )
+    return name != str(uid) and not any(word in name for word in pictures)
+
+
+def _text(dataset: Any, tag: str) -> str:
+    with suppress(Exception):  # values that no conversion of pydicom takes
+        return str(dataset.get(tag) or "").strip()
+    return ""
+
+
+def _numbers(dataset: Any, tag: str) -> str:
+    """Numbers to a hundredth; "" where there are none, or no numbers."""
+    with suppress(Exception):  # as above
+        return " ".join(f"{round(float(x), 2) + 0.0:.2f}" for x in dataset.get(tag) or ())
+    return ""
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def _cache_name(folder: Path) -> str:
+    name = hashlib.blake2b(str(folder.resolve()).encode(), digest_size=16).hexdigest()
     return f"cache/dicom-{name}.json"

@@ -366,6 +366,53 @@ def _explain_missing(source: Source, error: OSError) -> NoReturn:
     raise ReadError(f"{source.name}: cannot be read: {reason(error)}") from error
 
 
+def absent(folder: Path) -> str:
+    """The command that brings an empty folder, if it is a git submodule or a DataLad subdataset.
+
+    Args:
+        folder: A folder without anything in it.
+
+    Returns:
+        The command; "" for any other folder.
+    """
+    for parent in folder.absolute().parents:
+        modules = parent / ".gitmodules"
+        if modules.is_file():
+            return _module_command(modules, folder.absolute().relative_to(parent).as_posix())
+        if (parent / ".git").exists():
+            break
+    return ""
+
+
+def _module_command(modules: Path, name: str) -> str:
+    """How to bring a folder that a .gitmodules lists; "" if it does not."""
+    try:
+        text = modules.read_text("utf-8", errors="replace")
+    except OSError:
+        return ""
+    for section in text.split("[submodule")[1:]:
+        values = dict(line.split("=", 1) for line in section.splitlines() if "=" in line)
+        named = {key.strip(): value.strip().strip('"') for key, value in values.items()}
+        if named.get("path", "").rstrip("/") == name:
+            return (
+                f"datalad get {name}"
+                if "datalad-id" in named
+                else (f"git submodule update --init {name}")
+            )
+    return ""
+
+
+def unread_folder(source: Source) -> ReadError:
+    """The error for a folder that is declared as if it were a scan."""
+    command = absent(source.path)
+    if command and not any(source.path.iterdir()):
+        return _pointer(source, "git submodule", command)
+    return ReadError(
+        f"{source.name}: dvdup does not read this format (a folder, such as Zarr); convert it, or "
+        "leave it out with dataset.exclude"
+    )
+
+
 def _refuse_pointer_text(source: Source, head: bytes) -> None:
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
         raise _pointer(source, "git-lfs", "git lfs pull")

@@ -7,6 +7,7 @@ import pytest
 from dvdup import discover
 from dvdup.config import DatasetConfig
 from dvdup.pipeline.workspace import readers_as_formats
+from dvdup.sealed import nowhere
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def declared(tmp_path):
     """Discover with some settings."""
 
     def run(**settings):
-        formats = readers_as_formats(tmp_path / ".cache")
+        formats = readers_as_formats(nowhere())
         return discover.discover(tmp_path, DatasetConfig(**settings), formats)
 
     return run
@@ -59,7 +60,7 @@ def by_hand(tmp_path, monkeypatch):
             case=case,
             group=group,
             dataset=DatasetConfig(**settings),
-            formats=readers_as_formats(tmp_path / ".cache"),
+            formats=readers_as_formats(nowhere()),
         ).cases
 
     return run
@@ -68,4 +69,4 @@ def by_hand(tmp_path, monkeypatch):
 @pytest.fixture
 def detect(tmp_path):
     """What `dvdup init` takes the folder for."""
-    return lambda: discover.detect(tmp_path, readers_as_formats(tmp_path / ".cache"))
+    return lambda: discover.detect(tmp_path, readers_as_formats(nowhere()))

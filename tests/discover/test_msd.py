@@ -78,3 +78,33 @@ def test_the_layout_must_fit(touch, found):
     touch("train/a.nii.gz")
     with pytest.raises(ConfigError, match="imagesTr"):
         found(layout="msd")
+
+
+def test_a_missing_channel_is_named(touch, tmp_path, found):
+    touch("imagesTr/a_0000.nii.gz", "imagesTr/b_0001.nii.gz")
+    (tmp_path / "dataset.json").write_text(json.dumps({"channel_names": {"0": "T1", "1": "T2"}}))
+    assert found()[0] == {
+        ("train", "a"): ("imagesTr/a_0000.nii.gz", "imagesTr/a_0001.nii.gz"),
+        ("train", "b"): ("imagesTr/b_0000.nii.gz", "imagesTr/b_0001.nii.gz"),
+    }
+
+
+def test_listed_files_that_are_not_there_are_cases(touch, tmp_path, found):
+    touch("imagesTr/a_0000.nii.gz", "more/c.nii.gz")
+    lists = {
+        "channel_names": {"0": "T1"},
+        "training": ["./imagesTr/a.nii.gz", "imagesTr/gone.nii.gz", "more/c.nii.gz"],
+        "test": ["imagesTs/d.nii.gz"],
+    }
+    (tmp_path / "dataset.json").write_text(json.dumps(lists))
+    assert sorted(found()[0]) == [
+        ("test", "imagesTs/d"), ("train", "a"), ("train", "imagesTr/gone"), ("train", "more/c"),
+    ]  # fmt: skip
+    cases, left = found(exclude=("imagesTs/",))
+    assert ("test", "imagesTs/d") not in cases
+    assert left["imagesTs/d.nii.gz"] == "excluded by imagesTs/"
+
+
+def test_a_folder_of_images_that_is_not_pulled(touch, found):
+    touch("imagesTr/a.nii.gz", "imagesTs.dvc")
+    assert found()[0][("test", "imagesTs")] == ("imagesTs",)

@@ -111,3 +111,31 @@ def test_excluded_rows_are_left_out(touch, tmp_path, found):
     assert left["a.nii.gz"] == "excluded by a.nii.gz"
     with pytest.raises(InputError, match="split test has no scan"):
         found(csv="list.csv", exclude=("b.nii.gz",))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.json", '{"training": [{"image": "secret.nii.gz"}]}'),
+        ("list.csv", '[{"image": "secret.nii.gz", "split": "train"}]'),
+        ("train.txt", "secret.nii.gz\nb.nii.gz\n"),
+    ],
+)
+def test_other_texts_are_told_in_one_sentence(touch, tmp_path, found, name, text):
+    touch("a.nii.gz")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=r"(not a table|one column only).*columns path") as told:
+        found(csv=name)
+    assert ("secret" in str(told.value), "\n" in str(told.value)) == (False, False)
+
+
+def test_init_tells_columns_and_files_that_are_away(touch, tmp_path, detect):
+    touch("a.nii.gz", "b.h5")
+    (tmp_path / "list.csv").write_text(
+        "path,split,MRN\na.nii.gz,train,1\nb.h5,test,2\ngone.nii.gz,test,3\n"
+    )
+    notes = "\n".join(detect().notes)
+    assert "1 scan (0 in test, 1 in train)" in notes
+    assert "path for the path, split for the split; not used: MRN" in notes
+    assert "not here: gone.nii.gz" in notes
+    assert "not read: b.h5" in notes

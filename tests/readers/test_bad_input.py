@@ -76,9 +76,9 @@ BAD = {
     "unknown suffix": (
         "a.xyz",
         b"hello\n",
-        "no reader for this suffix (it looks like a text file)",
+        "dvdup does not read this format (it looks like a text file)",
     ),
-    "half of a pair": ("a.img", b"\0" * 100, "name its header file instead"),
+    "half of a pair": ("a.img", b"\0" * 100, "no header beside it names it"),
 }
 
 

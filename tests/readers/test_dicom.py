@@ -272,8 +272,6 @@ def test_other_series_among_the_files(tmp_path: Path, read: Read) -> None:
     write_slice(tmp_path / "other.dcm", slices()[0], 9, SeriesInstanceUID="1.2.3")
     with pytest.raises(ReadError, match="belongs to another DICOM series"):
         read(*names, "other.dcm")
-    with pytest.raises(ReadError, match="belongs to another DICOM series"):
-        read(*names, series="1.2.3")
 
 
 def test_enhanced_multi_frame(tmp_path: Path, read: Read) -> None:
