@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,9 +64,11 @@ def write_lock(
             adopt(folder, root)
         lock, lease = _acquired(folder, root, waiting)
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise StoreError(
             f"cannot write the index in {folder}: {error.strerror or error}; "
-            "make the folder writable or name another one with --index"
+            + ("free some space" if full else "make the folder writable")
+            + ", or name another one with --index"
         ) from error
     try:
         yield lease

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +103,16 @@ def test_the_folder_keeps_itself_out_of_git(tmp_path):
     with write_lock(tmp_path / "deep/er", tmp_path):
         pass
     assert (tmp_path / "deep/er/.gitignore").read_text() == "mine\n"
+
+
+def test_a_full_disk_is_called_so(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    held = write_lock(tmp_path / "index", tmp_path)
+    with pytest.raises(StoreError, match="No space left on device; free some space, or name"):
+        held.__enter__()
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
