@@ -38,7 +38,7 @@ from fuzz_mutants import Mutant, mutate
 from fuzz_seeds import Seed, all_seeds, scan
 from fuzz_worker import MAX_BYTES, Answer, Worker, resident
 
-OUTCOMES = ("same", "other", "refused", "raised", "crashed", "hung", "memory", "silent", "cli")
+OUTCOMES = ("same", "other", "refused", "raised", "crashed", "hung", "memory", "silent")
 FAULTS = OUTCOMES[3:]
 PACK = 5  # mutants in one dataset of the command line
 CLI_SECONDS = 120.0
@@ -216,8 +216,7 @@ def table(results: Sequence[Result]) -> str:
     lines = [f"| format | mutants | {' | '.join(OUTCOMES)} |", "|---" * (len(OUTCOMES) + 2) + "|"]
     for kind, count in sorted(counts.items()):
         numbers = " | ".join(str(count[outcome]) for outcome in OUTCOMES)
-        read = sum(count.values()) - count["cli"]
-        lines.append(f"| {kind} | {read} | {numbers} |")
+        lines.append(f"| {kind} | {sum(count.values())} | {numbers} |")
     return "\n".join([*lines[:2], *sorted(lines[2:], key=lambda line: line.startswith("| all "))])
 
 
@@ -250,13 +249,13 @@ def replay(folder: Path) -> int:
     return 0 if answer.outcome in {"ok", "refused"} else 1
 
 
-def show(results: Sequence[Result], faults: Sequence[Result]) -> None:
-    """The table, and each distinct fault once."""
-    print(table([*results, *(fault for fault in faults if fault.outcome == "cli")]))
+def show(faults: Sequence[Result], sampled: int) -> None:
+    """Each distinct fault once, and how many mutants went through the command line."""
     distinct: dict[str, list[Result]] = collections.defaultdict(list)
     for fault in faults:
         distinct[fault.signature].append(fault)
-    print(f"\n{len(faults)} faults, {len(distinct)} distinct")
+    print(f"{sampled} of them through dvdup check")
+    print(f"{len(faults)} faults, {len(distinct)} distinct")
     for signature, same in sorted(distinct.items()):
         numbers = ", ".join(str(each.number) for each in same[:5])
         print(f"- {len(same)} x {signature} (mutants {numbers})\n  {same[0].detail[:300]}")
@@ -281,11 +280,12 @@ def main() -> None:
     seeds = [seed for seed in all_seeds() if seed.kind.startswith(asked.only)]
     results = read_all(seeds, asked)
     print(f"{len(results)} mutants of {len(seeds)} files in {time.monotonic() - start:.0f} s")
+    print(table(results) + "\n", flush=True)
     told = check_packs(results, asked) if asked.sample else []
     faults = [*(result for result in results if result.outcome in FAULTS), *told]
     if asked.keep:
         keep(faults, asked.keep)
-    show(results, faults)
+    show(faults, -(-asked.count // asked.sample) if asked.sample else 0)
     sys.exit(1 if faults else 0)
 
 
