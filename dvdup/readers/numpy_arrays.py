@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import math
+import os
+import re
 import zipfile
 from typing import IO, Any
 
@@ -23,6 +25,10 @@ from dvdup.records import Volume
 SUFFIXES = (".npy", ".npz")
 
 _IMAGE_KEYS = ("image", "img", "images", "volume", "vol", "data", "arr_0", "x", "scan", "ct", "mr")
+_SPLIT = "train|training|val|valid|validation|dev|test"
+_WHOLE_SPLIT = re.compile(
+    rf"(x|images?|imgs?|data)[_-]?({_SPLIT})|({_SPLIT})[_-]?(x|images?|imgs?|data)", re.IGNORECASE
+)
 _HEAD_BYTES = 1 << 16
 
 
@@ -49,6 +55,8 @@ def read(source: Source) -> Volume:
         raise ReadError(
             f"{source.name}: the array cannot be read: {reason(error)}; save it again"
         ) from error
+    stem = os.path.splitext(os.path.basename(source.name))[0]
+    _refuse_whole_split(stem, array.shape, source.name)
     channels, notes = _channels(array, source.name)
     return as_volume(channels, directions=None, spacing=(1.0, 1.0, 1.0), notes=notes)
 
@@ -102,6 +110,8 @@ def _image_key(shapes: dict[str, tuple[int, ...]], name: str) -> str:
     """The array that is the image: the only one, the only volume, or one with a usual name."""
     if not shapes:
         raise ReadError(f"{name}: holds no arrays; exclude it")
+    for key, shape in shapes.items():
+        _refuse_whole_split(key, shape, name)
     volumes = [key for key, shape in shapes.items() if 2 <= len(_squeezed(shape)) <= 4]
     if len(volumes) == 1:
         return volumes[0]
@@ -111,6 +121,15 @@ def _image_key(shapes: dict[str, tuple[int, ...]], name: str) -> str:
                 return key
     listed = ", ".join(sorted(shapes))
     raise ReadError(f"{name}: which array is the image? It holds {listed}; name it `image`")
+
+
+def _refuse_whole_split(what: str, shape: tuple[int, ...], name: str) -> None:
+    """An array that is named as all pictures of a split must not pass for one scan."""
+    if len(shape) >= 3 and _WHOLE_SPLIT.fullmatch(what):
+        raise ReadError(
+            f"{name}: {what} is named as all {shape[0]} pictures of a split, and a file is one "
+            "scan here; save each picture in its own file, or rename it if it is one scan"
+        )
 
 
 def _channels(array: np.ndarray, name: str) -> tuple[list[np.ndarray], list[str]]:

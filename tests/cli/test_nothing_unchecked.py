@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pydicom
@@ -145,6 +146,15 @@ def test_an_archive_of_whole_splits(small, check, keys):
     np.savez(small / "test/m.npz", **{key: np.zeros((9, 8, 8), np.uint8) for key in keys})
     code, told, _ = check(small)
     assert (code, list(told)) == (2, ["m"])
+    assert "all 9 pictures of a split" in told["m"]
+
+
+@pytest.mark.parametrize("name", ["X_train", "test_images", "x-val"])
+def test_an_array_that_is_a_whole_split(small, check, name):
+    np.save(small / f"test/{name}.npy", np.zeros((9, 8, 8), np.uint8))
+    code, told, _ = check(small)
+    assert (code, list(told)) == (2, [name])
+    assert "save each picture in its own file" in told[name]
 
 
 def test_no_uid_is_kept(small, check, phantom):
@@ -155,3 +165,16 @@ def test_no_uid_is_kept(small, check, phantom):
     kept = [path for path in (small / ".dvdup").rglob("*") if path.is_file()]
     assert kept
     assert [path for path in kept if uid in path.read_bytes()] == []
+
+
+def test_pipes_and_devices_wait_for_nobody(small, check):
+    os.mkfifo(small / "pipe")
+    for name, target in (
+        ("x.nii.gz", "pipe"), ("y.mhd", "pipe"), ("IM1", "pipe"), ("z.h5", "pipe"),
+        ("u.nii.gz", "/dev/zero"), ("v.nhdr", "/dev/zero"), ("IM2", "/dev/zero"), ("loop", "loop"),
+    ):  # fmt: skip
+        target = str(small / "pipe") if target == "pipe" else target
+        (small / "test" / name).symlink_to(target)
+    code, told, _ = check(small)
+    assert code == 2
+    assert {"x", "y", "z.h5", "u", "v"} < set(told)

@@ -108,13 +108,14 @@ def test_a_rebuild_that_was_stopped_goes_on(synced, dvdup, monkeypatch):
     config = load_config(
         config=None, cwd=synced.root, environ={}, overrides={"slicing.spacing_mm": 4.0, "jobs": 1}
     )
-    asked = iter([False] * 7 + [True] * 99)
+    seen: list[int] = []
+    hooks = pipeline.Hooks(
+        progress=lambda what, done, total: seen.append(done),
+        should_stop=lambda: 7 in seen,
+        confirm=lambda loss: True,
+    )
     with pytest.raises(Interrupted):
-        pipeline.sync(
-            pipeline.Workspace(config),
-            rebuild=True,
-            hooks=pipeline.Hooks(should_stop=lambda: next(asked), confirm=lambda loss: True),
-        )
+        pipeline.sync(pipeline.Workspace(config), rebuild=True, hooks=hooks)
     assert dvdup(synced.root, "diff", "train", "test").code == 0
     done = pipeline.sync(
         pipeline.Workspace(config), rebuild=True, hooks=pipeline.Hooks(confirm=lambda loss: True)
