@@ -167,6 +167,9 @@ def real_channels(array: np.ndarray, name: str) -> tuple[list[np.ndarray], list[
     """
     kind = array.dtype.kind
     if array.dtype.names:
+        fields = [array.dtype[field] for field in array.dtype.names]
+        if any(field.kind not in "biuf" or field.shape for field in fields):
+            raise ReadError(f"{name}: holds records of other than numbers; exclude it")
         return colour_channels([array[field] for field in array.dtype.names]), []
     if kind == "c":
         return [np.abs(array)], ["complex voxels: their magnitude is compared"]

@@ -224,3 +224,56 @@ def test_unlocked_annex_pointer(tmp_path: Path, read: Read) -> None:
     (tmp_path / "a.nii.gz").write_bytes(b"/annex/objects/SHA256E-s123--4d7a.nii.gz\n")
     with pytest.raises(PointerError, match="git annex get"):
         read("a.nii.gz")
+
+
+@pytest.mark.parametrize("code", [0, 1, 1536, 2048])
+def test_nifti_types_that_numpy_or_dvdup_cannot_hold(tmp_path: Path, read: Read, code: int) -> None:
+    data = changed(nifti_bytes(scan()), 70, struct.pack("<h", code))
+    (tmp_path / "a.nii").write_bytes(data)
+    with pytest.raises(ReadError, match=r"^a\.nii: "):
+        read("a.nii")
+
+
+def test_gzip_with_a_negative_offset(tmp_path: Path, read: Read) -> None:
+    data = changed(nifti_bytes(scan()), 108, struct.pack("<f", -100.0))
+    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(data))
+    with pytest.raises(ReadError, match=r"^a\.nii\.gz: "):
+        read("a.nii.gz")
+
+
+def test_cifti_is_refused_at_once(tmp_path: Path, read: Read) -> None:
+    data = nifti_bytes(np.zeros((1, 1, 1, 1, 10, 500), np.float32), version=2)
+    (tmp_path / "a.dtseries.nii").write_bytes(data)
+    with pytest.raises(ReadError, match="CIFTI, values of a surface and no image grid"):
+        read("a.dtseries.nii")
+
+
+def test_array_of_text_fields(tmp_path: Path, read: Read) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((3, 4), dtype=[("name", "U4"), ("x", "f4")]))
+    with pytest.raises(ReadError, match=r"^a\.npy: "):
+        read("a.npy")
+
+
+@pytest.mark.parametrize("method", ["flipped", "encrypted", "unknown"])
+def test_damaged_npz(tmp_path: Path, read: Read, method: str) -> None:
+    np.savez_compressed(tmp_path / "a.npz", image=scan(shape=(20, 20, 20)))
+    data = bytearray((tmp_path / "a.npz").read_bytes())
+    central = data.index(b"PK\x01\x02")
+    if method == "flipped":
+        data[200:204] = b"zzzz"
+    elif method == "encrypted":
+        data[6] |= 1
+        data[central + 8] |= 1
+    else:
+        data[8:10] = data[central + 10 : central + 12] = b"\x63\0"
+    (tmp_path / "a.npz").write_bytes(data)
+    with pytest.raises(ReadError, match=r"^a\.npz: the array cannot be read"):
+        read("a.npz")
+
+
+def test_npy_with_an_unbalanced_header(tmp_path: Path, read: Read) -> None:
+    np.save(tmp_path / "a.npy", scan())
+    path = tmp_path / "a.npy"
+    path.write_bytes(path.read_bytes().replace(b"), }", b"   }", 1))
+    with pytest.raises(ReadError, match=r"^a\.npy: the array cannot be read"):
+        read("a.npy")

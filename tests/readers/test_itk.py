@@ -130,3 +130,16 @@ def test_stored_type_is_kept(tmp_path: Path, read: Read) -> None:
     assert volume.channels[0].dtype == np.int16
     np.testing.assert_array_equal(voxels.channel_values(volume, 0), scan())
     assert volume.spacing == pytest.approx((1.0, 1.5, 2.5))
+
+
+@pytest.mark.parametrize("name", ["a.mha", "a.mhd"])
+def test_metaimage_with_fields_of_its_own(tmp_path: Path, read: Read, name: str) -> None:
+    """As SimpleITK writes them from DICOM."""
+    save(tmp_path / name, scan(), oblique_affine(), level=0)
+    expected = hashes(read(name))
+    path = tmp_path / name
+    data = path.read_bytes()
+    path.write_bytes(
+        data.replace(b"NDims", b"0008|0060 = MR\nSeries Description = t1 = a\nNDims", 1)
+    )
+    assert hashes(read(name)) == expected
