@@ -112,6 +112,8 @@ def _connected(sealed: SealedFiles) -> sqlite3.Connection | None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with suppress(OSError):
             file.rmdir()  # an empty folder in its place
+        if file.is_file() and file.stat().st_nlink > 1:
+            file.unlink()  # a snapshot made of hard links, or somebody's own file
         for _ in range(2):
             if file.is_symlink() or (file.exists() and not file.is_file()):
                 break

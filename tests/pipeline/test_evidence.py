@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sqlite3
 import zlib
 from contextlib import closing
@@ -368,6 +369,19 @@ def test_answers_that_were_edited_are_given_anew(pair, tmp_path, harm, seen):
     with pair_cache(sealed, "salt") as cache:
         assert verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache) == first
     assert remembered(tmp_path, pair)
+
+
+def test_a_file_with_another_name_is_not_written_to(pair, tmp_path):
+    """As snapshots made of hard links have them."""
+    file, other = tmp_path / "index/cache/pairs.sqlite", tmp_path / "other.sqlite"
+    sql("CREATE TABLE mine (x)")(other)
+    before = other.read_bytes()
+    file.parent.mkdir(parents=True)
+    os.link(other, file)
+    with pair_cache(caches(tmp_path), "salt") as cache:
+        verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)
+    assert remembered(tmp_path, pair)
+    assert other.read_bytes() == before
 
 
 def test_answers_of_another_index_are_not_believed(pair, tmp_path):
