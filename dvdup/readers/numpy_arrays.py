@@ -19,6 +19,7 @@ import numpy as np
 from dvdup.errors import ReadError
 from dvdup.readers import limits
 from dvdup.readers.axes import MAX_CHANNELS, as_volume, frame_notes, picture_axes, real_channels
+from dvdup.readers.masks import is_mask
 from dvdup.readers.sources import Source, peek, reason, require, truncated, wrong_format
 from dvdup.records import Volume
 
@@ -30,6 +31,7 @@ _WHOLE_SPLIT = re.compile(
     rf"(x|images?|imgs?|data)[_-]?({_SPLIT})|({_SPLIT})[_-]?(x|images?|imgs?|data)", re.IGNORECASE
 )
 _HEAD_BYTES = 1 << 16
+_PICTURE = 8  # a picture has at least two sides as long
 
 
 def read(source: Source) -> Volume:
@@ -48,7 +50,8 @@ def read(source: Source) -> Volume:
     """
     require(source)
     try:
-        array = _load_npz(source) if source.name.lower().endswith(".npz") else _load_npy(source)
+        packed = source.name.lower().endswith(".npz")
+        arrays = _load_npz(source) if packed else {"": _load_npy(source)}
     except ReadError:
         raise
     except Exception as error:  # zlib, zipfile, tokenize and numpy raise anything on damaged data
@@ -56,8 +59,11 @@ def read(source: Source) -> Volume:
             f"{source.name}: the array cannot be read: {reason(error)}; save it again"
         ) from error
     stem = os.path.splitext(os.path.basename(source.name))[0]
-    _refuse_whole_split(stem, array.shape, source.name)
-    channels, notes = _channels(array, source.name)
+    first, *others = arrays
+    _refuse_whole_split(stem, arrays[first].shape, source.name)
+    channels, notes = _channels(arrays[first], source.name)
+    for key in others:
+        channels += _beside(channels[0].shape, key, arrays[key], source.name)
     return as_volume(channels, directions=None, spacing=(1.0, 1.0, 1.0), notes=notes)
 
 
@@ -72,7 +78,8 @@ def _load_npy(source: Source) -> np.ndarray:
         return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
 
 
-def _load_npz(source: Source) -> np.ndarray:
+def _load_npz(source: Source) -> dict[str, np.ndarray]:
+    """The image and whatever else of the archive could be one, the image first."""
     head = peek(source, 512)
     if not head.startswith(b"PK"):
         raise wrong_format(source, "a NumPy .npz archive", head)
@@ -84,9 +91,13 @@ def _load_npz(source: Source) -> np.ndarray:
                     shapes[info.filename[:-4]] = _check_header(
                         source, stream, info.file_size, info.compress_size
                     )
-        key = _image_key(shapes, source.name)
-        with archive.open(f"{key}.npy") as stream:
-            return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+        first = _image_key(shapes, source.name)
+        others = [key for key in sorted(shapes) if key != first and _may_be_image(shapes[key])]
+        arrays = {}
+        for key in (first, *others):
+            with archive.open(f"{key}.npy") as stream:
+                arrays[key] = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+        return arrays
 
 
 def _check_header(source: Source, stream: IO[bytes], size: int, stored: int) -> tuple[int, ...]:
@@ -121,6 +132,34 @@ def _image_key(shapes: dict[str, tuple[int, ...]], name: str) -> str:
                 return key
     listed = ", ".join(sorted(shapes))
     raise ReadError(f"{name}: which array is the image? It holds {listed}; name it `image`")
+
+
+def _may_be_image(shape: tuple[int, ...]) -> bool:
+    """Whether an array beside the image is a picture, not a matrix, a spacing or a list."""
+    return sum(side >= _PICTURE for side in shape) >= 2
+
+
+def _beside(shape: tuple[int, ...], key: str, array: np.ndarray, name: str) -> list[np.ndarray]:
+    """The channels of an array beside the image, none for label maps.
+
+    Raises:
+        ReadError: It is an image of another size, so that nobody knows which one is the scan.
+    """
+    if array.dtype.kind not in "biufc":
+        return []
+    channels, _ = _channels(array, name)
+    if all(is_mask(channel.reshape(_three_axes(channel.shape))) for channel in channels):
+        return []
+    if channels[0].shape != shape:
+        raise ReadError(
+            f"{name}: holds an image of {shape} voxels and {key} of {channels[0].shape}, and a "
+            "file is one scan; save each in a file of its own"
+        )
+    return channels
+
+
+def _three_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (*shape, 1, 1)[:3]
 
 
 def _refuse_whole_split(what: str, shape: tuple[int, ...], name: str) -> None:

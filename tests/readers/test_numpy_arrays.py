@@ -135,3 +135,26 @@ def test_header_asks_for_terabytes(tmp_path: Path, read: Read) -> None:
     for name in ("a.npy", "b.npz"):
         with pytest.raises(ReadError, match=rf"^{name}: "):
             read(name)
+
+
+def test_npz_of_an_image_and_another_one_of_its_size(tmp_path: Path, read: Read) -> None:
+    """Pairs for translation or super-resolution: both are looked at, whatever the key says."""
+    one, other = scan(shape=(20, 22, 24)), scan(1, shape=(20, 22, 24))
+    np.savez(tmp_path / "a.npz", image=one, label=other, spacing=np.ones(3), affine=np.eye(4))
+    channels = read("a.npz").channels
+    assert len(channels) == 2
+    np.testing.assert_array_equal(channels[1], other)
+
+
+def test_npz_of_an_image_and_a_mask_of_another_size(tmp_path: Path, read: Read) -> None:
+    mask = np.zeros((20, 22, 24), np.uint8)
+    mask[5:15, 5:15, 5:15] = 1
+    np.savez(tmp_path / "a.npz", image=scan(), seg=mask)
+    np.testing.assert_array_equal(read("a.npz").channels[0], scan())
+
+
+def test_npz_of_an_image_and_another_one_of_another_size(tmp_path: Path, read: Read) -> None:
+    other = np.random.default_rng(0).normal(size=(30, 20, 10))
+    np.savez(tmp_path / "a.npz", x=scan(), y=other)
+    with pytest.raises(ReadError, match=r"holds an image of .* and y of \(30, 20, 10\)"):
+        read("a.npz")
