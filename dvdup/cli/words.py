@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dvdup.records import LogEntry, SyncSummary
 
 _SHOWN = 20
+_NAMED = 100
 _FEW = 3
 
 
@@ -56,8 +57,13 @@ def _counts(summary: SyncSummary) -> str:
 
 def _ignored(summary: SyncSummary) -> Iterator[str]:
     for reason, paths in _reasons(summary):
-        example = paths[0] if len(paths) == 1 else f"{len(paths)} files such as {paths[0]}"
-        yield f"left out {example}: {reason}"
+        if len(paths) == 1:
+            yield f"left out {paths[0]}: {reason}"
+            continue
+        yield f"left out {len(paths)} files: {reason}"
+        yield from (f"  {path}" for path in paths[:_NAMED])
+        if len(paths) > _NAMED:
+            yield f"  ... and {len(paths) - _NAMED} more"
 
 
 def _reasons(summary: SyncSummary) -> list[tuple[str, list[str]]]:

@@ -143,3 +143,12 @@ def test_check_tells_what_it_left_out(synced, dvdup):
     assert ran.code == 0
     assert "left out 4 files such as train/p00_seg.nii.gz" in ran.stderr
     assert "left out" not in dvdup(synced.root, "check", "-q").stderr
+
+
+def test_sync_names_every_file_that_it_left_out(synced, dvdup):
+    for name in ("train/.hidden.nii.gz", "train/.more.nii.gz", "test/notes.txt"):
+        (synced.root / name).write_bytes(b"x")
+    said = dvdup(synced.root, "sync").stderr.splitlines()
+    assert "left out 2 files: hidden" in said
+    assert {"  train/.hidden.nii.gz", "  train/.more.nii.gz"} <= set(said)
+    assert any(line.startswith("left out test/notes.txt: ") for line in said)
