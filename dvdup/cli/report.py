@@ -124,6 +124,8 @@ def _report(
     output = flags.pop("output")
     format_ = pipeline.format_of(flags.pop("format_"), output)
     workspace = open_workspace(config, **flags)
+    if output is not None:
+        pipeline.demand_output(workspace, output)
     with progress_bar(quiet=quiet) as progress:
         report = run(workspace, progress)
     if output is None or str(output) == "-":

@@ -32,7 +32,9 @@ def left_out_lines(summary: SyncSummary) -> Iterator[str]:
     yield from _notes(summary)
     reasons = _reasons(summary)
     if len(reasons) <= _FEW:
-        yield from _ignored(summary)
+        for reason, paths in reasons:
+            example = paths[0] if len(paths) == 1 else f"{len(paths)} files such as {paths[0]}"
+            yield f"left out {example}: {reason}"
         return
     parts = [f"{len(paths)} ({reason})" for reason, paths in reasons[:_FEW]]
     rest = sum(len(paths) for _, paths in reasons[_FEW:])

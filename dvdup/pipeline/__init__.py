@@ -34,6 +34,7 @@ __all__ = [
     "check",
     "compare",
     "delete_tag",
+    "demand_output",
     "demo",
     "diff",
     "exit_code",
@@ -84,6 +85,24 @@ def format_of(name: str | None, output: Path | None) -> str:
     if name not in FORMATS:
         raise ConfigError(f"unknown report format {name!r}: choose one of {', '.join(FORMATS)}")
     return name
+
+
+def demand_output(workspace: Workspace, path: Path) -> None:
+    """Refuse a report in the place of what the command itself reads, before any work is done.
+
+    Raises:
+        InputError: The file is the configuration, a table or list of the dataset, or in the index.
+    """
+    dataset = workspace.config.dataset
+    top = workspace.root / dataset.path
+    read = [workspace.config.file, top / "dataset.json"]
+    read += [top / dataset.csv] if dataset.csv is not None else []
+    real = Path(os.path.realpath(path))
+    taken = any(file is not None and real == Path(os.path.realpath(file)) for file in read)
+    if taken or real.is_relative_to(os.path.realpath(workspace.folder)):
+        raise InputError(
+            f"{path} is a file that dvdup itself reads; give the report another name or place"
+        )
 
 
 def write_report(path: Path, text: str) -> None:

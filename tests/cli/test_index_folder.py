@@ -330,6 +330,25 @@ def test_a_report_leaves_no_other_file_and_follows_links(small, dvdup):
     assert {name for name in tree(small) if not name.startswith(".dvdup")} == before
 
 
+@pytest.mark.parametrize(
+    "name", ["dvdup.toml", "dataset.json", ".dvdup/dvdup-index.json", ".dvdup/new.json"]
+)
+def test_a_report_takes_the_place_of_nothing_that_is_read(small, dvdup, name):
+    dvdup(small, "sync")
+    (small / "dataset.json").write_text("{}")
+    before = tree(small)
+    done = dvdup(small, "check", "-f", "json", "-o", name)
+    assert (done.code, "dvdup itself reads" in done.stderr) == (2, True)
+    assert tree(small) == before
+
+
+def test_a_report_does_not_replace_the_table(small, dvdup):
+    (small / "splits.csv").write_text("path,split\ntrain/p0.nii.gz,train\ntest/p5.nii.gz,test\n")
+    (small / "dvdup.toml").write_text('embedder = "thumbnail"\n[dataset]\ncsv = "splits.csv"\n')
+    assert dvdup(small, "check", "-o", "splits.csv").code == 2
+    assert (small / "splits.csv").read_text().startswith("path,split")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no FIFOs")
 def test_a_report_to_a_device_does_not_replace_it(small, dvdup):
     """As root, `-o /dev/null` would have made it a file."""
