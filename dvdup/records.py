@@ -78,6 +78,10 @@ class DicomFolder:
     """No DICOM, or nothing that can be looked at."""
 
 
+LONELY = " with no scan beside it"
+"""What the reason of a label map ends with that may be a scan all the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ignored:
     """A path that did not become a case, and why."""

@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from dvdup.records import LONELY
+
 if TYPE_CHECKING:
     from dvdup.pipeline import ModelRow, Status
     from dvdup.records import LogEntry, SyncSummary
@@ -69,11 +71,13 @@ def _ignored(summary: SyncSummary) -> Iterator[str]:
 
 
 def _reasons(summary: SyncSummary) -> list[tuple[str, list[str]]]:
-    """Why paths were left out, and which, the commonest reason first."""
+    """Why paths were left out, and which: what may be a scan, then the commonest reason first."""
     reasons: dict[str, list[str]] = {}
     for path in summary.ignored:
         reasons.setdefault(path.reason, []).append(path.path)
-    return sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
+    return sorted(
+        reasons.items(), key=lambda item: (not item[0].endswith(LONELY), -len(item[1]), item[0])
+    )
 
 
 def status_lines(status: Status) -> Iterator[str]:

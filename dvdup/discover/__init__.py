@@ -20,9 +20,9 @@ from dvdup.discover.formats import Formats
 from dvdup.discover.hand import by_hand
 from dvdup.discover.names import shown
 from dvdup.discover.rules import Rules
-from dvdup.discover.search import LONELY, Search, is_folder, subfolders
+from dvdup.discover.search import Search, is_folder, subfolders
 from dvdup.errors import ConfigError, InputError
-from dvdup.records import Case, Declaration, Ignored
+from dvdup.records import LONELY, Case, Declaration, Ignored
 
 __all__ = ["LAYOUTS", "Detected", "Formats", "Layout", "by_hand", "detect", "discover", "left_out"]
 

@@ -13,13 +13,10 @@ from dvdup.discover.formats import Formats, is_dicom_name, may_be_dicom_name
 from dvdup.discover.names import clean, inside, join, nfc, printable, relative
 from dvdup.discover.rules import POINTER, ZARR_MARKERS, ZARR_SUFFIXES, Rules, known
 from dvdup.errors import ConfigError, InputError, Interrupted
-from dvdup.records import Ignored
+from dvdup.records import LONELY, Ignored
 
 HIDDEN = (".", "__MACOSX")
 """How the names begin that are passed over."""
-
-LONELY = " with no scan beside it"
-"""What the reason of a label map ends with that may be a scan all the same."""
 
 
 @dataclass(frozen=True, slots=True)

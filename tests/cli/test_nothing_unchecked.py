@@ -178,3 +178,14 @@ def test_pipes_and_devices_wait_for_nobody(small, check):
     code, told, _ = check(small)
     assert code == 2
     assert {"x", "y", "z.h5", "u", "v"} < set(told)
+
+
+def test_a_lonely_label_map_is_told_first(small, dvdup, monkeypatch):
+    monkeypatch.setenv("DVDUP_EMBEDDER", "thumbnail")
+    (small / "test/q7").mkdir()
+    for name in ("q7/q7_mask.nii.gz", "a.txt", "a.csv", "a.py", "a.stl", "README", "b_seg.nii.gz"):
+        (small / "test" / name).touch()
+    ran = dvdup(small, "check", "--jobs", "1")
+    assert ran.code == 0
+    assert "with no scan beside it" in ran.stderr
+    assert "with no scan beside it" not in dvdup(small, "check", "-q", "--jobs", "1").stderr
