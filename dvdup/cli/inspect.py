@@ -67,7 +67,7 @@ def models(action: str, name: str | None) -> None:
     if action == "fetch":
         if name is None:
             raise click.UsageError("fetch needs the NAME of an embedder, see `dvdup models`")
-        say(f"fetched {pipeline.fetch(open_workspace(None), name)}")
+        say(f"fetched {pipeline.fetch(open_workspace(None), name, say)}")
         return
     for line in model_lines(pipeline.models()):
         out(line)

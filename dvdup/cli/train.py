@@ -56,8 +56,12 @@ def train(paths: tuple[str, ...], quiet: bool, **flags: Any) -> None:
     """Train the built-in network on scans (files, folders) and procedural phantoms.
 
     Prints how well edited copies of the persons kept out are found. Use the weights as
-    --embedder builtin@FILE. Ctrl-C stops after the step in hand and keeps what is learnt.
+    --embedder builtin@FILE; the ONNX model that runs lies beside them. Ctrl-C stops after the
+    step in hand and keeps what is learnt. Needs `pip install 'dvdup[models]'`.
     """
+    from dvdup.embedders.extra import demand
+
+    demand("dvdup train", ("torch", "safetensors", "onnx"))
     from dvdup import train as room
 
     with progress_bar(quiet=quiet) as progress, stop_requests(within=None) as should_stop:

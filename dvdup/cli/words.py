@@ -129,13 +129,20 @@ def log_lines(entries: Sequence[LogEntry]) -> Iterator[str]:
 
 def model_lines(models: Sequence[ModelRow]) -> Iterator[str]:
     """An embedder a paragraph: a line of facts, then what it is."""
-    words = {True: "here", False: "not here", None: "by model"}
-    rows = [(m.name, str(m.dimensions or ""), words[m.present], m.licence) for m in models]
+    rows = [(m.name, str(m.dimensions or ""), _weights(m), m.licence) for m in models]
     header, *lines = _columns(("name", "dim", "weights", "licence"), rows)
     yield header
     for model, line in zip(models, lines, strict=True):
         yield line
         yield from textwrap.wrap(model.what, 76, initial_indent="    ", subsequent_indent="    ")
+
+
+def _weights(model: ModelRow) -> str:
+    if not model.installed:
+        return "needs dvdup[models]"
+    if model.present is False:
+        return f"not here, {model.megabytes} MB"
+    return "here" if model.present else "by model"
 
 
 def _columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

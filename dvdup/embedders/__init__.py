@@ -16,13 +16,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from dvdup.embedders.hub import HubWeights, cached, download, missing_weights
+from dvdup.embedders.extra import NETWORKS, demand, is_installed
+from dvdup.embedders.hub import HubWeights, cached, download, missing_weights, terms
 from dvdup.embedders.names import RANDOM, EmbedderName, split_name
 from dvdup.errors import EmbedderError
 from dvdup.hashing import file_hash
 from dvdup.records import EmbedderSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
 __all__ = [
@@ -65,13 +68,13 @@ class LoadOptions:
     """Where and how an embedder runs; none of it changes the rows beyond rounding."""
 
     device: str = "auto"
-    """"auto", "cpu", "cuda", "cuda:N" or "mps"."""
+    """"auto", "cpu", "cuda", "cuda:N" or "mps"; for `builtin` also "directml"."""
     batch: int | None = None
     """Slices a batch; None chooses by device."""
     offline: bool = False
     """Forbid `fetch` to use the network; loading never does."""
     threads: int | None = None
-    """CPU threads of torch, for the whole process; None leaves torch's choice."""
+    """CPU threads (of torch: for the whole process); None leaves the choice to the library."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     """"auto": fp16 on CUDA, else fp32."""
     folder: Path | None = None
@@ -103,6 +106,8 @@ class EmbedderRow:
     """For an alias: its published weights, known without importing anything."""
     packaged: str = ""
     """Weight file inside the package, in `embedders/weights`."""
+    needs: tuple[str, ...] = ()
+    """Packages of the extra `models` that it is of no use without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +121,30 @@ class ModelRow:
     source: str
     present: bool | None
     """Whether its weights are on this machine; None for a family."""
+    installed: bool
+    """Whether the packages that it needs are installed."""
+    megabytes: int | None
+    """About how much there is to download; None where it depends, or nothing is."""
 
 
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+_CLIP = "mean=0.48145466,0.4578275,0.40821073&std=0.26862954,0.26130258,0.27577711"
+
+
+def _alias(name: str, what: str, target: str, weights: HubWeights, dimensions: int) -> EmbedderRow:
+    """A network of timm under a name of its own."""
+    return EmbedderRow(
+        name=name,
+        module="dvdup.embedders.timm",
+        what=what,
+        licence=weights.licence,
+        source=weights.source,
+        dimensions=dimensions,
+        target=target,
+        weights=weights,
+        needs=NETWORKS,
+    )
+
 
 EMBEDDERS: tuple[EmbedderRow, ...] = (
     EmbedderRow(
@@ -139,27 +165,64 @@ EMBEDDERS: tuple[EmbedderRow, ...] = (
         needs_weights=False,
         dimensions=256,
     ),
-    # Both DINOs as published for evaluation: shorter side to 256, bicubic, centre 224, ImageNet
-    # mean and deviation. timm's record says 248 for DINO, and for DINOv2 518: six times the work.
-    EmbedderRow(
-        name="dinov1",
-        module="dvdup.embedders.timm",
-        what="DINO ViT-B/16, self-supervised on natural images, 224 px",
-        licence="Apache-2.0",
-        source="https://github.com/facebookresearch/dino",
-        dimensions=768,
-        target="timm:vit_base_patch16_224.dino?crop_pct=0.875",
-        weights=HubWeights("timm/vit_base_patch16_224.dino", _HUB_FILES),
+    # The first two DINOs as published for evaluation: shorter side to 256, bicubic, centre 224,
+    # ImageNet mean and deviation. timm's record says 248 for DINO, and for DINOv2 518: six times
+    # the work. The others as their own configuration says.
+    _alias(
+        "dinov1",
+        "DINO ViT-B/16, self-supervised on natural images, 224 px",
+        "timm:vit_base_patch16_224.dino?crop_pct=0.875",
+        HubWeights("timm/vit_base_patch16_224.dino", _HUB_FILES, "", "Apache-2.0", 343),
+        768,
     ),
-    EmbedderRow(
-        name="dinov2",
-        module="dvdup.embedders.timm",
-        what="DINOv2 ViT-B/14, self-supervised on natural images, 224 px",
-        licence="Apache-2.0",
-        source="https://github.com/facebookresearch/dinov2",
-        dimensions=768,
-        target="timm:vit_base_patch14_dinov2.lvd142m?crop_pct=0.875&img_size=224",
-        weights=HubWeights("timm/vit_base_patch14_dinov2.lvd142m", _HUB_FILES),
+    _alias(
+        "dinov2",
+        "DINOv2 ViT-B/14, self-supervised on natural images, 224 px",
+        "timm:vit_base_patch14_dinov2.lvd142m?crop_pct=0.875&img_size=224",
+        HubWeights("timm/vit_base_patch14_dinov2.lvd142m", _HUB_FILES, "", "Apache-2.0", 346),
+        768,
+    ),
+    _alias(
+        "dinov2-reg",
+        "DINOv2 ViT-B/14 with registers, self-supervised on natural images, 224 px",
+        "timm:vit_base_patch14_reg4_dinov2.lvd142m?crop_pct=0.875&img_size=224",
+        HubWeights("timm/vit_base_patch14_reg4_dinov2.lvd142m", _HUB_FILES, "", "Apache-2.0", 346),
+        768,
+    ),
+    _alias(
+        "dinov3",
+        "DINOv3 ViT-S/16, self-supervised on natural images, 256 px",
+        "timm:vit_small_patch16_dinov3.lvd1689m?global_pool=token",
+        HubWeights(
+            "timm/vit_small_patch16_dinov3.lvd1689m", _HUB_FILES, "", "DINOv3-License", 86
+        ),
+        384,
+    ),
+    _alias(
+        "biomedclip",
+        "BiomedCLIP ViT-B/16, image tower, on figures of biomedical articles, 224 px",
+        f"timm:vit_base_patch16_224?crop_pct=1.0&interpolation=bicubic&{_CLIP}",
+        HubWeights(
+            "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
+            ("open_clip_pytorch_model.bin",),
+            "",
+            "MIT",
+            784,
+        ),
+        768,
+    ),
+    _alias(
+        "rad-dino",
+        "RAD-DINO ViT-B/14, self-supervised on chest radiographs, 518 px",
+        "timm:vit_base_patch14_dinov2?crop_pct=1.0&interpolation=bicubic&mean=0.5307&std=0.2583",
+        HubWeights(
+            "microsoft/rad-dino",
+            ("backbone_compatible.safetensors",),
+            "",
+            "MIT (once MSRLA)",
+            346,
+        ),
+        768,
     ),
     EmbedderRow(
         name="timm:",
@@ -167,6 +230,7 @@ EMBEDDERS: tuple[EmbedderRow, ...] = (
         what="any network of timm: timm:MODEL[@FILE][?OPTIONS]",
         licence="by model",
         source="https://github.com/huggingface/pytorch-image-models",
+        needs=NETWORKS,
     ),
     EmbedderRow(
         name="open_clip:",
@@ -174,6 +238,7 @@ EMBEDDERS: tuple[EmbedderRow, ...] = (
         what="the image tower of any network of open_clip: open_clip:ARCH/TAG (or FILE)",
         licence="by model",
         source="https://github.com/mlfoundations/open_clip",
+        needs=(*NETWORKS, "open_clip"),
     ),
 )
 
@@ -186,10 +251,12 @@ def load_embedder(name: str, options: LoadOptions | None = None) -> Embedder:
         options: Where and how to run it.
 
     Raises:
-        EmbedderError: Unknown name, weights missing here, damaged or not fitting, no such device.
+        EmbedderError: Unknown name, packages or weights missing here, weights damaged or not
+            fitting, no such device.
     """
     options = options or LoadOptions()
     parsed, row = _find(name)
+    demand(f"the embedder {parsed}", row.needs)
     if not row.needs_weights:
         plain: Embedder = importlib.import_module(row.module).load(options)
         return plain
@@ -218,7 +285,8 @@ def quick_weights_hash(name: str, folder: Path | None = None) -> str | None:
 
     Returns:
         blake2b-128 hex of the weight file; "" for an embedder without weights; None if only
-        loading can tell, or if the file is not here.
+        loading can tell (it can of an ONNX model, which keeps the hash of the weights that it was
+        made of), or if the file is not here.
 
     Raises:
         EmbedderError: If the name is unknown.
@@ -233,32 +301,56 @@ def quick_weights_hash(name: str, folder: Path | None = None) -> str | None:
         path = _packaged(row)
     elif row.weights is not None and not parsed.tag:
         path = cached(row.weights)
-    return file_hash(path) if path is not None and path.is_file() else None
+    if path is None or not path.is_file() or path.suffix == ".onnx":
+        return None
+    return file_hash(path)
 
 
-def fetch(name: str, options: LoadOptions | None = None) -> Path:
+def fetch(
+    name: str, options: LoadOptions | None = None, say: Callable[[str], None] = lambda line: None
+) -> Path:
     """Bring the published weights of an embedder into the local cache.
+
+    Args:
+        name: As for `load_embedder`.
+        options: Of these only `offline` matters.
+        say: Called before a download with one line: size and licence of the weights.
 
     Returns:
         The weight file; at once if it was there already.
 
     Raises:
-        EmbedderError: If there is nothing to fetch, or no network, or offline mode is on.
+        EmbedderError: If there is nothing to fetch, packages are missing, there is no network, or
+            offline mode is on.
     """
     options = options or LoadOptions()
     parsed, row = _find(name)
     if not row.needs_weights or row.packaged or parsed.file or parsed.tag == RANDOM:
         raise EmbedderError(f"{parsed} has no published weights to fetch")
+    demand(f"the embedder {parsed}", row.needs)
     weights = row.weights
     if weights is None:
         weights = importlib.import_module(row.module).locate(_resolved(parsed, row))
+    present = cached(weights)
+    if present is not None:
+        return present
+    say(terms(weights, str(parsed)))
     return download(weights, str(parsed), offline=options.offline)
 
 
 def available() -> tuple[ModelRow, ...]:
     """What `dvdup models` lists, in the order of the table; imports no network library."""
     return tuple(
-        ModelRow(row.name, row.what, row.dimensions, row.licence, row.source, _is_present(row))
+        ModelRow(
+            name=row.name,
+            what=row.what,
+            dimensions=row.dimensions,
+            licence=row.licence,
+            source=row.source,
+            present=_is_present(row),
+            installed=all(map(is_installed, row.needs)),
+            megabytes=row.weights.megabytes if row.weights else None,
+        )
         for row in EMBEDDERS
     )
 
@@ -290,7 +382,13 @@ def _resolved(parsed: EmbedderName, row: EmbedderRow) -> EmbedderName:
         return parsed
     target = split_name(row.target)
     merged = dict(target.options) | dict(parsed.options)
-    return replace(target, tag=parsed.tag, file=parsed.file, options=tuple(sorted(merged.items())))
+    return replace(
+        target,
+        tag=parsed.tag,
+        file=parsed.file,
+        options=tuple(sorted(merged.items())),
+        weights=row.weights,
+    )
 
 
 def _check_present(parsed: EmbedderName, row: EmbedderRow, options: LoadOptions) -> None:

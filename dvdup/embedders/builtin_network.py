@@ -15,16 +15,18 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from dvdup.embedders.builtin import SIDE
 from dvdup.errors import EmbedderError
 
-SIDE = 64
-"""Side of the slices, px."""
 DIMENSIONS = 128
 """Length of an embedding."""
 WIDTHS = (24, 32, 64, 128, 160)
 """Channels of the stem and of the four stages."""
 
-_FLAT = 1e-3  # added to the deviation of a slice, of 1 for the whole range: a black slice stays 0
+FLAT = 1e-3
+"""Added to the deviation of a slice, of 1 for the whole range, so that a black slice stays 0."""
+SMALLEST = 1e-6
+"""What the pooling raises values to before it takes their power."""
 
 
 class Stage(nn.Module):
@@ -33,6 +35,7 @@ class Stage(nn.Module):
     def __init__(self, before: int, after: int, stride: int) -> None:
         """Make it with random weights."""
         super().__init__()
+        self.stride = stride
         self.first = _convolution(before, after, 3, stride)
         self.second = _convolution(after, after, 3, 1)
         self.beside = _convolution(before, after, 1, 1)
@@ -72,9 +75,9 @@ class CopyNetwork(nn.Module):
             float32 (S, D), not of unit length.
         """
         x = x - x.mean(dim=(2, 3), keepdim=True)
-        x = x / (x.square().mean(dim=(2, 3), keepdim=True).sqrt() + _FLAT)
+        x = x / (x.square().mean(dim=(2, 3), keepdim=True).sqrt() + FLAT)
         x = self.stages(F.relu(self.stem(x), inplace=True))
-        pooled = x.clamp(min=1e-6).pow(self.power).mean(dim=(2, 3)).pow(1 / self.power)
+        pooled = x.clamp(min=SMALLEST).pow(self.power).mean(dim=(2, 3)).pow(1 / self.power)
         return self.head(pooled)
 
 
@@ -97,7 +100,7 @@ def save_network(network: CopyNetwork, path: Path, notes: dict[str, str]) -> Non
     """
     from safetensors.torch import save_file
 
-    state = {name: _stored(value) for name, value in network.state_dict().items()}
+    state = {name: stored(value) for name, value in network.state_dict().items()}
     part = path.with_name(path.name + ".part")
     # one entry: safetensors writes several in an order of chance
     save_file(state, part, metadata={"notes": json.dumps(notes, sort_keys=True)})
@@ -142,7 +145,7 @@ def _convolution(before: int, after: int, size: int, stride: int) -> _Convolutio
     return _Convolution(convolution, nn.BatchNorm2d(after))
 
 
-def _stored(value: torch.Tensor) -> torch.Tensor:
+def stored(value: torch.Tensor) -> torch.Tensor:
     """Half precision where it is enough: of weights, but not of variances, which may be tiny."""
     half = value.ndim >= 2
     return value.detach().to(torch.float16 if half else torch.float32).contiguous()

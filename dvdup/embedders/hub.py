@@ -11,10 +11,13 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from dvdup.embedders.extra import is_installed
 from dvdup.embedders.quiet import quiet
 from dvdup.errors import EmbedderError
 
 _TIMEOUT_S = 10.0
+_FREE = frozenset({"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0"})
+_NOT_COMMERCIAL = ("-nc", "noncommercial", "non-commercial")
 _TRUE = frozenset({"1", "ON", "YES", "TRUE"})
 
 
@@ -27,11 +30,30 @@ class HubWeights:
     files: tuple[str, ...] = ()
     """File names to try in the repository, best first."""
     url: str = ""
+    licence: str = ""
+    """As its publisher names it; "" if that is not recorded."""
+    megabytes: int | None = None
+    """About how much there is to download; None if that is not recorded."""
 
     @property
     def source(self) -> str:
         """Where people can read about it."""
         return f"https://huggingface.co/{self.repo}" if self.repo else self.url
+
+
+def terms(weights: HubWeights, name: str) -> str:
+    """What to know before weights are downloaded: size, licence, where its text stands."""
+    size = f" (about {weights.megabytes} MB)" if weights.megabytes else ""
+    licence = weights.licence.lower()
+    if not licence:
+        what = "have no licence on record: read their page before you use them"
+    elif any(mark in licence for mark in _NOT_COMMERCIAL):
+        what = f"are under {weights.licence}: not for commercial use"
+    elif licence in _FREE:
+        what = f"are under {weights.licence}"
+    else:
+        what = f"are under {weights.licence}, with terms of its own: read them before you use it"
+    return f"the weights of {name}{size} {what} ({weights.source})"
 
 
 def is_offline(offline: bool = False) -> bool:
@@ -41,10 +63,15 @@ def is_offline(offline: bool = False) -> bool:
 
 
 def cached(weights: HubWeights) -> Path | None:
-    """The weight file in the local cache, or None; no network and no torch."""
+    """The weight file in the local cache, or None; no network and no torch.
+
+    Without the extra `models` nothing could use a file of a hub, and none is found.
+    """
     if not weights.repo:
         path = _torch_cache() / _url_name(weights.url)
         return path if weights.url and path.is_file() else None
+    if not is_installed("huggingface_hub"):
+        return None
     from huggingface_hub import try_to_load_from_cache
 
     repo, _, revision = weights.repo.partition("@")
@@ -67,14 +94,14 @@ def missing_weights(name: str) -> EmbedderError:
 
 
 def download(weights: HubWeights, name: str, *, offline: bool = False) -> Path:
-    """Put the weight file of embedder `name` into the standard cache and return its path.
+    """Put the weight file of embedder `name`, which is not there, into the standard cache.
+
+    Returns:
+        Its path.
 
     Raises:
         EmbedderError: If offline, if the hub does not answer within 10 s, or if it refuses.
     """
-    present = cached(weights)
-    if present is not None:
-        return present
     if is_offline(offline):
         raise EmbedderError(
             f"the weights of {name} cannot be fetched in offline mode; unset HF_HUB_OFFLINE, "

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
+from dvdup.embedders.hub import HubWeights
 from dvdup.errors import EmbedderError
 
 RANDOM = "random"
@@ -38,6 +39,8 @@ class EmbedderName:
     """Checkpoint file as typed; "" if none."""
     options: tuple[tuple[str, Value], ...] = ()
     """Sorted by key."""
+    weights: HubWeights | None = None
+    """Published weights of an alias, where they are not those on record for the model."""
 
     def __str__(self) -> str:
         """The name with the bare file name and sorted options: the same on every machine."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dvdup.embedders.quiet import quiet
+from dvdup.embedders.units import demand_slices, unit_rows
 from dvdup.errors import EmbedderError
 
 if TYPE_CHECKING:
@@ -164,8 +165,7 @@ class NetworkEmbedder:
         Raises:
             EmbedderError: If the network gives a zero or non-finite embedding.
         """
-        if pixels.dtype != np.uint8 or pixels.ndim != 3:
-            raise ValueError(f"pixels must be uint8 (S, H, W), not {pixels.dtype} {pixels.shape}")
+        demand_slices(pixels)
         rows = np.empty((len(pixels), self.spec.dimensions), np.float32)
         start = 0
         torch = import_torch()
@@ -195,14 +195,7 @@ class NetworkEmbedder:
         rows = self._forward(pixels, self._autocast)
         if self._autocast is not None and not np.isfinite(rows).all():
             rows = self._forward(pixels, None)  # half precision overflowed
-        length = np.linalg.norm(rows, axis=1, keepdims=True)
-        if not (np.isfinite(length).all() and length.all()):
-            raise EmbedderError(
-                f"{self.spec.name} gives a zero or non-finite embedding; its weights are damaged "
-                "or do not belong to this model"
-            )
-        unit: np.ndarray = rows / length
-        return unit
+        return unit_rows(rows, self.spec.name)
 
     def _forward(self, pixels: np.ndarray, autocast: torch.dtype | None) -> np.ndarray:
         torch = import_torch()

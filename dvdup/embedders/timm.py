@@ -48,13 +48,14 @@ def load(name: EmbedderName, title: str, options: LoadOptions) -> Embedder:
     """
     timm = _import_timm()
     pretrained = _published(timm, name.model)
+    weights = name.weights or _weights(pretrained)
     data, arguments = _split_options(name, pretrained)
     path: Path | None = None
     if name.tag == RANDOM:
         network = _build(timm, name, None, None, arguments)
         digest = state_hash(network.state_dict())
     else:
-        path = options.find(name.file) if name.file else cached(_weights(pretrained))
+        path = options.find(name.file) if name.file else cached(weights)
         if path is None:
             raise missing_weights(title)
         state = read_state(path)
@@ -67,8 +68,8 @@ def load(name: EmbedderName, title: str, options: LoadOptions) -> Embedder:
         weights_hash=digest,
         dimensions=0,
         slice_size=resize_side(transform, 224),
-        licence=(pretrained.license or "") if published else "",
-        source=_weights(pretrained).source if published else "",
+        licence=weights.licence if published else "",
+        source=weights.source if published else "",
     )
     return NetworkEmbedder(network, split_transform(transform), spec, options)
 
@@ -106,11 +107,14 @@ def _published(timm: Any, model: str) -> Any:
 
 
 def _weights(pretrained: Any) -> HubWeights:
+    licence = pretrained.license or ""
     if pretrained.hf_hub_id:
         named = pretrained.hf_hub_filename
-        return HubWeights(pretrained.hf_hub_id, (named,) if named else _HUB_FILES)
+        return HubWeights(
+            pretrained.hf_hub_id, (named,) if named else _HUB_FILES, licence=licence
+        )
     url = pretrained.url or ""
-    return HubWeights(url=url if isinstance(url, str) else url[0])
+    return HubWeights(url=url if isinstance(url, str) else url[0], licence=licence)
 
 
 def _split_options(name: EmbedderName, pretrained: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,13 +60,18 @@ __all__ = [
 models = available
 
 
-def fetch(workspace: Workspace, name: str) -> Path:
+def fetch(workspace: Workspace, name: str, say: Callable[[str], None]) -> Path:
     """Bring the published weights of an embedder into the local cache.
+
+    Args:
+        workspace: Says whether the network may be used.
+        name: The embedder.
+        say: Called before a download with one line: size and licence of the weights.
 
     Raises:
         EmbedderError: There is nothing to fetch, or no network, or it is not to be used.
     """
-    return fetch_weights(name, LoadOptions(offline=workspace.config.offline))
+    return fetch_weights(name, LoadOptions(offline=workspace.config.offline), say)
 
 
 def format_of(name: str | None, output: Path | None) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dvdup.embedders.builtin_network import SIDE, CopyNetwork, load_network
+from dvdup.embedders.builtin import SIDE
+from dvdup.embedders.builtin_network import CopyNetwork, load_network
 from dvdup.train.batches import Mix
 from dvdup.train.loop import Plan
 from dvdup.train.validate import Row

@@ -20,8 +20,11 @@ from typing import Any
 
 import torch
 
+from dvdup.embedders.builtin import ONNX
 from dvdup.embedders.builtin_network import CopyNetwork, save_network
+from dvdup.embedders.builtin_onnx import save_onnx
 from dvdup.errors import InputError
+from dvdup.hashing import file_hash
 from dvdup.records import Progress, no_progress
 from dvdup.train.batches import Batch, Batches
 from dvdup.train.loss import copy_loss, hits
@@ -104,7 +107,7 @@ class Trainer:
                 value.copy_(now[name])
 
     def save(self, state: Path, weights: Path) -> None:
-        """Write the state, to resume from, and the averaged weights."""
+        """Write the state, to resume from, and the averaged weights with their ONNX model."""
         part = state.with_name(state.name + ".part")
         kept = {
             "step": self.step,
@@ -117,6 +120,7 @@ class Trainer:
         torch.save(kept, part)
         part.replace(state)
         save_network(self.average, weights, {"step": str(self.step), "seed": str(self.plan.seed)})
+        save_onnx(self.average, weights.with_suffix(ONNX), file_hash(weights))
 
     def resume(self, state: Path) -> None:
         """Go on from a state.
