@@ -7,6 +7,7 @@ DvdupError                  exit code 2
   ReadError                 one case cannot be read; carried as data, never ends a run by itself
     PointerError            the file is a git-lfs, DVC or annex pointer, its content is not here
   EmbedderError             unknown embedder, missing weights, wrong checkpoint
+  InstallError              a package of an extra is not installed
   StoreError                the index cannot be read or written
     StoreMismatchError      the index was made with another embedder, recipe or format
     StoreDamagedError       the index is damaged
@@ -39,6 +40,10 @@ class PointerError(ReadError):
 
 class EmbedderError(DvdupError):
     """The embedder is unknown, or its weights are missing or do not fit."""
+
+
+class InstallError(DvdupError):
+    """A package that an extra brings (`pip install 'dvdup[models]'`) is not installed."""
 
 
 class StoreError(DvdupError):

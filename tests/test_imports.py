@@ -9,7 +9,7 @@ import pytest
 
 HEAVY = (
     "torch", "torchvision", "timm", "open_clip", "numpy", "scipy", "lance", "lancedb", "pyarrow",
-    "nibabel", "pydicom", "SimpleITK", "PIL", "tifffile", "rich", "huggingface_hub",
+    "onnxruntime", "nibabel", "pydicom", "SimpleITK", "PIL", "tifffile", "rich", "huggingface_hub",
 )  # fmt: skip
 
 

@@ -7,7 +7,6 @@ that published figures can be made again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from dvdup.bench.database import TIE, Database
 from dvdup.errors import ConfigError
+from dvdup.extras import demand
 from dvdup.match import NEVER
 
 _BLOCK = 1 << 16  # database rows multiplied at once
@@ -191,9 +191,10 @@ def demand_index(name: str) -> None:
     """Check that an index exists and what it needs is installed.
 
     Raises:
-        ConfigError: It does not, or is not.
+        ConfigError: There is no such index.
+        InstallError: It needs faiss, which is not installed.
     """
     if name not in INDEXES:
         raise ConfigError(f"unknown index {name!r}: choose one of {', '.join(INDEXES)}")
-    if name != "exact" and find_spec("faiss") is None:
-        raise ConfigError(f"--search {name} needs faiss: pip install 'dvdup[bench]'")
+    if name != "exact":
+        demand(f"--search {name}", ("faiss",), "bench")

@@ -90,7 +90,8 @@ def measure(
     Raises:
         InputError: No scans there, fewer than two persons, or an option that cannot be used.
         EmbedderError: An embedder cannot be loaded.
-        ConfigError: An index is unknown or not installed.
+        ConfigError: An index is unknown.
+        InstallError: What an index or embedder needs is not installed.
         Interrupted: The user asked to stop; finished queries are kept.
     """
     hooks = hooks or Hooks()

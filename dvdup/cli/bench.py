@@ -133,9 +133,12 @@ def bench(
     it the configured embedder, thumbnail and both baselines are measured.
     """
     from dvdup.bench import Hooks, demand_format, draw, measure, render, to_document
+    from dvdup.extras import demand
     from dvdup.pipeline import write_report
 
     demand_format(format_)
+    if plots is not None:  # before hours of measuring, not after them
+        demand("--plots", ("matplotlib",), "bench")
     workspace = open_workspace(config, **flags)
     with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
         result = measure(

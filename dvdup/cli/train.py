@@ -59,9 +59,9 @@ def train(paths: tuple[str, ...], quiet: bool, **flags: Any) -> None:
     --embedder builtin@FILE; the ONNX model that runs lies beside them. Ctrl-C stops after the
     step in hand and keeps what is learnt. Needs `pip install 'dvdup[models]'`.
     """
-    from dvdup.embedders.extra import demand
+    from dvdup.extras import CONVERSION, demand
 
-    demand("dvdup train", ("torch", "safetensors", "onnx"))
+    demand("dvdup train", CONVERSION)
     from dvdup import train as room
 
     with progress_bar(quiet=quiet) as progress, stop_requests(within=None) as should_stop:

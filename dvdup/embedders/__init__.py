@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from dvdup.embedders.extra import NETWORKS, demand, is_installed
 from dvdup.embedders.hub import HubWeights, cached, download, missing_weights, terms
 from dvdup.embedders.names import RANDOM, EmbedderName, split_name
 from dvdup.errors import EmbedderError
+from dvdup.extras import NETWORKS, demand, is_installed
 from dvdup.hashing import file_hash
 from dvdup.records import EmbedderSpec
 
@@ -193,9 +193,7 @@ EMBEDDERS: tuple[EmbedderRow, ...] = (
         "dinov3",
         "DINOv3 ViT-S/16, self-supervised on natural images, 256 px",
         "timm:vit_small_patch16_dinov3.lvd1689m?global_pool=token",
-        HubWeights(
-            "timm/vit_small_patch16_dinov3.lvd1689m", _HUB_FILES, "", "DINOv3-License", 86
-        ),
+        HubWeights("timm/vit_small_patch16_dinov3.lvd1689m", _HUB_FILES, "", "DINOv3-License", 86),
         384,
     ),
     _alias(
@@ -251,8 +249,8 @@ def load_embedder(name: str, options: LoadOptions | None = None) -> Embedder:
         options: Where and how to run it.
 
     Raises:
-        EmbedderError: Unknown name, packages or weights missing here, weights damaged or not
-            fitting, no such device.
+        EmbedderError: Unknown name, weights missing here, damaged or not fitting, no such device.
+        InstallError: It needs packages of the extra `models`, which are not installed.
     """
     options = options or LoadOptions()
     parsed, row = _find(name)
@@ -320,8 +318,8 @@ def fetch(
         The weight file; at once if it was there already.
 
     Raises:
-        EmbedderError: If there is nothing to fetch, packages are missing, there is no network, or
-            offline mode is on.
+        EmbedderError: If there is nothing to fetch, or no network, or offline mode is on.
+        InstallError: If the embedder needs packages of the extra `models` that are not installed.
     """
     options = options or LoadOptions()
     parsed, row = _find(name)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dvdup.embedders.extra import demand
 from dvdup.embedders.names import RANDOM, EmbedderName
 from dvdup.embedders.onnx_session import OnnxEmbedder, open_session, read_model
 from dvdup.errors import EmbedderError
+from dvdup.extras import CONVERSION, demand
 from dvdup.hashing import file_hash
 from dvdup.records import EmbedderSpec
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 SIDE = 64
 """Side of the slices that enter the network, px."""
-NEEDED = ("torch", "safetensors", "onnx")
-"""What making an ONNX model of weights takes."""
 ONNX = ".onnx"
 """Suffix of the model beside the weights."""
 
@@ -104,14 +102,14 @@ def _model_of(path: Path, title: str) -> bytes:
         model = read_model(beside)
         if file_hash(path).encode() in model:
             return model
-    demand(f"{title}, which has no ONNX model of the same weights beside it,", NEEDED)
+    demand(f"{title}, which has no ONNX model of the same weights beside it,", CONVERSION)
     from dvdup.embedders import builtin_network, builtin_onnx
 
     return builtin_onnx.onnx_bytes(builtin_network.load_network(path), file_hash(path))
 
 
 def _random_model() -> bytes:
-    demand(f"builtin@{RANDOM}", NEEDED)
+    demand(f"builtin@{RANDOM}", CONVERSION)
     from dvdup.embedders import builtin_network, builtin_onnx
     from dvdup.embedders.runtime import seeded
 

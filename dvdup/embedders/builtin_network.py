@@ -15,7 +15,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from dvdup.embedders.builtin import SIDE
 from dvdup.errors import EmbedderError
 
 DIMENSIONS = 128

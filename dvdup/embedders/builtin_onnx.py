@@ -18,7 +18,7 @@ import numpy as np
 
 from dvdup.embedders.builtin import SIDE
 from dvdup.embedders.builtin_network import FLAT, SMALLEST, CopyNetwork, Stage, stored
-from dvdup.embedders.extra import demand
+from dvdup.extras import demand
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,7 @@ def save_onnx(network: CopyNetwork, path: Path, weights_hash: str) -> None:
             model.
 
     Raises:
-        EmbedderError: The package onnx is not installed.
+        InstallError: The package onnx is not installed.
     """
     part = path.with_name(path.name + ".part")
     part.write_bytes(onnx_bytes(network, weights_hash))
@@ -55,7 +55,7 @@ def onnx_bytes(network: CopyNetwork, weights_hash: str) -> bytes:
         weights_hash: Kept in the model under `weights`.
 
     Raises:
-        EmbedderError: The package onnx is not installed.
+        InstallError: The package onnx is not installed.
     """
     demand("the conversion to ONNX", ("onnx",))
     from onnx import TensorProto, helper

@@ -11,9 +11,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvdup.embedders.extra import is_installed
 from dvdup.embedders.quiet import quiet
 from dvdup.errors import EmbedderError
+from dvdup.extras import is_installed
 
 _TIMEOUT_S = 10.0
 _FREE = frozenset({"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0"})

@@ -110,9 +110,7 @@ def _weights(pretrained: Any) -> HubWeights:
     licence = pretrained.license or ""
     if pretrained.hf_hub_id:
         named = pretrained.hf_hub_filename
-        return HubWeights(
-            pretrained.hf_hub_id, (named,) if named else _HUB_FILES, licence=licence
-        )
+        return HubWeights(pretrained.hf_hub_id, (named,) if named else _HUB_FILES, licence=licence)
     url = pretrained.url or ""
     return HubWeights(url=url if isinstance(url, str) else url[0], licence=licence)
 

@@ -7,7 +7,7 @@ import pytest
 
 from dvdup.bench.database import Database, join
 from dvdup.bench.nearest import INDEXES, Exact, demand_index
-from dvdup.errors import ConfigError
+from dvdup.errors import ConfigError, InstallError
 
 
 def unit(rng: np.random.Generator, n: int, d: int = 16) -> np.ndarray:
@@ -111,7 +111,7 @@ def test_an_unknown_index_is_told():
 
 
 def test_a_missing_faiss_is_told(monkeypatch):
-    monkeypatch.setattr("dvdup.bench.nearest.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"dvdup\[bench\]"):
+    monkeypatch.setattr("dvdup.extras.is_installed", lambda name: False)
+    with pytest.raises(InstallError, match=r"dvdup\[bench\]"):
         demand_index("hnsw")
     demand_index("exact")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from needs import needs_models
 
 
 @pytest.fixture
@@ -12,6 +13,7 @@ def folder(tmp_path, phantom, save):
     return tmp_path
 
 
+@needs_models
 def test_train_writes_weights_that_can_be_used(dvdup, folder, monkeypatch):
     monkeypatch.setattr("dvdup.edits.LEVELS", ("mild",))
     monkeypatch.setattr("dvdup.edits.available", lambda level: ("gamma",))
@@ -35,3 +37,12 @@ def test_no_weights_are_overwritten(dvdup, folder):
     done = dvdup(folder, "train", "scans", "--out", "net.safetensors", "--steps", 1)
     assert done.code == 2
     assert "there already" in done.stderr
+
+
+def test_without_the_extra_it_is_named(dvdup, folder, monkeypatch):
+    monkeypatch.setattr("dvdup.extras.is_installed", lambda package: False)
+    done = dvdup(folder, "train", "scans", "--out", "net.safetensors")
+    assert done.code == 2
+    assert "needs torch" in done.stderr
+    assert "pip install 'dvdup[models]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

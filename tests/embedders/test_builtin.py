@@ -10,7 +10,7 @@ import pytest
 from scipy import ndimage
 
 from dvdup.embedders import LoadOptions, builtin, load_embedder, quick_weights_hash
-from dvdup.errors import EmbedderError
+from dvdup.errors import EmbedderError, InstallError
 from dvdup.hashing import file_hash
 
 CPU = LoadOptions(device="cpu")
@@ -146,9 +146,9 @@ def test_it_runs_and_its_hash_is_told_without_torch():
 def test_weights_without_a_model_name_the_extra_where_it_is_missing(tmp_path, monkeypatch):
     weights = builtin.packaged_weights().read_bytes()
     (tmp_path / "mine.safetensors").write_bytes(weights)
-    monkeypatch.setattr("dvdup.embedders.extra.is_installed", lambda name: False)
+    monkeypatch.setattr("dvdup.extras.is_installed", lambda name: False)
     options = LoadOptions(device="cpu", folder=tmp_path)
-    with pytest.raises(EmbedderError, match=r"torch.*run `pip install 'dvdup\[models\]'`"):
+    with pytest.raises(InstallError, match=r"torch.*run `pip install 'dvdup\[models\]'`"):
         load_embedder("builtin@mine.safetensors", options)
     model = builtin.packaged_weights().with_suffix(".onnx").read_bytes()
     (tmp_path / "mine.onnx").write_bytes(model)

@@ -14,7 +14,7 @@ from dvdup.hashing import file_hash
 
 torch = pytest.importorskip("torch", reason="needs the extra models")
 
-from dvdup.embedders import builtin_network, builtin_onnx  # noqa: E402, behind the skip
+from dvdup.embedders import builtin_network, builtin_onnx
 
 CPU = LoadOptions(device="cpu")
 
@@ -127,9 +127,7 @@ def test_the_same_weights_are_the_same_bytes(tmp_path):
     network = small_network()
     files = [tmp_path / f"{number}.safetensors" for number in range(6)]
     for number, file in enumerate(files):
-        builtin_network.save_network(
-            network, file, {"step": "1", "seed": "2", "b": "3", "a": "4"}
-        )
+        builtin_network.save_network(network, file, {"step": "1", "seed": "2", "b": "3", "a": "4"})
         builtin_onnx.save_onnx(network, tmp_path / f"{number}.onnx", "0")
     assert len({file.read_bytes() for file in files}) == 1
     assert len({file.with_suffix(".onnx").read_bytes() for file in files}) == 1

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("torch", reason="needs the extra models")
+
 from dvdup.embedders.checkpoints import read_state, state_hash
 from dvdup.embedders.runtime import import_torch
 from dvdup.errors import EmbedderError

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-import huggingface_hub
-import huggingface_hub.errors as errors
 import pytest
 
-from dvdup.embedders.hub import HubWeights, cached, download, is_offline
+huggingface_hub = pytest.importorskip("huggingface_hub", reason="needs the extra models")
+
+from huggingface_hub import errors
+
+from dvdup.embedders.hub import HubWeights, cached, download, is_offline, terms
 from dvdup.errors import EmbedderError
 
 WEIGHTS = HubWeights("owner/name@v2", ("model.safetensors", "pytorch_model.bin"))
@@ -109,3 +112,18 @@ def test_the_caches_follow_their_variables(monkeypatch, tmp_path):
     assert cached(WEIGHTS) is None
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "elsewhere"))
     assert cached(WEIGHTS) == repo / "snapshots" / "v2" / "pytorch_model.bin"
+
+
+@pytest.mark.parametrize(
+    ("licence", "words"),
+    [
+        ("Apache-2.0", r"of x \(about 86 MB\) are under Apache-2.0 \(https://host/net.pth\)"),
+        ("cc-by-nc-4.0", "cc-by-nc-4.0: not for commercial use"),
+        ("DINOv3-License", "terms of its own: read them"),
+        ("", "no licence on record"),
+    ],
+)
+def test_terms_are_said(licence, words):
+    line = terms(HubWeights(url="https://host/net.pth", licence=licence, megabytes=86), "x")
+    assert re.search(words, line)
+    assert "\n" not in line

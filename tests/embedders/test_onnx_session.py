@@ -33,7 +33,7 @@ def test_the_device_is_a_provider(wanted, installed, expected, options):
 
 @pytest.mark.parametrize("wanted", ["toaster", "cpu:1", "cuda:x", "mps:0", "auto:1", "", "meta"])
 def test_an_unknown_device_lists_the_choices(wanted):
-    with pytest.raises(EmbedderError, match="unknown device .*use auto, cpu, cuda"):
+    with pytest.raises(EmbedderError, match=r"unknown device .*use auto, cpu, cuda"):
         choose_device(wanted, lambda: [CUDA, COREML, CPU])
 
 
@@ -88,7 +88,10 @@ class _Session:
     [
         (np.zeros((1, 2), np.float32), "zero or non-finite"),
         (np.full((1, 2), np.nan, np.float32), "zero or non-finite"),
-        (RuntimeError("out of memory\nat line 3"), r"cannot be run by ONNX Runtime \(out of memory"),
+        (
+            RuntimeError("out of memory\nat line 3"),
+            r"cannot be run .*\(out of memory",
+        ),
     ],
 )
 def test_rows_that_cannot_be_trusted_are_an_error(rows, words):

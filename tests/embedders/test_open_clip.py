@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason="needs the extra models")
+
 from dvdup.embedders import load_embedder, quick_weights_hash
 from dvdup.embedders.names import split_name
 from dvdup.embedders.open_clip import locate

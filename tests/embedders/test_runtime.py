@@ -6,6 +6,8 @@ import sys
 import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason="needs the extra models")
+
 from dvdup.embedders import LoadOptions, load_embedder
 from dvdup.embedders.preprocess import split_transform
 from dvdup.embedders.runtime import (

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from needs import needs_models
 
 from dvdup.embedders import (
     EMBEDDERS,
@@ -18,10 +19,11 @@ from dvdup.embedders import (
     quick_weights_hash,
 )
 from dvdup.embedders.hub import cached
-from dvdup.errors import EmbedderError
+from dvdup.errors import EmbedderError, InstallError
 from dvdup.hashing import file_hash
 
 
+@needs_models
 def test_names_lists_and_hashes_import_no_network_library(tmp_path):
     (tmp_path / "w.pth").write_bytes(b"weights")
     program = (
@@ -44,7 +46,7 @@ def test_every_row_is_listed():
     assert all(row.what and row.licence and row.source for row in rows.values())
 
 
-@pytest.mark.parametrize("name", ["dinov3", "thumbnails", "thumbnail@w.pth", "tim:resnet18", "x"])
+@pytest.mark.parametrize("name", ["dinov9", "thumbnails", "thumbnail@w.pth", "tim:resnet18", "x"])
 def test_an_unknown_name_lists_the_choices(name):
     with pytest.raises(
         EmbedderError, match=r"unknown embedder .* there are builtin, thumbnail, .*timm:"
@@ -86,6 +88,7 @@ def test_the_canonical_name_knows_the_table():
         canonical_name("nothing")
 
 
+@needs_models
 @pytest.mark.parametrize("name", ["dinov1", "dinov2", "dinov2?img_size=518"])
 def test_missing_weights_are_one_sentence_at_once(name):
     start = time.perf_counter()
@@ -99,6 +102,7 @@ def test_missing_weights_are_one_sentence_at_once(name):
     )
 
 
+@needs_models
 def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(EmbedderError, match=r"nope\.pth of dinov2@nope\.pth does not exist"):
         load_embedder("dinov2@nope.pth", LoadOptions(folder=tmp_path))
@@ -108,12 +112,14 @@ def _no_network(*args, **kwargs):
     raise urllib.error.URLError("no network")
 
 
+@needs_models
 def test_fetching_without_a_network_fails_at_once(monkeypatch):
     monkeypatch.setattr(urllib.request, "urlopen", _no_network)
     with pytest.raises(EmbedderError, match=r"dinov2 cannot be fetched: https\S+ does not answer"):
         fetch("dinov2")
 
 
+@needs_models
 @pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", None])
 def test_fetching_in_offline_mode_asks_nobody(variable, monkeypatch):
     def never(*args, **kwargs):
@@ -132,6 +138,7 @@ def test_there_is_nothing_to_fetch(name):
         fetch(name)
 
 
+@needs_models
 def test_weights_in_the_cache_are_found_and_hashed(tmp_path):
     (row,) = [row for row in EMBEDDERS if row.name == "dinov1"]
     repo = tmp_path / "hf" / "hub" / "models--timm--vit_base_patch16_224.dino"
@@ -144,3 +151,31 @@ def test_weights_in_the_cache_are_found_and_hashed(tmp_path):
     assert fetch("dinov1") == snapshot / "model.safetensors"
     assert quick_weights_hash("dinov1") == file_hash(snapshot / "model.safetensors")
     assert {row.name: row.present for row in available()}["dinov1"] is True
+
+
+@pytest.mark.parametrize("name", ["dinov2", "timm:resnet18", "open_clip:ViT-B-32/openai", "dinov3"])
+def test_an_embedder_without_its_packages_names_the_extra(name, monkeypatch):
+    monkeypatch.setattr("dvdup.extras.is_installed", lambda package: False)
+    for ask in (load_embedder, fetch):
+        with pytest.raises(InstallError, match=r"needs torch.*run `pip install 'dvdup\[models\]'`"):
+            ask(name)
+
+
+def test_the_list_says_what_is_not_installed(monkeypatch):
+    monkeypatch.setattr("dvdup.embedders.is_installed", lambda package: False)
+    installed = {row.name for row in available() if row.installed}
+    assert installed == {"builtin", "thumbnail"}
+
+
+def test_terms_are_said_before_a_download(monkeypatch):
+    pytest.importorskip("huggingface_hub", reason="needs the extra models")
+    lines: list[str] = []
+
+    def download(weights, name, *, offline):
+        assert lines, "nothing was said before"
+        return weights
+
+    monkeypatch.setattr("dvdup.embedders.download", download)
+    fetch("dinov3", say=lines.append)
+    assert "DINOv3-License" in lines[0]
+    assert "86 MB" in lines[0]

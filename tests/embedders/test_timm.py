@@ -5,6 +5,8 @@ import importlib
 import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason="needs the extra models")
+
 from dvdup.embedders import EMBEDDERS, LoadOptions, load_embedder, quick_weights_hash
 from dvdup.embedders.names import split_name
 from dvdup.embedders.runtime import import_torch, import_torchvision
@@ -77,8 +79,10 @@ def test_the_published_preprocessing_of_both_dinos():
 
 def test_the_alias_rows_name_the_weights_that_timm_names():
     for row in EMBEDDERS:
-        if row.target:
-            assert locate(split_name(row.target)) == row.weights
+        if row.target and row.weights.repo.startswith("timm/"):
+            known = locate(split_name(row.target))
+            assert (known.repo, known.files) == (row.weights.repo, row.weights.files)
+            assert known.licence == row.weights.licence.lower()
 
 
 @pytest.fixture(scope="module")
@@ -228,3 +232,74 @@ def test_a_checkpoint_that_lacks_a_part_is_refused(checkpoint, tmp_path):
     torch.save(state, tmp_path / "w.pth")
     with pytest.raises(EmbedderError, match=r"missing layer1\.0\.conv1\.weight; size of conv1"):
         load_embedder(f"timm:test_resnet@{tmp_path / 'w.pth'}")
+
+
+ALIASES = [row for row in EMBEDDERS if row.target]
+
+
+@pytest.mark.parametrize("row", ALIASES, ids=lambda row: row.name)
+def test_every_alias_says_what_a_download_is(row):
+    assert row.licence
+    assert row.weights.megabytes > 50
+    assert row.source == row.weights.source
+    assert row.dimensions in (384, 768)
+
+
+@pytest.mark.parametrize(
+    ("alias", "side", "mean", "std"),
+    [
+        ("dinov2-reg", 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("dinov3", 256, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        (
+            "biomedclip",
+            224,
+            (0.48145466, 0.4578275, 0.40821073),
+            (0.26862954, 0.26130258, 0.27577711),
+        ),
+        ("rad-dino", 518, (0.5307,) * 3, (0.2583,) * 3),
+    ],
+)
+def test_the_preprocessing_of_an_alias_is_that_of_its_own_configuration(alias, side, mean, std):
+    embedder = load_embedder(f"{alias}@random?embed_dim=32&depth=1&num_heads=2")
+    assert embedder.preprocess.mean == pytest.approx(mean, abs=1e-6)
+    assert embedder.preprocess.std == pytest.approx(std, abs=1e-6)
+    black = embedder.preprocess(np.zeros((1, side, side), np.uint8), torch.device("cpu"))
+    assert black.shape == (1, 3, side, side)
+    expected = -torch.tensor(mean) / torch.tensor(std)
+    assert torch.allclose(black[0, :, 0, 0], expected, atol=1e-6)
+
+
+def test_dinov3_takes_the_class_token():
+    network = load_embedder("dinov3@random?embed_dim=32&depth=1&num_heads=2")._network
+    assert network.global_pool == "token"
+
+
+def test_the_image_tower_is_taken_out_of_a_checkpoint_of_biomedclip(tmp_path, slices):
+    toy = {"embed_dim": 32, "depth": 2, "num_heads": 2}
+    torch.manual_seed(5)
+    trunk = timm.create_model("vit_base_patch16_224", num_classes=0, **toy).eval()
+    state = {f"visual.trunk.{key}": value for key, value in trunk.state_dict().items()}
+    state |= {"visual.head.proj.weight": torch.zeros(512, 32), "logit_scale": torch.zeros(())}
+    state |= {"text.transformer.embeddings.word_embeddings.weight": torch.zeros(4, 8)}
+    torch.save(state, tmp_path / "w.bin")
+    embedder = load_embedder(f"biomedclip@{tmp_path / 'w.bin'}?embed_dim=32&depth=2&num_heads=2")
+    images = embedder.preprocess(slices, torch.device("cpu"))
+    with torch.inference_mode():
+        rows = torch.nn.functional.normalize(trunk(images)).numpy()
+    np.testing.assert_allclose(embedder.embed(slices), rows, atol=1e-5)
+
+
+def test_published_weights_of_an_alias_come_from_its_own_repository(tmp_path, slices, monkeypatch):
+    (row,) = [row for row in EMBEDDERS if row.name == "rad-dino"]
+    network = timm.create_model(
+        "vit_base_patch14_dinov2", num_classes=0, embed_dim=32, depth=1, num_heads=2
+    )
+    file = tmp_path / "w.bin"
+    torch.save(network.state_dict(), file)
+    for room in ("dvdup.embedders", "dvdup.embedders.timm"):
+        monkeypatch.setattr(
+            f"{room}.cached", lambda weights: file if weights is row.weights else None
+        )
+    embedder = load_embedder("rad-dino?embed_dim=32&depth=1&num_heads=2")
+    assert embedder.embed(slices).shape == (5, 32)
+    assert (embedder.spec.licence, embedder.spec.source) == (row.licence, row.source)

@@ -2,18 +2,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 
-from dvdup.train.batches import Mix
-from dvdup.train.scans import Scan, content_box
+if TYPE_CHECKING:
+    from dvdup.train.batches import Mix
+    from dvdup.train.scans import Scan
 
 
 @pytest.fixture(autouse=True)
 def _one_thread():
     """Tiny batches are faster so, and sums are in one order."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -23,6 +26,8 @@ def _one_thread():
 @pytest.fixture
 def scan(phantom) -> Callable[..., Scan]:
     """A scan of person `seed` in memory."""
+
+    from dvdup.train.scans import Scan, content_box
 
     def make(seed: int, person: str = "", shape: tuple[int, int, int] = (40, 44, 36)) -> Scan:
         values = phantom(seed, shape).astype(np.float32)
@@ -35,6 +40,8 @@ def scan(phantom) -> Callable[..., Scan]:
 
 @pytest.fixture
 def small_mix() -> Mix:
+    from dvdup.train.batches import Mix
+
     return Mix(chunks=4, views=4, phantoms=0.0)
 
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 
-import torch
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra models")
 
 from dvdup.train.batches import Batches, Mix
 from dvdup.train.phantoms import make_family

@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 
 import pytest
-import torch
+
+torch = pytest.importorskip("torch", reason="needs the extra models")
 
 from dvdup.embedders.builtin_network import load_network
 from dvdup.errors import InputError

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra models")
 
 from dvdup.records import Case
 from dvdup.train.scans import content_box, read_scans, shrink

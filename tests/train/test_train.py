@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("torch", reason="needs the extra models")
+
 from dvdup.errors import ConfigError, InputError
 from dvdup.train import Mix, Plan, Request, train
 
