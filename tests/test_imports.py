@@ -9,7 +9,8 @@ import pytest
 
 HEAVY = (
     "torch", "torchvision", "timm", "open_clip", "numpy", "scipy", "lance", "lancedb", "pyarrow",
-    "onnxruntime", "nibabel", "pydicom", "SimpleITK", "PIL", "tifffile", "rich", "huggingface_hub",
+    "onnxruntime", "nibabel", "pydicom", "SimpleITK", "PIL", "tifffile", "rich",
+    "huggingface_hub", "matplotlib",
 )  # fmt: skip
 
 
@@ -59,3 +60,17 @@ def test_listing_the_models_loads_no_network():
 def test_every_room_but_the_embedders_does_without_networks():
     program = "import dvdup.pipeline, dvdup.match, dvdup.verdicts, dvdup.slicing, dvdup.edits"
     assert not loaded_by(program) & {"torch", "torchvision", "timm", "open_clip", "lancedb"}
+
+
+@pytest.mark.parametrize("embedder", ["builtin", "thumbnail"])
+def test_a_check_with_one_new_file_loads_neither_torch_nor_lancedb(dataset, embedder):
+    check = f"import os; os.chdir({str(dataset.root)!r})\n" + command(
+        "check", "--embedder", embedder, "--quiet"
+    )
+    loaded_by(check)
+    dataset.put("train/p22.nii.gz", 22)
+    loaded = loaded_by(check)
+    assert not loaded & {
+        "torch", "torchvision", "timm", "open_clip", "lancedb", "huggingface_hub", "matplotlib",
+    }  # fmt: skip
+    assert ("onnxruntime" in loaded) is (embedder == "builtin")

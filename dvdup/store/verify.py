@@ -32,7 +32,12 @@ def find_damage(
         One line for each fault, empty if all is well.
     """
     faults: list[str] = []
-    checks = (_invalid_files(index), _damaged_case_rows(index), _damaged_slices(index, progress))
+    checks = (
+        _invalid_files(index),
+        _closed_to_lancedb(index),
+        _damaged_case_rows(index),
+        _damaged_slices(index, progress),
+    )
     for check in checks:
         try:
             faults.extend(check)
@@ -46,6 +51,21 @@ def _invalid_files(index: Index) -> Iterator[str]:
         with lance_faults(f"read the table {name}"):
             dataset.validate()
     yield from ()
+
+
+def _closed_to_lancedb(index: Index) -> Iterator[str]:
+    """Whether lancedb, with which others work on the index, sees the same rows as Lance."""
+    import lancedb
+
+    with lance_faults("open the index with lancedb"):
+        tables = lancedb.connect(index.folder / "index")
+        for name, dataset in (("cases", index.dataset), ("slices", index.slices)):
+            table = tables.open_table(name)
+            if table.version == dataset.version and table.count_rows() != dataset.count_rows():
+                yield (
+                    f"lancedb and Lance do not find the same rows in the table {name}; "
+                    "`dvdup sync --rebuild` makes the index anew"
+                )
 
 
 def _damaged_case_rows(index: Index) -> Iterator[str]:

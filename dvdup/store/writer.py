@@ -27,6 +27,7 @@ from dvdup.store.index import (
     Index,
     cases_uri,
     keys_filter,
+    slices_uri,
 )
 
 if TYPE_CHECKING:
@@ -186,12 +187,15 @@ class Writer:
         items = [(self._puts[key], rows) for key, rows in sorted(gathered.items())]
         if not items:
             return
-        import lancedb
+        import lance
 
         with lance_faults("write slices to the index"):
-            # Through lancedb, because it refuses NaN vectors where Lance itself takes them.
-            table = lancedb.connect(self._index.folder / "index").open_table("slices")
-            table.add(schema.slices_batch(items, table.schema))
+            # Through Lance alone: importing lancedb takes longer than all the rest of a small
+            # run. That no vector is NaN, which lancedb would refuse, `put` has made sure of.
+            batch = schema.slices_batch(items, self._index.slices.schema)
+            lance.write_dataset(
+                [batch], slices_uri(self._index.folder), batch.schema, mode="append"
+            )
             self._index.slices.checkout_latest()
         for content, waiting in self._rows.items():
             self._written().setdefault(content, set()).update(waiting)

@@ -32,6 +32,7 @@ def test_train_writes_weights_that_can_be_used(dvdup, folder, monkeypatch):
     assert added.code == 0, added.stderr
 
 
+@needs_models
 def test_no_weights_are_overwritten(dvdup, folder):
     (folder / "net.safetensors").write_bytes(b"precious")
     done = dvdup(folder, "train", "scans", "--out", "net.safetensors", "--steps", 1)

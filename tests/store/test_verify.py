@@ -36,6 +36,15 @@ def test_an_index_without_faults(filled):
     assert seen[-1] == (80, 80)
 
 
+def test_a_table_that_lancedb_does_not_open_is_told(filled, monkeypatch):
+    def refuse(uri):
+        raise ValueError("no such table")
+
+    monkeypatch.setattr("lancedb.connect", refuse)
+    (fault,) = store.find_damage(filled)
+    assert "open the index with lancedb" in fault
+
+
 def flip(file: Path, value: bytes) -> None:
     """Overwrite the first place where some bytes stand; the length stays."""
     data = bytearray(file.read_bytes())
