@@ -57,10 +57,12 @@ def calibrate(
     every comparison goes by it from then on. Needs 30 groups at least.
     """
     from dvdup import calibrate as room
+    from dvdup.extras import demand
 
     if youden and budget is not None:
         raise click.UsageError("--youden and --budget exclude each other; give one of them.")
     if plot is not None:
+        demand("--plot", ("matplotlib",), "bench")
         room.demand_file(plot)
     names = ("groups", "cases", "all_strangers", "seed")
     options = room.Options(

@@ -6,6 +6,7 @@ import json
 
 import jsonschema
 import pytest
+from needs import needs_bench
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,7 @@ def test_a_quick_run_from_scans_to_table(dvdup, scans, tmp_path):
     assert "count-top1" in ran.stdout
 
 
+@needs_bench
 def test_json_to_a_file_and_plots_to_a_folder(dvdup, scans, tmp_path):
     from dvdup.bench import schema
 
@@ -76,3 +78,11 @@ def test_mistakes_are_one_line_and_code_2(dvdup, scans, tmp_path, args, message)
     assert ran.code == 2
     assert message in ran.stderr
     assert len(ran.stderr.strip().splitlines()) == 1
+
+
+def test_without_the_extra_no_plot_is_begun(dvdup, tmp_path, monkeypatch):
+    monkeypatch.setattr("dvdup.extras.is_installed", lambda package: False)
+    done = dvdup(tmp_path, "bench", ".", "--plots", "plots")
+    assert done.code == 2
+    assert "needs matplotlib" in done.stderr
+    assert "pip install 'dvdup[bench]'" in done.stderr

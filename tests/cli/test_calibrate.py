@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
+from needs import needs_bench
 
 from dvdup.pipeline.evidence import Seen
 
@@ -45,6 +46,7 @@ def made_up(monkeypatch):
     monkeypatch.setattr("dvdup.calibrate.work.copies", lambda order: (6.0, 6.5, 7.0, 7.5))
 
 
+@needs_bench
 def test_voxels_to_a_threshold(dvdup, scans, tmp_path, monkeypatch):
     """Nothing made up; few persons and edits, because voxels take their time."""
     monkeypatch.setattr("dvdup.calibrate.pairs.EDITS_EACH", 1)
@@ -146,3 +148,11 @@ def test_mistakes_are_told_before_any_work(dvdup, tmp_path, args, words):
     assert ran.code == 2
     assert words in ran.stderr
     assert not (tmp_path / "dvdup.toml").exists()
+
+
+def test_without_the_extra_no_plot_is_begun(dvdup, tmp_path, monkeypatch):
+    monkeypatch.setattr("dvdup.extras.is_installed", lambda package: False)
+    done = dvdup(tmp_path, "calibrate", "--plot", "plot.png")
+    assert done.code == 2
+    assert "needs matplotlib" in done.stderr
+    assert "pip install 'dvdup[bench]'" in done.stderr
