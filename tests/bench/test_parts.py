@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -44,14 +46,14 @@ def parts_of(query, cases) -> Parts:
     return Parts(query, whole_of(cases), [Exact(each) for each in Cropped.of(cases).databases])
 
 
-def saved(folder, name, found: Changed):
-    file = folder / f"{name}.npz"
-    embedding = np.stack(list(found.rows.values()))
-    np.savez(file, embedding=embedding, plane=found.plane, channel=found.channel)
-    return file
+def kept_as(found: dict[tuple[str, str], Changed]) -> Cases:
+    """Cases as an index keeps them, without the files."""
+    names = {key: "/".join(key) for key in found}
+    rows = {names[key]: each for key, each in found.items()}
+    return Cases(SimpleNamespace(load=lambda name, kind: rows[name]), names, CROPS)
 
 
-def test_as_a_comparison_says(some, tmp_path):
+def test_as_a_comparison_says(some):
     query, cases = some
     keys = [("train", f"c{k}") for k in range(len(cases))]
     lead, similarity = parts_of(query, cases).best(np.ones(len(cases), bool))
@@ -62,10 +64,10 @@ def test_as_a_comparison_says(some, tmp_path):
             yield rows, np.full(len(rows), code, np.int32), cases[code].channel
 
     side = Side(tuple(keys), tuple(len(each.plane) for each in cases), blocks)
-    others = {key: saved(tmp_path, key[1], each) for key, each in zip(keys, cases, strict=True)}
-    asking = {("test", "q"): saved(tmp_path, "q", query)}
+    others = kept_as(dict(zip(keys, cases, strict=True)))
+    asking = kept_as({("test", "q"): query})
     found = dict.fromkeys(keys, (0.0, -2.0))
-    for _, key, ahead, alike in looks._parts(Cases(asking, CROPS), Cases(others, CROPS), side):
+    for _, key, ahead, alike in looks._parts(asking, others, side):
         found[key] = (max(found[key][0], ahead), max(found[key][1], alike))
     for k, key in enumerate(keys):
         if found[key][1] > -2:  # of pairs far away nothing is told
