@@ -197,6 +197,8 @@ def untold(pack: Sequence[Result], report: Path, text: str) -> Iterator[Result]:
     named = {entry["case"] for entry in json.loads(said)["unreadable"]} if said else set()
     for result in pack:
         folder = f"m{result.number}"
+        if "belongs to another DICOM series" in result.detail:
+            continue  # discovery makes it a case of its own
         if result.outcome != "refused" or any(folder in case.split("/") for case in named):
             continue
         if folder not in text or said:
