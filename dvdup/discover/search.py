@@ -300,7 +300,8 @@ class Search:
         if path.lower().endswith(ZARR_SUFFIXES):
             return True
         if not entries:
-            return bool(self.formats.absent(Path(path)))
+            named_as_scan = self.formats.claims(os.path.basename(path))
+            return named_as_scan or bool(self.formats.absent(Path(path)))
         return any(entry.name in ZARR_MARKERS for entry in entries)
 
     def _sorted_out(
@@ -318,8 +319,6 @@ class Search:
                 self.leave_out(full + "/" if is_folder else full, "hidden")
             elif is_folder:
                 subfolders.append(entry.name)
-            elif not (entry.is_symlink() or entry.is_file()):  # a broken link is content not here
-                self.leave_out(full, "not a regular file")
             elif file := self._stood_for(full, entry.name, present):
                 if out := self._file_out(join(name, file), file, reason, is_there=file in present):
                     self.leave_out(full, out)
@@ -330,11 +329,16 @@ class Search:
         return sorted(files), subfolders
 
     def _stood_for(self, full: str, name: str, present: set[str]) -> str:
-        """The file itself, or what its DVC pointer stands for; "" for one beside its content."""
+        """The file itself, or what its DVC pointer stands for; "" for one beside its content.
+
+        A pointer to a folder of which only a part is here stands for itself.
+        """
         content = name.removesuffix(POINTER)
         if content == name or not content:
             return name
         if content in present:
+            if self.formats.absent(Path(self.path(full))):
+                return name
             self.leave_out(full, f"side-car ({POINTER})")
             return ""
         return content

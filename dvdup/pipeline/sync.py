@@ -17,7 +17,7 @@ from dvdup.pipeline import files
 from dvdup.pipeline.declared import same_declaration
 from dvdup.pipeline.prepare import prepare, row_of, unreadable
 from dvdup.pipeline.processes import reader_threads
-from dvdup.readers import reads
+from dvdup.readers import limits, reads
 from dvdup.records import (
     Case,
     Declaration,
@@ -199,6 +199,8 @@ class Run:
         if not reads(case):  # the hash of a huge archive that nobody reads is worth nothing
             return self._read(case, stats)
         try:
+            for stat in stats:  # before it is read from end to end for nothing
+                limits.check(stat.path, stat.size, stat.size)
             hashed = files.hash_files(self._root, stats)
         except ReadError as error:
             return _failed(case, stats, str(error))

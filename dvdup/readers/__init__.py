@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from dvdup.errors import ReadError
+from dvdup.errors import PointerError, ReadError
 from dvdup.readers import limits
 from dvdup.readers.masks import without_masks
 from dvdup.readers.sources import (
@@ -269,6 +269,10 @@ def _read_function(source: Source) -> Callable[[Source], Volume]:
 def _unknown(source: Source) -> ReadError:
     if source.path.is_dir():
         return unread_folder(source)
+    if command := absent(source.path) if source.name.endswith(".dvc") else "":
+        return PointerError(
+            f"{source.name}: some of its files are not here; bring them with `{command}`"
+        )
     if source.name.lower().endswith(_HALVES):
         return ReadError(
             f"{source.name}: holds voxels only, and no header beside it names it; bring its header "

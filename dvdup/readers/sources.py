@@ -367,14 +367,17 @@ def _explain_missing(source: Source, error: OSError) -> NoReturn:
 
 
 def absent(folder: Path) -> str:
-    """The command that brings an empty folder, if it is a git submodule or a DataLad subdataset.
+    """The command that brings what is not here, of a folder that is known to have more in it.
 
     Args:
-        folder: A folder without anything in it.
+        folder: A folder without anything in it, which may be a git submodule or a DataLad
+            subdataset; or the DVC pointer of a folder, of which only a part may be here.
 
     Returns:
-        The command; "" for any other folder.
+        The command; "" where nothing is known to be missing.
     """
+    if folder.suffix == ".dvc":
+        return "dvc pull" if _lacks_files(folder) else ""
     for parent in folder.absolute().parents:
         modules = parent / ".gitmodules"
         if modules.is_file():
@@ -382,6 +385,24 @@ def absent(folder: Path) -> str:
         if (parent / ".git").exists():
             break
     return ""
+
+
+def _lacks_files(pointer: Path) -> bool:
+    """Whether the folder of a DVC pointer has fewer files than the pointer counts."""
+    try:
+        with open_regular(pointer) as stream:
+            counted = re.search(rb"^[ -]*nfiles:\s*(\d{1,12})\s*$", stream.read(1 << 16), re.M)
+        content = pointer.with_suffix("")
+        if counted is None or not content.is_dir():
+            return False
+    except OSError:
+        return False
+    wanted, found = int(counted[1]), 0
+    for _, _, names in os.walk(content):
+        found += len(names)
+        if found >= wanted:
+            return False
+    return found < wanted
 
 
 def _module_command(modules: Path, name: str) -> str:

@@ -10,6 +10,8 @@ import pydicom
 import pytest
 from reader_dicom import write_series
 
+from dvdup.pipeline import files
+
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12\n"
 
 
@@ -189,3 +191,45 @@ def test_a_lonely_label_map_is_told_first(small, dvdup, monkeypatch):
     assert ran.code == 0
     assert "with no scan beside it" in ran.stderr
     assert "with no scan beside it" not in dvdup(small, "check", "-q", "--jobs", "1").stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no FIFOs")
+@pytest.mark.parametrize("name", ["x.nii.gz", "x.dcm", "IM0001", "x.h5"])
+def test_what_is_no_file_is_told_and_holds_nobody(small, check, name):
+    os.mkfifo(small / "test" / name)
+    code, unread, _ = check(small)
+    assert code == 2
+    assert len(unread) == 1
+
+
+def test_an_empty_folder_that_is_named_as_a_scan(small, check):
+    (small / "test/x.nii.gz").mkdir()
+    code, unread, _ = check(small)
+    assert (code, list(unread)) == (2, ["x.nii.gz"])
+
+
+@pytest.mark.parametrize(("here", "code"), [(0, 2), (1, 2), (2, 0)])
+def test_a_folder_of_dvc_of_which_a_part_is_here(small, check, save, phantom, here, code):
+    pointer = "outs:\n- md5: 0123456789abcdef.dir\n  size: 99\n  nfiles: 2\n  path: more\n"
+    (small / "test/more").mkdir()
+    (small / "test/more.dvc").write_text(pointer)
+    for number in range(here):
+        save(small / f"test/more/{number}.nii.gz", phantom(7 + number, (16, 16, 16)))
+    found, unread, _ = check(small)
+    assert found == code
+    assert all("bring them with `dvc pull`" in reason for reason in unread.values())
+    assert len(unread) == (code == 2)
+
+
+def test_a_file_that_is_too_big_is_not_read_to_be_hashed(small, check, monkeypatch):
+    with (small / "test/x.npy").open("wb") as stream:
+        np.lib.format.write_array_header_1_0(
+            stream, {"descr": "<f8", "fortran_order": False, "shape": (2000, 2000, 2000)}
+        )
+        stream.truncate(64 << 30)
+    hashed, whole = [], files.file_hash
+    monkeypatch.setattr(files, "file_hash", lambda path: hashed.append(path.name) or whole(path))
+    code, unread, _ = check(small)
+    assert code == 2
+    assert "read.max_bytes" in unread["x"]
+    assert sorted(hashed) == ["a.nii.gz", "b.nii.gz"]
