@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from dvdup.errors import StoreDamagedError, StoreError, StoreMismatchError
 from dvdup.records import Embedded, EmbedderSpec, IndexedCase
 from dvdup.store import schema
 from dvdup.store.faults import lance_faults
+from dvdup.store.place import remove_table
 
 if TYPE_CHECKING:
     import lance
@@ -237,7 +237,7 @@ def create(folder: Path, meta: IndexMeta) -> Index:
 
     if not exists(folder):
         for path in (cases_path(folder), Path(slices_uri(folder))):
-            shutil.rmtree(path, ignore_errors=True)
+            remove_table(path)
         with lance_faults("create the index"):
             (folder / "index").mkdir(parents=True, exist_ok=True)
             empty = schema.slices_schema(meta.embedder.dimensions).empty_table()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +22,13 @@ from dvdup.store.schema import FORMAT
 MARKER = "dvdup-index.json"
 _PART = f"{MARKER}."
 """How the names of markers begin that were not finished."""
+_LANCE_FILES = re.compile(
+    r"data/.+\.lance|_versions/([^/]+\.manifest|latest_version_hint\.json|\.tmp[^/]*)"
+    r"|_transactions/[^/]+\.txn|_deletions/[^/]+\.(arrow|bin)|_refs/(tags|branches)/.+\.json"
+    r"|_indices/.+/[^/]+\.(idx|lance)"
+)
+"""What Lance writes into the folder of a table."""
+_OWN_NAMES = {"cache", "index", "index.old", "key", "lock", "rebuild", "results"}
 _TABLE_FOLDERS = ("", "data", "_versions", "_transactions", "_deletions", "_refs", "_indices")
 
 
@@ -60,7 +68,7 @@ def claim(folder: Path, root: Path) -> None:
             _tidy(folder)
     demand(folder, root)
     ignore = folder / ".gitignore"
-    if not os.path.lexists(ignore):
+    if not os.path.lexists(ignore) and {*os.listdir(folder)} <= {MARKER, *_OWN_NAMES}:
         ignore.write_text("*\n", encoding="utf-8")
 
 
@@ -87,6 +95,21 @@ def demand(folder: Path, root: Path) -> None:
             f"{link} is a link, and an index folder has none; remove it, it may lead to files that "
             "are not dvdup's"
         )
+
+
+def remove_table(table: Path) -> None:
+    """Delete the folder of a Lance table as far as Lance wrote it; other files stay where they are.
+
+    Args:
+        table: Inside an index folder that is dvdup's; it may be missing.
+    """
+    for folder, _, names in os.walk(table, topdown=False):
+        for name in names:
+            file = Path(folder, name)
+            if _LANCE_FILES.fullmatch(file.relative_to(table).as_posix()):
+                file.unlink(missing_ok=True)
+        with suppress(OSError):
+            os.rmdir(folder)
 
 
 def adopt(folder: Path, root: Path) -> None:

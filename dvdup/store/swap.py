@@ -6,11 +6,11 @@ Only the tables that dvdup made are deleted; a folder that holds something else 
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from dvdup.errors import StoreError
+from dvdup.store import place
 from dvdup.store.index import exists
 from dvdup.store.key import KEY_NAME
 from dvdup.store.place import MARKER, is_marked
@@ -56,20 +56,32 @@ def abandon(folder: Path) -> None:
 
 
 def finish_swap(folder: Path) -> None:
-    """Bring back the old index if a swap was killed between its two steps; tidy up after one."""
+    """Bring back the old index if a swap was killed between its two steps; tidy up after one.
+
+    Raises:
+        StoreError: Something else is in its place.
+    """
     old = folder / _OLD
     if not old.exists():
         return
     if exists(folder):
         _remove(old)
-    else:
+        return
+    _remove(folder / "index")  # what a creation left that did not end
+    try:
         old.rename(folder / "index")
+    except OSError as error:
+        raise StoreError(
+            f"cannot bring back the index from {old}: {error.strerror or error}; move away what "
+            f"you have put into {folder / 'index'} yourself, and run it again"
+        ) from error
 
 
 def _remove(index: Path) -> None:
     """Delete the tables of an index, and its folder if nothing else is in it."""
     for name in _TABLES:
-        shutil.rmtree(index / name, ignore_errors=True)
+        with suppress(OSError):
+            place.remove_table(index / name)
     with suppress(OSError):
         index.rmdir()
 

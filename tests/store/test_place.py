@@ -124,3 +124,12 @@ def test_a_marker_that_is_a_link_is_none(tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / MARKER).symlink_to(tmp_path / "real" / MARKER)
     assert not is_marked(tmp_path / "other")
+
+
+def test_a_marked_folder_that_holds_other_files_is_not_kept_out_of_git(tmp_path):
+    """A marker may have come with somebody's data."""
+    claim(tmp_path / "work", tmp_path)
+    (tmp_path / "work/.gitignore").unlink()
+    (tmp_path / "work/thesis.tex").write_text("precious")
+    claim(tmp_path / "work", tmp_path)
+    assert not (tmp_path / "work/.gitignore").exists()

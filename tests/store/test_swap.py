@@ -10,7 +10,7 @@ import pytest
 
 from dvdup import store
 from dvdup.errors import StoreError
-from dvdup.store import REBUILD, Index, Writer, discard, finish_swap, swap_in
+from dvdup.store import REBUILD, Index, Writer, discard, finish_swap, place, swap_in
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, step: int, *, after: bool) -> None:
         return run
 
     monkeypatch.setattr(Path, "rename", killed(Path.rename))
-    monkeypatch.setattr(shutil, "rmtree", killed(shutil.rmtree))
+    monkeypatch.setattr(place, "remove_table", killed(place.remove_table))
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -122,3 +122,39 @@ def test_discard(both):
     discard(both / REBUILD)
     assert names(both) == ["old"]
     assert os.path.isdir(both / "results")
+
+
+FOREIGN = ("thesis.tex", "data/thesis.tex", "_versions/notes.txt", "deep/er/x.lance")
+
+
+@pytest.mark.parametrize("table", ["cases.lance", "slices.lance"])
+def test_what_lance_did_not_write_is_not_deleted(both, table):
+    for name in FOREIGN:
+        (both / "index" / table / name).parent.mkdir(parents=True, exist_ok=True)
+        (both / "index" / table / name).write_text("precious")
+    swap_in(both)
+    assert names(both) == ["new"]
+    found = [
+        path for path in both.rglob("*") if path.is_file() and path.read_bytes() == b"precious"
+    ]
+    assert len(found) == len(FOREIGN)
+    assert not list((both / "index.old").rglob("*.manifest"))
+
+
+def test_an_old_index_whose_place_is_taken_is_told(both):
+    """It ended with a traceback."""
+    (both / "index").rename(both / "index.old")
+    (both / "index").mkdir()
+    (both / "index/thesis.tex").write_text("precious")
+    with pytest.raises(StoreError, match="move away what you have put into"):
+        finish_swap(both)
+    (both / "index/thesis.tex").unlink()
+    finish_swap(both)
+    assert names(both) == ["old"]
+
+
+def test_a_creation_that_did_not_end_makes_room_for_the_old_one(both):
+    (both / "index").rename(both / "index.old")
+    (both / "index/slices.lance/_versions").mkdir(parents=True)
+    finish_swap(both)
+    assert names(both) == ["old"]
