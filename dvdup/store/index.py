@@ -101,8 +101,13 @@ class Index:
         with lance_faults("open the index"):
             self._cases = _open(cases_uri(folder), version)
             self._slices = _open(slices_uri(folder))
-        metadata = self._cases.schema.metadata or {}
-        self.meta = IndexMeta.from_json(metadata[METADATA_KEY.encode()].decode())
+        metadata = (self._cases.schema.metadata or {}).get(METADATA_KEY.encode())
+        if metadata is None:
+            raise StoreDamagedError(
+                f"the table in {cases_path(folder)} is not one that dvdup made; move it elsewhere, "
+                "or name another index with --index"
+            )
+        self.meta = IndexMeta.from_json(metadata.decode())
 
     @property
     def version(self) -> int:

@@ -163,6 +163,13 @@ def test_a_newer_format_is_refused(meta):
         IndexMeta.from_json(text)
 
 
+def test_a_table_of_somebody_else_is_told(tmp_path):
+    lancedb.connect(tmp_path / "index").create_table("cases", [{"x": 1}])
+    lancedb.connect(tmp_path / "index").create_table("slices", [{"x": 1}])
+    with pytest.raises(StoreDamagedError, match="is not one that dvdup made"):
+        Index(tmp_path)
+
+
 def test_without_an_index_it_says_how_to_make_one(tmp_path):
     assert not store.exists(tmp_path)
     with pytest.raises(StoreError, match=r"no index in .*; make one with `dvdup sync`"):
