@@ -8,6 +8,7 @@ precision, which moves rows further than rounding does: it is used where `--devi
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,8 @@ def import_onnxruntime() -> Any:
         EmbedderError: It is not installed or does not load on this machine.
     """
     try:
+        # before the import, which else makes an id and a store of events in the home folder
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         runtime = importlib.import_module("onnxruntime")
     except (ImportError, OSError) as error:
         line = str(error).partition("\n")[0]

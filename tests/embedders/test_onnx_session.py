@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -100,3 +104,12 @@ def test_rows_that_cannot_be_trusted_are_an_error(rows, words):
     with pytest.raises(EmbedderError, match=words) as told:
         embedder.embed(np.zeros((1, 64, 64), np.uint8))
     assert "\n" not in str(told.value)
+
+
+def test_nothing_is_left_in_the_home_folder(tmp_path):
+    """Importing the library made an id of the machine and a store of events there."""
+    code = "from dvdup.embedders.onnx_session import import_onnxruntime as get; get()"
+    env = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    env.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-c", code], check=True, env=env)
+    assert list(tmp_path.iterdir()) == []
