@@ -82,6 +82,8 @@ def find(search: Search, dataset: DatasetConfig) -> list[Split]:
     for file, names in listed.rest(search).items():
         for name in names:
             add(name, search.file(search.path(file), top), f"{LIST_NAME} lists it as {name}")
+    if not dataset.exclude:
+        listed.demand_count(splits.get("train"))
     return list(splits.values())
 
 
@@ -96,10 +98,24 @@ class _Lists:
         values = _load(file, search.name(file)) if os.path.lexists(file) else {}
         self.channels = _n_channels(values)
         """Files a case as nnU-Net names them; 0 where each file is a case under its own name."""
+        self._counted = values.get("numTraining")
         for key, split in _LISTS.items():
             for entry in _images(values.get(key)):
                 name = search.name(search.path(top, entry))
                 self._of[name] = tuple(dict.fromkeys((*self._of.get(name, ()), split)))
+
+    def demand_count(self, train: Split | None) -> None:
+        """Refuse an nnU-Net folder with fewer cases than dataset.json counts, as nnU-Net does.
+
+        Raises:
+            ConfigError: `numTraining` is higher than the number of training cases.
+        """
+        n_cases = 0 if train is None else len({case.case_id for case in train.cases})
+        if self.channels and isinstance(self._counted, int) and self._counted > n_cases:
+            raise ConfigError(
+                f"{LIST_NAME} says numTraining {self._counted}, but there are {n_cases} training "
+                f"cases; bring the missing ones, or correct {LIST_NAME}"
+            )
 
     def take(self, scan: Scan) -> tuple[str, ...]:
         """The splits that list a scan, under its name or, in nnU-Net, that of its case."""

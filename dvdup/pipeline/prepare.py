@@ -94,6 +94,9 @@ def _from_volume(volume: Volume, row: IndexedCase, recipe: Recipe) -> Prepared:
         proxy_shape=tuple(int(n) for n in proxy.shape),
     )
     if len(stack) == 0:
-        reason = "no informative slice: every slice is empty or nearly constant"
+        reason = (
+            "no informative slice: every slice is empty or nearly constant; if that is right, "
+            "leave the file out with dataset.exclude"
+        )
         return Prepared(dataclasses.replace(filled, status="unchecked", reason=reason), None)
     return Prepared(filled, stack)

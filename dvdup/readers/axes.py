@@ -94,7 +94,7 @@ def as_volume(
             order, flips = ras_order(directions)
         except ValueError as error:
             oriented = False
-            said.append(f"orientation ignored: {error}")
+            said.append(f"orientation ignored, correct the header: {error}")
     turned = tuple(
         channel.transpose(order)[tuple(slice(None, None, -1 if f else 1) for f in flips)]
         for channel in stored

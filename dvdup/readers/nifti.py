@@ -99,7 +99,9 @@ def read(source: Source) -> Volume:
 def _voxels(source: Source, layout: _Layout) -> np.ndarray:
     """The stored array, Fortran order, as the file has it."""
     if not layout.shape or min(layout.shape) < 1:
-        raise ReadError(f"{source.name}: its header gives no voxels (dimensions {layout.shape})")
+        raise ReadError(
+            f"{source.name}: its header gives no voxels (dimensions {layout.shape}); replace it"
+        )
     if layout.dtype.itemsize < 1 or layout.offset < 0:
         raise ReadError(
             f"{source.name}: its header gives voxels of {layout.dtype.itemsize} bytes from byte "
@@ -206,7 +208,7 @@ def _orientation(header: Any) -> tuple[np.ndarray | None, tuple[str, ...]]:
     try:
         return np.asarray(header.get_qform(), dtype=np.float64)[:3, :3], ()
     except ValueError as error:
-        return None, (f"orientation ignored: {reason(error)}",)
+        return None, (f"orientation ignored, correct the header: {reason(error)}",)
 
 
 def _spacing(header: Any, directions: np.ndarray | None) -> tuple[float, ...]:

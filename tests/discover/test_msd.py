@@ -89,6 +89,20 @@ def test_a_missing_channel_is_named(touch, tmp_path, found):
     }
 
 
+@pytest.mark.parametrize("counted", [1, 2, 3])
+def test_fewer_cases_than_nnunet_counts(touch, tmp_path, found, counted):
+    touch("imagesTr/a_0000.nii.gz", "imagesTr/b_0000.nii.gz")
+    (tmp_path / "dataset.json").write_text(
+        json.dumps({"channel_names": {"0": "T1"}, "numTraining": counted})
+    )
+    if counted < 3:
+        assert len(found()[0]) == 2
+    else:
+        with pytest.raises(ConfigError, match="numTraining 3, but there are 2 training cases"):
+            found()
+        assert len(found(exclude=("imagesTr/b*",))[0]) == 1
+
+
 def test_listed_files_that_are_not_there_are_cases(touch, tmp_path, found):
     touch("imagesTr/a_0000.nii.gz", "more/c.nii.gz")
     lists = {
