@@ -19,7 +19,7 @@ from dvdup.bench.document import Document, from_json, schema, to_document, to_js
 from dvdup.bench.plan import Voxels
 from dvdup.bench.plots import draw
 from dvdup.bench.run import Hooks, Options, measure
-from dvdup.bench.tables import FORMATS, demand_format, markdown, render
+from dvdup.bench.tables import FORMATS, demand_format, markdown, render, summary
 
 __all__ = [
     "ABLATIONS",
@@ -36,6 +36,7 @@ __all__ = [
     "measure",
     "render",
     "schema",
+    "summary",
     "to_document",
     "to_json",
 ]

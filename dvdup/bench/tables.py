@@ -1,4 +1,4 @@
-"""The document of a bench as a table: for a terminal, or as Markdown for a README."""
+"""The document of a bench as a table: for a terminal, or as Markdown for a document."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def _weakest(rows: list[Row]) -> Iterator[str]:
 
 
 def markdown(document: Document) -> str:
-    """Tables for a README."""
+    """Tables in Markdown, all rows."""
     head = ("embedder", "score", "Youden: sens. / spec.", *LEVELS, "all (95 %)", "spec.", "wrong")
     lines = []
     for row in document["rows"]:
@@ -236,6 +236,57 @@ def _pipes(head: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]
     yield "|---" * len(head) + "|"
     for line in lines:
         yield f"| {' | '.join(line)} |"
+
+
+def summary(documents: Mapping[str, Document], link: str) -> str:
+    """One table in Markdown of several documents: what is decided beside the published count.
+
+    Args:
+        documents: By name.
+        link: Address of the full tables, which have a heading of this name each.
+    """
+    head = ("scans", "queries", "by", *LEVELS, "specificity", "wrong case", "slices/s")
+    lines = []
+    for name, document in documents.items():
+        data = document["data"]
+        queries = f"{data.get('asked', data['scans'])} of {data['scans']}"
+        for row in _summarised(document["rows"]):
+            speed = row["slices_per_second"]
+            cells = [f"[{name}]({link}#{name})", f"{queries}, {row['positives']:,} edited copies"]
+            cells += [_SUMMARISED[row["aggregation"]], *_summary_rates(row)]
+            lines.append([*cells, "-" if speed is None else f"{speed:,}"])
+    return "\n".join(_pipes(head, lines)) + "\n"
+
+
+_SUMMARISED = MappingProxyType(
+    {
+        "verified": "`dvdup diff`",
+        "dvdup": "candidate score only",
+        "count-top1": "published count",
+    }
+)
+
+
+def _summarised(rows: Sequence[Row]) -> list[Row]:
+    """What is decided, or else the best score that candidates are chosen by; and the count."""
+    mine = [row for row in rows if row["embedder"] == rows[0]["embedder"]]
+    decided = [row for row in _shipped(mine) if not row.get("without")]
+    scores = [row for row in mine if row["aggregation"] == "dvdup" and row["variants"]]
+    counts = [row for row in mine if row["aggregation"] == "count-top1" and row["index"] == "exact"]
+    return [*(decided or scores), *counts]
+
+
+def _summary_rates(row: Row) -> list[str]:
+    """By strength, specificity, wrong cases: at the threshold in use, else at the one fitted."""
+    if "at_shipped_threshold" not in row:
+        at = row["sensitivity_at_specificity_99"]
+        rates = [*(at[level] for level in LEVELS), at["specificity"], row["wrong_case_rate"]]
+        return [_share(rate) for rate in rates]
+    at = row["at_shipped_threshold"]
+    rates = [rate for rate in at["specificity"].values() if rate is not None]
+    worse = min(rates, key=lambda rate: rate["value"], default=None)
+    rates = [*(at["sensitivity"][level] for level in LEVELS), worse, at["wrong_case"]]
+    return [_share(rate) for rate in rates]
 
 
 FORMATS: Mapping[str, Callable[[Document, int, bool], str]] = MappingProxyType(

@@ -14,6 +14,7 @@ from dvdup.bench import (
     from_json,
     render,
     schema,
+    summary,
     to_document,
     to_json,
 )
@@ -57,6 +58,39 @@ def test_the_markdown_table_has_a_line_a_row(document):
     table = [line for line in lines if line.startswith("|")]
     assert len(table) == 2 + len(document["rows"])
     assert len({line.count("|") for line in table}) == 1
+
+
+BENCH = Path(__file__).parents[2] / "examples" / "bench"
+
+
+@pytest.mark.parametrize(
+    ("name", "by"),
+    [
+        ("msd_hippocampus_verified", ["`dvdup diff`", "published count"]),
+        ("msd_hippocampus_ablation", ["`dvdup diff`", "published count"]),
+        ("mixed", ["candidate score only", "published count"]),
+    ],
+)
+def test_the_summary_sets_what_is_decided_beside_the_count(name, by):
+    document = from_json((BENCH / f"{name}.json").read_text(encoding="utf-8"))
+    lines = [line.split(" | ") for line in summary({name: document}, "x.md").splitlines()[2:]]
+    assert [line[2] for line in lines] == by
+    assert all(line[0] == f"| [{name}](x.md#{name})" for line in lines)
+    if name == "mixed":
+        return
+    (row,) = [
+        row for row in document["rows"] if row["aggregation"] == "verified" and "without" not in row
+    ]
+    at = row["at_shipped_threshold"]
+    worse = min(rate["value"] for rate in at["specificity"].values())
+    shown = [at["sensitivity"]["mild"]["value"], at["sensitivity"]["strong"]["value"], worse]
+    assert [lines[0][3], lines[0][5], lines[0][6]] == [f"{100 * value:.1f}" for value in shown]
+
+
+def test_the_summary_of_a_run_without_timing(document):
+    rows = [{**row, "slices_per_second": None} for row in document["rows"]]
+    last = summary({"a": {**document, "rows": rows}}, "x.md").splitlines()[-1]
+    assert last.endswith("| - |")
 
 
 def test_color_only_if_asked_for(document):
