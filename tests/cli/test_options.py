@@ -1,4 +1,4 @@
-"""Formats, files and variables: what a user types, and what stands in the README."""
+"""Formats, files and variables: what a user types, and what stands in the documents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
 STARTS = {"json": '{\n  "schema"', "csv": "verdict,", "markdown": "## dvdup", "table": "No copy of"}
 
 
@@ -68,9 +68,8 @@ def test_a_report_that_fails_leaves_nothing_behind(synced, dvdup, monkeypatch, f
 )
 def test_the_lines_for_ci_keep_the_exit_code(dataset, state, code):
     """GitHub runs them with `bash -e`; where no report was written the code is still 2."""
-    (line,) = re.findall(
-        r"^- run: (dvdup check --format markdown .*)$", README.read_text("utf-8"), re.M
-    )
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^- run: (dvdup check --format markdown .*)$", text, re.MULTILINE)
     if state == "leak":
         dataset.put("test/leak.nii.gz", 3)
     elif state == "unreadable":
@@ -132,7 +131,7 @@ def test_the_table_names_scores_as_json_does(synced, dvdup, save, phantom):
     table = " ".join(dvdup(synced.root, "check").stdout.split())
     for name in [*names, "similarity"]:
         assert f"{name.removesuffix('_score')} 1" in table
-        assert f"`{name}`" in README.read_text(encoding="utf-8")
+        assert f"`{name}`" in (ROOT / "examples/reports.md").read_text(encoding="utf-8")
 
 
 def test_check_tells_what_it_left_out(synced, dvdup):
