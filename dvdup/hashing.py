@@ -53,6 +53,12 @@ def seal(key: bytes, name: str, payload: bytes) -> str:
     return digest.hexdigest()
 
 
+def text_hash(text: str) -> str:
+    """Hash a text, surrogates included; blake2b-128, 32 hex digits."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(encoded, digest_size=16).hexdigest()
+
+
 def file_hash(path: Path) -> str:
     """Hash the bytes of a file without holding them in memory.
 

@@ -12,10 +12,6 @@ k of the other side, for both directions at once. Every score is a function of s
   one scan keep the votes of its slices; a slice that looks alike in everybody votes for nobody.
   With fewer than `records.MIN_COHORT` cases nobody can tell what everybody looks like: no floor.
 - `similarity(q -> k)`: mean of s[i, k] over i (late interaction).
-- `lead(q -> k)`: mean over i of how far s[i, k] lies on the way from r to 1, not below 0; r is what
-  the third best case offers slice i. A slice that looks alike in many people gives nobody a lead,
-  and two copies of one scan do not take it from each other. With fewer than three cases nobody
-  leads. It ranks candidates for `verify`; it is no evidence by itself.
 
 Of a case with several channels each channel is scored on its own; the maximum counts.
 
@@ -27,7 +23,7 @@ right side is offered by all tiles together is then surveyed first, so that tile
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,20 +34,12 @@ Key = tuple[str, str]
 Block = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Embeddings float (B, D), case codes int (B,), channels int (B,)."""
 
-KEEP_LEAD = 0.02
-"""Lead from which a pair is kept. Of 24 MR crops among 161 the best stranger has 0.010 in the
-median and at most 0.037; 98 % of their moderately edited copies have 0.033 or more."""
-
-MIN_LEAD = 3
-"""Cases of the other side without which nobody leads: a lead is counted from the third best."""
-
 NEVER = np.float32(-2.0)
 """Below every cosine: not compared."""
 
 _ROWS = 1024  # left slices a product: with 8192 on the right the result stays near the processor
 _WIDTH = 512  # floats that an embedding is taken to have when tiles are cut
 _TIE = 2e-6  # cosines closer than this are equal: block sizes must not decide who wins
-_ALWAYS = np.float32(2.0)  # above every cosine
 _NO_RANK = round(2 / _TIE)  # the rank of a cosine of -2
 
 
@@ -67,8 +55,6 @@ class MatchSettings:
     """Cases kept for every case by similarity, whatever their scores."""
     keep_above: float = 0.2
     """Count or shared score from which a pair is kept."""
-    keep_lead: float = KEEP_LEAD
-    """Lead from which a pair is kept."""
     top3: bool = False
     """Whether to compute `count_top3`, which costs two sweeps of its own."""
     budget: int = 128_000_000
@@ -278,8 +264,6 @@ class _Offers:
     """float32 (N,): the highest s."""
     median: np.ndarray
     """float32 (N,): the median of s over the cases; below every cosine for a small cohort."""
-    rival: np.ndarray
-    """float32 (N,): the third highest s; above every cosine where there are fewer cases."""
     winner: np.ndarray
     """int64 (N,): code of the first case that ties with the best, or -1."""
     background: np.ndarray
@@ -336,7 +320,6 @@ def _survey(s: np.ndarray, runs: _Runs, n_cases: int, settings: MatchSettings) -
     offers = _Offers(
         best=np.full(n, NEVER, np.float32),
         median=np.full(n, NEVER, np.float32),
-        rival=np.full(n, _ALWAYS, np.float32),
         winner=np.full(n, -1),
         background=np.full(n_cases, NEVER, np.float32),
         cohort=np.zeros(n_cases, np.int64),
@@ -351,10 +334,8 @@ def _survey(s: np.ndarray, runs: _Runs, n_cases: int, settings: MatchSettings) -
         part = part[:, there]
         best = part.max(axis=1)
         offers.best[start:stop] = best
-        if there.size >= MIN_LEAD:
-            median, offers.rival[start:stop] = _typical(part)
-            if there.size >= MIN_COHORT:
-                offers.median[start:stop] = median
+        if there.size >= MIN_COHORT:
+            offers.median[start:stop] = np.median(part, axis=1)
         offers.winner[start:stop] = there[(part >= (best - _TIE)[:, None]).argmax(axis=1)]
         means = part.mean(axis=0)
         offers.background[case] = max(offers.background[case], np.median(means))
@@ -366,13 +347,6 @@ def _survey(s: np.ndarray, runs: _Runs, n_cases: int, settings: MatchSettings) -
     return offers
 
 
-def _typical(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Median and third highest of each row (S, K); K is at least 3."""
-    k = s.shape[1]
-    ordered = np.partition(s, ((k - 1) // 2, k // 2, k - MIN_LEAD), axis=1)
-    return (ordered[:, (k - 1) // 2] + ordered[:, k // 2]) / 2, ordered[:, k - MIN_LEAD]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scores:
     """float32 (Q, K): scores of Q query cases against K candidates."""
@@ -380,7 +354,6 @@ class _Scores:
     count: np.ndarray
     shared: np.ndarray
     similarity: np.ndarray
-    lead: np.ndarray
 
 
 def _tile_pairs(
@@ -402,7 +375,6 @@ def _tile_pairs(
             shared_score=_directed(ahead.shared[i, k], back.shared[k, i]),
             # rows rounded to float16 can be a little longer than 1
             similarity=_directed(min(1.0, ahead.similarity[i, k]), min(1.0, back.similarity[k, i])),
-            lead=_directed(ahead.lead[i, k], back.lead[k, i]),
             background=_directed(min(1.0, ours.background[i]), min(1.0, theirs.background[k])),
             slices=(int(sizes[0][i]), int(sizes[1][k])),
             cohort=(int(ours.cohort[i]), int(theirs.cohort[k])),
@@ -428,7 +400,6 @@ def _scores(
         count=np.zeros(shape, np.float32),
         shared=np.zeros(shape, np.float32),
         similarity=np.full(shape, NEVER, np.float32),
-        lead=np.zeros(shape, np.float32),
     )
     for case, start, stop in runs.spans:
         part = s[runs.order[start:stop]]
@@ -439,13 +410,10 @@ def _scores(
         floor = np.where(median > NEVER, floor, NEVER)
         votes = (part >= best - settings.margin) & (part >= floor)
         votes &= part > NEVER
-        rival = offers.rival[start:stop, None]
-        ahead = np.clip((part - rival) / np.maximum(1e-3, 1 - rival), 0, 1)
         for scores, value in (
             (found.count, won / (stop - start)),
             (found.shared, votes.mean(axis=0)),
             (found.similarity, part.mean(axis=0)),
-            (found.lead, ahead.mean(axis=0)),
         ):
             np.maximum(scores[case], value, out=scores[case])
     return found
@@ -464,7 +432,6 @@ def _kept(
     turned: np.ndarray = keep.T  # a view: what is set in it is set in `keep`
     for scores, mask, offers, first in ((ahead, keep, ours, 0), (back, turned, theirs, tile.start)):
         mask |= (scores.count >= settings.keep_above) | (scores.shared >= settings.keep_above)
-        mask |= scores.lead >= settings.keep_lead
         nearest = offers.nearest - first
         near = (offers.nearest >= 0) & (nearest >= 0) & (nearest < mask.shape[1])
         mask[np.nonzero(near)[0], nearest[near]] = True
@@ -473,38 +440,106 @@ def _kept(
         yield int(i), int(k)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OneWay:
-    """What Q queries say of K candidates."""
+@dataclass(frozen=True, slots=True)
+class _OneWay:
+    """What a query says of one candidate."""
 
-    lead: np.ndarray
-    """float32 (Q, K)."""
-    similarity: np.ndarray
-    """float32 (Q, K); -2 where nothing was compared."""
-
-    def worth_keeping(self, settings: MatchSettings) -> np.ndarray:
-        """Bool (Q, K): pairs with enough lead, and the most similar candidates of each query."""
-        keep = self.lead >= settings.keep_lead
-        nearest = np.argsort(-self.similarity, axis=1, kind="stable")[:, : settings.keep_nearest]
-        np.put_along_axis(keep, nearest, True, axis=1)
-        keep &= self.similarity > NEVER
-        return keep
+    count: float
+    shared: float
+    similarity: float
+    background: float
+    n_slices: int
+    cohort: int
 
 
-def one_way(queries: Side, candidates: Side, asking: range, settings: MatchSettings) -> OneWay:
-    """Lead and similarity of some queries to every candidate, in that direction only.
+def score_pairs(
+    pairs: Iterable[tuple[Key, Key]], a: Side, b: Side, settings: MatchSettings | None = None
+) -> list[PairScore]:
+    """Score some pairs, in both directions; the cohort of each is all of the other side.
 
     Args:
-        queries: Who asks; several may have one key, as looks of one case.
-        candidates: Whom they may find; a query never finds the case of its own key.
-        asking: Codes of the queries; slices x candidates floats must fit into memory.
+        pairs: (case of a, case of b); cases without slices have no scores and are left out.
+        a: First side.
+        b: Second side.
         settings: Margins and limits.
+
+    Returns:
+        As `match` gives them for these pairs, sorted by (a, b).
     """
-    swept = _sweep(queries, candidates, asking, _Forward)
-    runs = _runs(swept.left)
-    offers = _survey(swept.forward, runs, len(asking), settings)
-    scores = _scores(swept.forward, runs, len(asking), offers, 0, settings)
-    return OneWay(scores.lead, np.minimum(scores.similarity, 1))
+    settings = settings or MatchSettings()
+    wanted = sorted({pair for pair in pairs if pair[0] in set(a.keys) and pair[1] in set(b.keys)})
+    ahead = _one_way(wanted, a, b, settings)
+    back = _one_way([(two, one) for one, two in wanted], b, a, settings)
+    found = []
+    for one, two in wanted:
+        if (one, two) in ahead and (two, one) in back:
+            found.append(_pair_score(one, two, ahead[one, two], back[two, one]))
+    return found
+
+
+def _pair_score(a: Key, b: Key, ahead: _OneWay, back: _OneWay) -> PairScore:
+    def both(name: str) -> Directed:
+        return _directed(getattr(ahead, name), getattr(back, name))
+
+    return PairScore(
+        a=a,
+        b=b,
+        count_score=both("count"),
+        shared_score=both("shared"),
+        similarity=both("similarity"),
+        background=both("background"),
+        slices=(ahead.n_slices, back.n_slices),
+        cohort=(ahead.cohort, back.cohort),
+    )
+
+
+def _one_way(
+    pairs: Sequence[tuple[Key, Key]], queries: Side, candidates: Side, settings: MatchSettings
+) -> dict[tuple[Key, Key], _OneWay]:
+    """The scores of (query, candidate) pairs in that direction."""
+    asking = _some(queries, {query for query, _ in pairs})
+    found: dict[tuple[Key, Key], _OneWay] = {}
+    for tile in _tiles(asking, candidates, settings.budget):
+        swept = _sweep(asking, candidates, tile, _Forward)
+        runs = _runs(swept.left)
+        offers = _survey(swept.forward, runs, len(tile), settings)
+        scores = _scores(swept.forward, runs, len(tile), offers, 0, settings)
+        rows = {asking.keys[code]: row for row, code in enumerate(tile)}
+        columns = {key: column for column, key in enumerate(candidates.keys)}
+        sizes = runs.longest(len(tile))
+        for query, candidate in pairs:
+            if query not in rows:
+                continue
+            i, k = rows[query], columns[candidate]
+            if scores.similarity[i, k] > NEVER:
+                found[query, candidate] = _OneWay(
+                    float(scores.count[i, k]),
+                    float(scores.shared[i, k]),
+                    # rows rounded to float16 can be a little longer than 1
+                    min(1.0, float(scores.similarity[i, k])),
+                    min(1.0, float(offers.background[i])),
+                    int(sizes[i]),
+                    int(offers.cohort[i]),
+                )
+    return found
+
+
+def _some(side: Side, keys: Collection[Key]) -> Side:
+    """Some cases of a side as a side of their own."""
+    codes = [code for code, key in enumerate(side.keys) if key in keys]
+
+    def blocks(chosen: Sequence[int]) -> Iterator[Block]:
+        places = {codes[place]: place for place in chosen}
+        new = np.full(len(side.keys), -1, np.int64)
+        new[list(places)] = list(places.values())
+        for embedding, case, channel in side.blocks(sorted(places)):
+            yield embedding, new[case], channel
+
+    return Side(
+        keys=tuple(side.keys[code] for code in codes),
+        n_slices=tuple(side.n_slices[code] for code in codes),
+        blocks=blocks,
+    )
 
 
 def _with_top3(pairs: list[PairScore], a: Side, b: Side) -> list[PairScore]:

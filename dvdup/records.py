@@ -257,7 +257,6 @@ class PairScore:
     """Similarity of the querying case to the median case of the other side: what strangers get."""
     slices: tuple[int, int]
     """Voting slices of a and of b, in the channel that has most."""
-    lead: Directed
     cohort: tuple[int, int]
     """Cases that the background was taken from, for a as the query and for b."""
     count_top3: Directed | None = None
@@ -272,7 +271,6 @@ class PairScore:
             shared_score=self.shared_score.flipped(),
             similarity=self.similarity.flipped(),
             background=self.background.flipped(),
-            lead=self.lead.flipped(),
             slices=self.slices[::-1],
             cohort=self.cohort[::-1],
             count_top3=self.count_top3.flipped() if self.count_top3 is not None else None,
@@ -309,6 +307,11 @@ class Member:
     def label(self) -> str:
         """`split/case`, as printed; of a file given by hand just its name."""
         return f"{self.split}/{self.case}" if self.split else self.case
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(split, case_id)."""
+        return self.split, self.case
 
 
 @dataclass(frozen=True, slots=True)

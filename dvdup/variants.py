@@ -1,21 +1,15 @@
-"""Query variants: the same slices as they would look had the scan been mirrored, turned or zoomed.
+"""Variants of slices: the pictures of a scan as they would look had it been edited.
 
-In: uint8 (S, H, W) slices and the plane of each. Out: named looks of the whole stack.
-
-A look is a change of the volume, so it changes the planes differently: mirroring left-right flips
-the columns of axial and coronal slices and leaves sagittal ones as they are; a turn about the
-axis across one plane turns the slices of that plane alone. `LOOKS` says which change each plane
-takes; since a change is shared by several looks, slices have to be embedded once a change only.
-One look holds for all slices of a query, then the best look counts.
-
-Crops are changes of the other side: a scan that shows a part of another one resembles that one
-only once it is cropped alike. A crop of a volume lies at one of 27 places, `PLACES`, and shows
-each plane at one of nine, `CROPS`.
+In: uint8 (S, H, W) slices. Out: the same slices after one named change of the picture. A scan that
+was mirrored, turned, resized or cropped resembles its source only once it is changed alike; so a
+case asks under every change of `CHANGES`, and is found as it is and after every crop of `CROPS`.
+Changes act on pictures, not on the volume: what mirrors a volume left-right changes its axial and
+coronal slices and leaves the sagittal ones, which is why scores let slices choose for themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -26,10 +20,6 @@ ANGLE = 20.0
 """Degrees of a turn."""
 SHRINK = 0.8
 """Side of a shrunk picture as a share of the frame."""
-
-CHANGES = (SAME, "columns", "rows", "left", "right", "shrunk", "enlarged")
-"""Changes of a single picture: columns or rows reversed, turned, smaller or larger in its frame."""
-
 SHARE = 0.65
 """Side of a cropped picture as a share of the frame."""
 
@@ -43,100 +33,24 @@ _CROPPED = {
 CROPS = tuple(_CROPPED)
 """Changes that show a part of a picture, as large as the frame."""
 
-Planes = tuple[str, str, str]
-"""The change of each plane, in the order of `slicing.PLANES`: axial, coronal, sagittal."""
-
-LOOKS: Mapping[str, Planes] = MappingProxyType(
-    {
-        "identity": (SAME, SAME, SAME),
-        "mirror left-right": ("columns", "columns", SAME),
-        "mirror front-back": ("rows", SAME, "columns"),
-        "mirror head-feet": (SAME, "rows", "rows"),
-        "axial turn left": ("left", SAME, SAME),
-        "axial turn right": ("right", SAME, SAME),
-        "coronal turn left": (SAME, "left", SAME),
-        "coronal turn right": (SAME, "right", SAME),
-        "sagittal turn left": (SAME, SAME, "left"),
-        "sagittal turn right": (SAME, SAME, "right"),
-        "shrunk": ("shrunk", "shrunk", "shrunk"),
-        "enlarged": ("enlarged", "enlarged", "enlarged"),
-    }
-)
-"""Change of each plane by look; `identity` first."""
-
-
-def _crop_names(x: int, y: int, z: int) -> Planes:
-    """What a part that lies to the right (x), front (y) and head (z) shows of each plane."""
-    name = {offset: crop for crop, offset in _CROPPED.items()}
-    return name[-y, x], name[-z, x], name[-z, y]  # rows run from front to back, from head to feet
-
-
-PLACES: Mapping[str, Planes] = MappingProxyType(
-    {
-        f"{x_name} {y_name} {z_name}": _crop_names(x, y, z)
-        for x, x_name in enumerate(("left", "middle", "right"), -1)
-        for y, y_name in enumerate(("back", "middle", "front"), -1)
-        for z, z_name in enumerate(("feet", "middle", "head"), -1)
-    }
-)
-"""Crop of each plane by the place of the part in the volume."""
-
 
 def changed(pixels: np.ndarray, change: str) -> np.ndarray:
     """Apply one change to every picture.
 
     Args:
-        pixels: uint8 (S, H, W).
-        change: A name of `CHANGES` or `CROPS`.
+        pixels: uint8 (S, H, W) with H = W.
+        change: A name of `CHANGES`.
 
     Returns:
         uint8 (S, H, W); what comes into view from outside the frame repeats its edge.
     """
-    if change == SAME or not len(pixels):
+    if not len(pixels):
         return pixels
-    if change == "columns":
-        return np.ascontiguousarray(pixels[:, :, ::-1])
-    if change == "rows":
-        return np.ascontiguousarray(pixels[:, ::-1])
     if change in _CROPPED:
         return _resampled(pixels, np.eye(2) * SHARE, (1 - SHARE) * np.array(_CROPPED[change]))
-    return _resampled(pixels, _MAPS[change])
-
-
-def pick(by_change: Mapping[str, np.ndarray], plane: np.ndarray, look: str) -> np.ndarray:
-    """Put together what belongs to a look.
-
-    Args:
-        by_change: Arrays (S, ...) by change, row i for slice i.
-        plane: uint8 (S,), index into `slicing.PLANES`.
-        look: A name of `LOOKS`.
-
-    Returns:
-        (S, ...): of each slice the row of the change that its plane takes.
-    """
-    chosen = by_change[SAME].copy()
-    for number, change in enumerate(LOOKS[look]):
-        rows = plane == number
-        chosen[rows] = by_change[change][rows]
-    return chosen
-
-
-def best(table: Mapping[str, Planes], parts: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The highest sum over the planes of any row of a table.
-
-    Args:
-        table: `LOOKS` or `PLACES`.
-        parts: By change (P, ...): what each plane says under it.
-
-    Returns:
-        (...).
-    """
-    sums = [
-        sum(parts[change][plane] for plane, change in enumerate(changes))
-        for changes in table.values()
-    ]
-    found: np.ndarray = np.max(sums, axis=0)
-    return found
+    if change in _LINEAR:
+        return _resampled(pixels, _LINEAR[change])
+    return np.ascontiguousarray(_EXACT[change](pixels))
 
 
 def _turn(degrees: float) -> np.ndarray:
@@ -144,13 +58,30 @@ def _turn(degrees: float) -> np.ndarray:
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-_MAPS = {
-    "left": _turn(ANGLE),
-    "right": _turn(-ANGLE),
+_EXACT: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
+    {
+        SAME: lambda pixels: pixels,
+        "columns reversed": lambda pixels: pixels[:, :, ::-1],
+        "rows reversed": lambda pixels: pixels[:, ::-1],
+        "half turn": lambda pixels: pixels[:, ::-1, ::-1],
+        "quarter turn": lambda pixels: np.rot90(pixels, 1, (1, 2)),
+        "three quarters of a turn": lambda pixels: np.rot90(pixels, 3, (1, 2)),
+        "transposed": lambda pixels: pixels.transpose(0, 2, 1),
+        "transposed, half turn": lambda pixels: pixels[:, ::-1, ::-1].transpose(0, 2, 1),
+        "inverted": lambda pixels: 255 - pixels,
+    }
+)
+"""Changes that interpolate nothing."""
+_LINEAR = {
+    "turned left": _turn(ANGLE),
+    "turned right": _turn(-ANGLE),
     "shrunk": np.eye(2) / SHRINK,
     "enlarged": np.eye(2) * SHRINK,
 }
 """2 x 2, from places in the new picture to places in the old one, about the centre."""
+
+CHANGES = (*_EXACT, *_LINEAR, *CROPS)
+"""Every change by name, `SAME` first."""
 
 
 def _resampled(

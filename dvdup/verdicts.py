@@ -199,6 +199,11 @@ def _group_id(names: Sequence[str]) -> str:
     return hashlib.blake2b("\n".join(names).encode(), digest_size=8).hexdigest()
 
 
+def sharing_hashes(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[tuple[Key, Key]]:
+    """Pairs of cases with a voxel hash in common."""
+    return set(_sharing(a, b, _hashes))
+
+
 def _hashes(case: IndexedCase) -> tuple[str, ...]:
     return case.voxel_hashes
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from dvdup.bench.scans import Scan
-from dvdup.match import KEEP_LEAD
+from dvdup.compare.scores import PairScores
 from dvdup.records import Embedded
 from dvdup.verify import Steps
 
@@ -91,12 +92,16 @@ def no_voxels(case: int, steps: Steps) -> float:
     raise AssertionError("this query has no voxels")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """Some slices of a query, changed; as in `Query`."""
+class RankScores(Protocol):
+    """Gives the scores that rank the candidates of a query."""
 
-    s: np.ndarray
-    channel: np.ndarray
+    def __call__(self, *, variants: bool = True) -> PairScores:
+        """Score every case; without variants by the slices as they are alone."""
+
+
+def no_variants(*, variants: bool = True) -> PairScores:
+    """Stands in for methods without variants."""
+    raise AssertionError("this query has no variants")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,15 +125,8 @@ class Query:
     """The edited scan itself, for aggregations that look at voxels."""
     verify: Callable[[int, Steps], float] = no_voxels
     """`verify.score` of the query and a case, when some steps are taken."""
-    least_lead: float = KEEP_LEAD
-    """Lead that makes a candidate."""
-    looks: Callable[[], Sequence[Look]] = tuple
-    """The query in every look of `variants`."""
-    parts: Callable[[], tuple[np.ndarray, np.ndarray] | None] = lambda: None
-    """Lead and similarity, float64 (N,), of the query as a part of each case, or a case as a part
-    of it; None where crops make no sense."""
-    again: bool = True
-    """Whether dvdup would look again at a query that found nobody."""
+    rank_scores: RankScores = no_variants
+    """The scores (1, N) that rank candidates, -1 for cases that are not allowed."""
     without: str = ""
     """What is left out to see what it is worth: a name in `ABLATIONS`."""
 

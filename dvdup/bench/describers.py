@@ -17,8 +17,9 @@ import numpy as np
 from dvdup import embedders, slicing, voxels
 from dvdup.bench import baselines
 from dvdup.bench.scans import Scan
+from dvdup.compare.variant_rows import VariantRows
 from dvdup.embedders import Embedder, LoadOptions
-from dvdup.pipeline.kept import Changed, Kind, change
+from dvdup.pipeline.variant_store import Network, network_for, rows_of_proxies
 from dvdup.records import Embedded, SliceStack
 from dvdup.slicing import Recipe
 
@@ -29,8 +30,8 @@ class Rows:
 
     rows: Embedded
     """One row a slice, rounded to float16 as in the index; of a baseline one row a channel."""
-    again: Callable[[Kind], Changed | None]
-    """Embeds some of the slices after each change of a kind; of a baseline None."""
+    variants: Callable[[], VariantRows | None]
+    """Makes the rows that candidates are found by; of a baseline None."""
     seconds: float
     """Spent in `embed`."""
     embedded: int
@@ -94,15 +95,17 @@ def load(name: str, method: Method, options: LoadOptions) -> Describer:
     """
     if method.recipe is None:
         return _Whole(baselines.BASELINES[name].describe)
-    return _Sliced(embedders.load_embedder(name, options), method.recipe)
+    return _Sliced(embedders.load_embedder(name, options), method.recipe, network_for(name))
 
 
 class _Sliced:
     """Slices and an embedder."""
 
-    def __init__(self, embedder: Embedder, recipe: Recipe) -> None:
+    def __init__(self, embedder: Embedder, recipe: Recipe, network: Network) -> None:
         self._embedder = embedder
         self._recipe = recipe
+        self._network = network
+        self._loaded: Embedder | None = None
 
     def describe(self, scan: Scan) -> Rows:
         """Slice, then embed."""
@@ -111,10 +114,20 @@ class _Sliced:
         embedding = self._embed(stack.pixels)
         seconds = time.perf_counter() - start
         rows = Embedded(embedding, stack.channel, stack.plane, stack.index, stack.position_mm)
-        return Rows(rows, partial(self._again, stack), seconds, len(stack))
+        return Rows(rows, partial(self._variants, scan), seconds, len(stack))
 
-    def _again(self, stack: SliceStack, kind: Kind) -> Changed:
-        return change(stack, kind, lambda changed: self._embedder.embed(changed.pixels))
+    def _variants(self, scan: Scan) -> VariantRows:
+        """As a comparison makes them, by the network that it uses."""
+        if self._loaded is None:
+            self._loaded = self._network.load()
+        proxies = np.stack([voxels.proxy(values) for values in scan.channels])
+        return rows_of_proxies(
+            proxies,
+            scan.channels[0].shape,
+            scan.spacing,
+            self._loaded.embed,
+            self._network.projection,
+        )
 
     def _embed(self, pixels: np.ndarray) -> np.ndarray:
         return _as_stored(self._embedder.embed(pixels))
@@ -145,7 +158,7 @@ class _Whole:
             zeros.astype(np.int32),
             zeros,
         )
-        return Rows(rows, lambda kind: None, 0.0, 0)
+        return Rows(rows, lambda: None, 0.0, 0)
 
 
 def _as_stored(embedding: np.ndarray) -> np.ndarray:

@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from dvdup import verify
 from dvdup.bench.database import Database
 from dvdup.bench.scans import Scan
 from dvdup.bench.shelf import Proxies, Shelf, proxies
+from dvdup.pipeline.evidence import judge_pair
 from dvdup.records import Embedded
-from dvdup.verify import Judged, Steps
+from dvdup.verify import Steps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemoryChannel:
+    """A channel of a scan in memory."""
+
+    scan: Scan
+    small: verify.Scan
+    """Its proxy."""
+    place: int
+    """Of the channel among those of the scan."""
+    spacing: tuple[float, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels along X, Y, Z."""
+        return self.scan.channels[self.place].shape
+
+    def resized(self, spacing: tuple[float, float, float]) -> MemoryChannel:
+        """The same voxels, taken to be of another size in mm."""
+        small = verify.of_proxy(self.small.values, self.shape, spacing)
+        return replace(self, small=small, spacing=spacing)
+
+    def proxy(self) -> verify.Scan:
+        """The channel at the resolution of a proxy."""
+        return self.small
+
+    def full(self) -> verify.Scan:
+        """The channel at full resolution."""
+        x, y, z = self.spacing
+        return verify.Scan(self.scan.channels[self.place], (x, y, z))
 
 
 class Pairs:
@@ -29,22 +63,20 @@ class Pairs:
     def score(self, case: int, steps: Steps) -> float:
         """How strongly the voxels say that the query is a copy of a case: `verify.score`."""
         if (case, steps) not in self._scores:
-            self._scores[case, steps] = self._judged(case, steps).score
+            channels = self._channels(case)
+            # the case of the database comes first, as the side that is asked
+            self._scores[case, steps] = judge_pair(*channels, steps=steps).found.score
         return self._scores[case, steps]
 
-    def _judged(self, case: int, steps: Steps) -> Judged:
+    def _channels(self, case: int) -> tuple[MemoryChannel, MemoryChannel]:
+        """The two channels whose slices are most alike: of the case, of the query."""
         if self._proxies is None:
             self._proxies = proxies(self._scan)
         ours, theirs = self._proxies, self._shelf.proxies(case)
-        one, other = verify.nearest_channels(self._rows, self._database.slices(case))
-        i, k = ours.numbers.index(one), theirs.numbers.index(other)
-
-        def full() -> tuple[verify.Scan, verify.Scan]:
-            scans = self._scan, self._shelf.scan(case)
-            a, b = (
-                verify.Scan(scan.channels[place], scan.spacing)
-                for scan, place in zip(scans, (i, k), strict=True)
-            )
-            return a, b
-
-        return verify.judge(ours.channels[i], theirs.channels[k], full, steps=steps)
+        one, other = verify.nearest_channels(self._database.slices(case), self._rows)
+        known, scan = self._shelf.scan(case), self._scan
+        i, k = theirs.numbers.index(one), ours.numbers.index(other)
+        return (
+            MemoryChannel(known, theirs.channels[i], i, known.spacing),
+            MemoryChannel(scan, ours.channels[k], k, scan.spacing),
+        )

@@ -16,14 +16,15 @@ from dvdup.bench.aggregations import ABLATIONS, AGGREGATIONS
 from dvdup.bench.describers import Method
 from dvdup.bench.scans import UNEDITED, Content
 from dvdup.edits import LEVELS
+from dvdup.embedders import packaged_weights, projection_file
 from dvdup.errors import InputError
+from dvdup.fingerprint import code_fingerprint
+from dvdup.hashing import file_hash, text_hash
 from dvdup.records import Case
 
 QUICK_SCANS = 24
 QUICK_EDITS = ("rotation", "crop", "mirror", "noise", "gamma", "slab", edits.COMPOSE)
 
-VARIANTS = 2
-"""Grows whenever the same scan gets other variants or crops."""
 _VERSION = 1  # of the protocol: grows whenever the same scans get other queries
 
 
@@ -42,9 +43,16 @@ class Line:
     def key(self) -> str:
         """Name in the records; changes with the version of the aggregation."""
         version = AGGREGATIONS[self.aggregation].version
-        looks = f"+variants.{VARIANTS}" if self.variants else ""
+        changed = self.variants or AGGREGATIONS[self.aggregation].costly
+        looks = f"+variants.{variants_key()}" if changed else ""
         less = f"-{self.without}" if self.without else ""
         return f"{self.aggregation}.{version}/{self.index}{looks}{less}"
+
+
+def variants_key() -> str:
+    """Changes with the code that makes variant rows and candidates."""
+    code = code_fingerprint("variants", "slicing", "voxels", "compare", "verify")
+    return text_hash(code + file_hash(projection_file(packaged_weights())))[:12]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
-from dvdup import variants
 from dvdup.bench.aggregations import AGGREGATIONS
-from dvdup.bench.database import Database, Look, Query
+from dvdup.bench.database import Database, Query
 from dvdup.bench.describers import Rows
 from dvdup.bench.nearest import Answers, Exact, ExactAnswers, NearestIndex
 from dvdup.bench.pairs import Pairs
-from dvdup.bench.parts import Parts
 from dvdup.bench.plan import Line, Outcome
 from dvdup.bench.scans import Scan
 from dvdup.bench.shelf import Shelf
-from dvdup.match import KEEP_LEAD
-from dvdup.pipeline.kept import CROPS, LOOKS
+from dvdup.compare.scores import Block, PairScores, score_pairs
+from dvdup.compare.variant_rows import VariantRows, without_variants
+
+
+class DatabaseVariants:
+    """The variant rows of N cases, ready to be asked."""
+
+    def __init__(self, cases: Sequence[VariantRows]) -> None:
+        """Join them; cases without slices are never found."""
+        self._cases = tuple(cases)
+        self._there = [code for code, case in enumerate(cases) if len(case.slices)]
+        self._block = Block([cases[code] for code in self._there])
+
+    @cached_property
+    def plain(self) -> DatabaseVariants:
+        """The same cases without variants."""
+        return DatabaseVariants([without_variants(case) for case in self._cases])
+
+    def scores(self, query: VariantRows) -> PairScores:
+        """The scores (1, N) of a query; -1 where one of the two has no slices."""
+        found = PairScores(*(np.full((1, len(self._cases)), -1) for _ in range(2)))
+        if len(query.slices) and self._there:
+            scores = score_pairs(Block([query]), self._block)
+            found.change[:, self._there] = scores.change
+            found.bag[:, self._there] = scores.bag
+        return found
 
 
 class Asked:
@@ -33,9 +54,7 @@ class Asked:
         index: Callable[[str], NearestIndex],
         shelf: Shelf,
         *,
-        cropped: Callable[[], Sequence[Exact]] = tuple,
-        again: bool = False,
-        least_lead: float = KEEP_LEAD,
+        variants: Callable[[], DatabaseVariants],
     ) -> None:
         """Compare it with the database.
 
@@ -45,9 +64,7 @@ class Asked:
             database: What it is asked against.
             index: Gives the index of a name over that database.
             shelf: The voxels of that database.
-            cropped: Gives the same database after each of `variants.CROPS`; empty if there is none.
-            again: Whether the product would look again at a query that found nobody.
-            least_lead: Lead that makes a candidate.
+            variants: Gives the variant rows of that database.
         """
         whole = index("exact")
         assert isinstance(whole, Exact)
@@ -56,23 +73,17 @@ class Asked:
         self._pairs = Pairs(scan, rows.rows, database, shelf)
         self._answers: dict[str, Answers] = {}
         self._exact = whole.ask(rows.rows.embedding)
-        self._cropped = cropped
-        self._again, self._least_lead = again, least_lead
+        self._variants = variants
 
     @cached_property
-    def _looks(self) -> list[Look]:
-        """The s of every look; none of a baseline."""
-        rows = self._rows.again(LOOKS)
-        if rows is None:
-            return []
-        s = {name: self._whole.ask(each).s for name, each in rows.as_float32().items()}
-        return [Look(variants.pick(s, rows.plane, look), rows.channel) for look in variants.LOOKS]
-
-    @cached_property
-    def _parts(self) -> Parts | None:
-        cropped = self._cropped()
-        rows = self._rows.again(CROPS) if cropped else None
-        return None if rows is None else Parts(rows, self._whole, cropped)
+    def _ranks(self) -> dict[bool, PairScores]:
+        """The rank scores of all cases, with variants and without; -1 for cases without rows."""
+        rows = self._rows.variants()
+        assert rows is not None
+        return {
+            True: self._variants().scores(rows),
+            False: self._variants().plain.scores(without_variants(rows)),
+        }
 
     def scores(self, line: Line, allowed: np.ndarray) -> np.ndarray:
         """Score every case: float64 (N,), -inf for those that are not allowed.
@@ -99,17 +110,8 @@ class Asked:
             scan=lambda: self._scan,
             verify=self._pairs.score,
             without=line.without,
-            least_lead=self._least_lead,
-            looks=lambda: [
-                replace(look, s=ExactAnswers.masked(look.s, allowed)) for look in self._looks
-            ],
-            parts=lambda: self._best_parts(allowed),
-            again=self._again,
+            rank_scores=lambda *, variants=True: _masked(self._ranks[variants], allowed),
         )
-
-    def _best_parts(self, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        there = allowed & (np.diff(self._database.starts) > 0)
-        return None if self._parts is None else self._parts.best(there)
 
     def _answered(self, index: str) -> Answers:
         if index == "exact":
@@ -117,6 +119,10 @@ class Asked:
         if index not in self._answers:
             self._answers[index] = self._index(index).ask(self._rows.rows.embedding)
         return self._answers[index]
+
+
+def _masked(scores: PairScores, allowed: np.ndarray) -> PairScores:
+    return PairScores(*(np.where(allowed, each, -1) for each in (scores.change, scores.bag)))
 
 
 def judge(

@@ -204,7 +204,7 @@ class _Run:
 
     def with_databases(self, setup: Setup, works: Mapping[str, Work]) -> Setup:
         """Describe every unedited scan, for the methods that have no database yet."""
-        missing = tuple(job for job in setup.jobs if not works[job.name].is_described(job.crops))
+        missing = tuple(job for job in setup.jobs if not works[job.name].is_described(job.variants))
         if missing:
             short = dataclasses.replace(setup, jobs=missing)
             codes = range(len(setup.cases))
@@ -215,7 +215,7 @@ class _Run:
             dataclasses.replace(
                 job,
                 database_file=works[job.name].database_file,
-                cropped_file=works[job.name].cropped_file if job.crops else None,
+                variants_file=works[job.name].variants_file if job.variants else None,
             )
             for job in setup.jobs
         )

@@ -3,7 +3,7 @@
 ```
 <folder>/<key>/.gitignore       keeps it out of git; the folder itself may hold other things
 <folder>/<key>/database.npz     rows of the unedited scans
-<folder>/<key>/cropped.2.npz    rows of some of their slices after each crop, where asked for
+<folder>/<key>/variants.*.npz   the rows that candidates are found by, where asked for
 <folder>/<key>/queries.jsonl    one line a query, in the order in which they were finished
 ```
 
@@ -16,9 +16,9 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from dvdup.bench import variant_files
 from dvdup.bench.database import Database, join
-from dvdup.bench.parts import Cropped
-from dvdup.bench.plan import VARIANTS, Line, Record, Task
+from dvdup.bench.plan import Line, Record, Task, variants_key
 from dvdup.bench.workers import Described
 from dvdup.errors import InputError
 
@@ -52,13 +52,13 @@ class Work:
         return self.folder / "database.npz"
 
     @property
-    def cropped_file(self) -> Path:
-        """Where its cropped slices lie."""
-        return self.folder / f"cropped.{VARIANTS}.npz"
+    def variants_file(self) -> Path:
+        """Where its variant rows lie."""
+        return self.folder / f"variants.{variants_key()}.npz"
 
-    def is_described(self, crops: bool) -> bool:
-        """Whether an earlier run has finished the database, and the crops if they are needed."""
-        if crops and not self.cropped_file.is_file():
+    def is_described(self, variants: bool) -> bool:
+        """Whether an earlier run has finished the database, and the variants if they are needed."""
+        if variants and not self.variants_file.is_file():
             return False
         try:
             Database.load(self.database_file)
@@ -67,10 +67,10 @@ class Work:
         return True
 
     def keep(self, cases: Sequence[Described]) -> None:
-        """Write the database, and the crops if there are any."""
-        cropped = [case.cropped for case in cases if case.cropped is not None]
-        if cropped:
-            Cropped.of(cropped).save(self.cropped_file)
+        """Write the database, and the variants if there are any."""
+        variants = [case.variants for case in cases if case.variants is not None]
+        if variants:
+            variant_files.save(self.variants_file, variants)
         rows, channels = [case.embedding for case in cases], [case.channel for case in cases]
         join(rows, channels).save(self.database_file)
 

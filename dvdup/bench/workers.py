@@ -18,22 +18,18 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from dvdup.bench import describers
+from dvdup.bench import describers, variant_files
 from dvdup.bench.aggregations import AGGREGATIONS
 from dvdup.bench.database import Database
 from dvdup.bench.describers import Describer, Method
-from dvdup.bench.nearest import INDEXES, Exact, NearestIndex
-from dvdup.bench.parts import Cropped
+from dvdup.bench.nearest import INDEXES, NearestIndex
 from dvdup.bench.plan import Line, Record, Task
-from dvdup.bench.queries import Asked, judge
+from dvdup.bench.queries import Asked, DatabaseVariants, judge
 from dvdup.bench.scans import Content, Scan, content_of, read_scan
 from dvdup.bench.shelf import Shelf
-from dvdup.bench.usual import least_lead
+from dvdup.compare.variant_rows import VariantRows
 from dvdup.embedders import LoadOptions
 from dvdup.errors import ReadError
-from dvdup.match import KEEP_LEAD
-from dvdup.pipeline.kept import CROPS, Changed
-from dvdup.pipeline.looks import embeds_cheaply
 from dvdup.pipeline.processes import spread, worker_processes
 from dvdup.records import Case
 
@@ -52,16 +48,14 @@ class Job:
     options: LoadOptions
     """How to run its embedder."""
     database_file: Path | None = None
-    cropped_file: Path | None = None
-    """Of a method whose lines look at crops."""
+    variants_file: Path | None = None
+    """Of a method whose lines ask for variants."""
 
     @property
-    def crops(self) -> bool:
-        """Whether its lines look at crops."""
-        again = embeds_cheaply(self.method.name)
+    def variants(self) -> bool:
+        """Whether its lines ask for variants."""
         return self.method.sliced and any(
-            line.variants or (again and AGGREGATIONS[line.aggregation].costly)
-            for line in self.lines
+            line.variants or AGGREGATIONS[line.aggregation].costly for line in self.lines
         )
 
 
@@ -87,8 +81,7 @@ class Worker:
         self._describers: dict[str, Describer] = {}
         self._databases: dict[str, Database] = {}
         self._indexes: dict[tuple[str, str], NearestIndex] = {}
-        self._cropped: dict[str, tuple[Exact, ...]] = {}
-        self._leads: dict[str, float] = {}
+        self._variants: dict[str, DatabaseVariants] = {}
         self.shelf = Shelf(self._read)
         """Scans of the setup that queries are compared with."""
 
@@ -97,8 +90,7 @@ class Worker:
         self.setup = setup
         self._databases.clear()
         self._indexes.clear()
-        self._cropped.clear()
-        self._leads.clear()
+        self._variants.clear()
         self.shelf = Shelf(self._read)
 
     def _read(self, code: int) -> Scan:
@@ -124,22 +116,12 @@ class Worker:
             self._databases[job.name] = Database.load(job.database_file)
         return self._databases[job.name]
 
-    def cropped(self, job: Job) -> tuple[Exact, ...]:
-        """The database of a job after each crop; none if it does without."""
-        if job.cropped_file is None:
-            return ()
-        if job.name not in self._cropped:
-            databases = Cropped.load(job.cropped_file).databases
-            self._cropped[job.name] = tuple(Exact(each) for each in databases)
-        return self._cropped[job.name]
-
-    def least_lead(self, job: Job) -> float:
-        """The lead that makes a candidate in the database of a job; only where voxels are asked."""
-        if not any(AGGREGATIONS[line.aggregation].costly for line in job.lines):
-            return KEEP_LEAD
-        if job.name not in self._leads:
-            self._leads[job.name] = least_lead(self.database(job), self.setup.persons)
-        return self._leads[job.name]
+    def variants(self, job: Job) -> DatabaseVariants:
+        """The variant rows of the database of a job."""
+        if job.name not in self._variants:
+            assert job.variants_file is not None
+            self._variants[job.name] = DatabaseVariants(variant_files.load(job.variants_file))
+        return self._variants[job.name]
 
     def index(self, job: Job, name: str) -> NearestIndex:
         """An index over the database of a job."""
@@ -174,8 +156,8 @@ class Described:
     embedding: np.ndarray
     """float32 (S, D)."""
     channel: np.ndarray
-    cropped: Changed | None
-    """Some of its slices after each crop, where a line asks for them."""
+    variants: VariantRows | None
+    """The rows that candidates are found by, where a line asks for them."""
 
 
 def describe(worker: Worker, code: int) -> list[Described]:
@@ -184,8 +166,8 @@ def describe(worker: Worker, code: int) -> list[Described]:
     found = []
     for job in worker.setup.jobs:
         rows = worker.describer(job).describe(scan)
-        cropped = rows.again(CROPS) if job.crops else None
-        found.append(Described(rows.rows.embedding, rows.rows.channel, cropped))
+        variants = rows.variants() if job.variants else None
+        found.append(Described(rows.rows.embedding, rows.rows.channel, variants))
     return found
 
 
@@ -211,9 +193,7 @@ def _record(worker: Worker, job: Job, task: Task, edit: str, edited: Scan) -> Re
         worker.database(job),
         partial(worker.index, job),
         worker.shelf,
-        cropped=partial(worker.cropped, job),
-        again=embeds_cheaply(job.method.name),
-        least_lead=worker.least_lead(job),
+        variants=partial(worker.variants, job),
     )
     persons = np.array(worker.setup.persons)
     right = worker.setup.copies[task.scan]

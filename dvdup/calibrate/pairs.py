@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 
-from dvdup import edits, match
+from dvdup import edits
 from dvdup.bench.groups import persons
 from dvdup.bench.plan import choose_scans
 from dvdup.calibrate.threshold import LEVELS
+from dvdup.compare.candidates import KEPT, Nearest, next_candidates
 from dvdup.errors import InputError
-from dvdup.pipeline import evidence
+from dvdup.pipeline.candidates import Candidates
 from dvdup.pipeline.evidence import Key, Pair
-from dvdup.pipeline.leaks import Rules
-from dvdup.pipeline.looks import Led
 from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.refs import Ref
+from dvdup.records import IndexedCase
 
 MIN_GROUPS = 30
 EDITS_EACH = 2
@@ -80,9 +78,7 @@ def demand_groups(n: int) -> None:
         )
 
 
-def stranger_pairs(
-    ref: Ref, chosen: Chosen, rules: Rules, again: Mapping[Pair, Led] = MappingProxyType({})
-) -> list[Pair]:
+def stranger_pairs(ref: Ref, chosen: Chosen, candidates: Candidates) -> list[Pair]:
     """The candidate pairs of the chosen cases with cases of other groups.
 
     Each case is a query against the whole index without its own group. Pairs that share voxels
@@ -91,31 +87,32 @@ def stranger_pairs(
     Args:
         ref: The whole index.
         chosen: Who is asked about.
-        rules: How candidates are chosen.
-        again: What other looks of the chosen cases find, (case, other case).
+        candidates: Finds them.
 
     Returns:
         Sorted, each pair once and in order.
     """
     biggest = max(Counter(chosen.groups.values()).values(), default=1)
-    settings = dataclasses.replace(
-        rules.match, keep_nearest=rules.match.keep_nearest + min(biggest - 1, _MOST_KEPT)
-    )
-    side = ref.side()
-    scores = [
-        score
-        for score in match.match(side, side, settings)
-        if chosen.groups[score.a] != chosen.groups[score.b]
-    ]
-    both = [*scores, *(score.flipped() for score in scores)]
-    looks = {
-        (other, case): led
-        for (case, other), led in again.items()
-        if chosen.groups[case] != chosen.groups[other]
-    }
-    pairs = evidence.candidates(both, rules.candidates, (ref.cases, ref.cases), looks)
-    asked = set(chosen.keys)
-    return sorted({(min(pair), max(pair)) for pair in pairs if asked & set(pair)})
+    asking = [ref.case(key) for key in chosen.keys]
+    nearest = candidates.listed(asking, ref, KEPT + min(biggest - 1, _MOST_KEPT))
+    by_content = {case.content: case for case in ref.voting}
+    found: set[Pair] = set()
+    for case in asking:
+
+        def is_known(other: str, case: IndexedCase = case) -> bool | None:
+            return _is_no_stranger(by_content[other], case, chosen) or None
+
+        following = next_candidates(
+            nearest.get(case.content, Nearest()), is_known, candidates.misses
+        )
+        keys = (by_content[other].key for other in following.compare)
+        found.update((min(case.key, key), max(case.key, key)) for key in keys)
+    return sorted(found)
+
+
+def _is_no_stranger(other: IndexedCase, case: IndexedCase, chosen: Chosen) -> bool:
+    same_group = chosen.groups[other.key] == chosen.groups[case.key]
+    return same_group or bool(set(other.voxel_hashes) & set(case.voxel_hashes))
 
 
 def edits_of(n_cases: int, seed: int) -> list[tuple[tuple[str, str], ...]]:

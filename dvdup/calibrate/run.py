@@ -17,9 +17,10 @@ from dvdup.config import Config, put_table
 from dvdup.config.load import CONFIG_NAME
 from dvdup.errors import InputError, Interrupted
 from dvdup.pipeline import calibrated, evidence
+from dvdup.pipeline.candidates import open_candidates
 from dvdup.pipeline.evidence import Key, Pair
 from dvdup.pipeline.leaks import Rules
-from dvdup.pipeline.looks import Looking
+from dvdup.pipeline.missed import Missed
 from dvdup.pipeline.pairs import PairCache, pair_cache
 from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.processes import do_all
@@ -132,10 +133,11 @@ def calibrate(workspace: Workspace, options: Options, hooks: Hooks | None = None
     chosen = choose(ref, options.groups, options.cases)
     with pair_cache(workspace.sealed, _salt(rules, index.meta)) as cache:
         run = _Run(workspace, ref, chosen, rules.voxels, cache, hooks)
-        looking = Looking(workspace, index.meta, hooks.progress, hooks.should_stop)
-        asking = [ref.case(key) for key in chosen.keys]
-        again = looking.leads(asking, ref.voting, ref.side())
-        pairs = run.strangers(stranger_pairs(ref, chosen, rules, again))
+        with open_candidates(
+            workspace, cache, rules.candidates, Missed(), hooks.progress, hooks.should_stop
+        ) as candidates:
+            wanted = stranger_pairs(ref, chosen, candidates)
+        pairs = run.strangers(wanted)
         copies, unreadable = run.copies(options.seed)
     before = _in_force(workspace.config, index.meta)
     left_out = () if options.all_strangers else _called_copies(pairs, before)

@@ -116,7 +116,9 @@ class VerifyConfig:
     """Which pairs are compared by their voxels."""
 
     candidates: int = _setting(
-        5, whole(0), "compare voxels with so many look-alikes of a case; 0: never"
+        1,
+        whole(0),
+        "candidates of a case that are no copies before it is left; 0: compare no voxels",
     )
 
 

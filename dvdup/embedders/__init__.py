@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from dvdup.embedders.hub import HubWeights, cached, download, missing_weights, terms
 from dvdup.embedders.names import RANDOM, EmbedderName, split_name
+from dvdup.embedders.packaged import BUILTIN_SIDE, packaged_weights, projection_file
 from dvdup.errors import EmbedderError
 from dvdup.extras import NETWORKS, demand, is_installed
 from dvdup.hashing import file_hash
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
+    "BUILTIN_SIDE",
     "EMBEDDERS",
     "Embedder",
     "EmbedderRow",
@@ -38,6 +40,8 @@ __all__ = [
     "canonical_name",
     "fetch",
     "load_embedder",
+    "packaged_weights",
+    "projection_file",
     "quick_weights_hash",
 ]
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from dvdup.embedders.names import RANDOM, EmbedderName
 from dvdup.embedders.onnx_session import OnnxEmbedder, open_session, read_model
+from dvdup.embedders.packaged import BUILTIN_SIDE, packaged_weights
 from dvdup.errors import EmbedderError
 from dvdup.extras import CONVERSION, demand
 from dvdup.hashing import file_hash
@@ -22,15 +23,8 @@ from dvdup.records import EmbedderSpec
 if TYPE_CHECKING:
     from dvdup.embedders import LoadOptions
 
-SIDE = 64
-"""Side of the slices that enter the network, px."""
 ONNX = ".onnx"
 """Suffix of the model beside the weights."""
-
-
-def packaged_weights() -> Path:
-    """The safetensors file inside the package; the model that runs lies beside it."""
-    return Path(__file__).parent / "weights" / "builtin.safetensors"
 
 
 def load(name: EmbedderName, title: str, options: LoadOptions) -> OnnxEmbedder:
@@ -58,7 +52,7 @@ def load(name: EmbedderName, title: str, options: LoadOptions) -> OnnxEmbedder:
         name=title,
         weights_hash=_weights_hash(session, path),
         dimensions=session.get_outputs()[0].shape[1],
-        slice_size=SIDE,
+        slice_size=BUILTIN_SIDE,
         licence="Apache-2.0" if own else "",
         source="dvdup" if own else "",
     )
@@ -79,7 +73,7 @@ def prepare(pixels: np.ndarray) -> np.ndarray:
         float32 (S, 1, 64, 64), of mean 0; the range of 8 bits is 1.
     """
     values = pixels.astype(np.float32)
-    if values.shape[1:] != (SIDE, SIDE):
+    if values.shape[1:] != (BUILTIN_SIDE, BUILTIN_SIDE):
         values = np.stack([_resampled(slice_) for slice_ in values])
     mean = values.mean(axis=(1, 2), dtype=np.float64, keepdims=True).astype(np.float32)
     images: np.ndarray = ((values - mean) / np.float32(255))[:, None]
@@ -90,7 +84,7 @@ def _resampled(slice_: np.ndarray) -> np.ndarray:
     from PIL import Image
 
     picture = Image.fromarray(slice_)
-    return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    return np.asarray(picture.resize((BUILTIN_SIDE, BUILTIN_SIDE), Image.Resampling.BILINEAR))
 
 
 def _model_of(path: Path, title: str) -> bytes:
@@ -126,7 +120,11 @@ def _weights_hash(session: Any, path: Path) -> str:
     """
     inputs, outputs = session.get_inputs(), session.get_outputs()
     digest = session.get_modelmeta().custom_metadata_map.get("weights")
-    fits = len(inputs) == len(outputs) == 1 and inputs[0].shape[1:] == [1, SIDE, SIDE]
+    fits = len(inputs) == len(outputs) == 1 and inputs[0].shape[1:] == [
+        1,
+        BUILTIN_SIDE,
+        BUILTIN_SIDE,
+    ]
     if digest is None or not fits:
         raise EmbedderError(
             f"{path} holds no weights of the built-in network; name a file that `dvdup train` wrote"

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dvdup.embedders.builtin import SIDE
 from dvdup.embedders.builtin_network import FLAT, SMALLEST, CopyNetwork, Stage, stored
+from dvdup.embedders.packaged import BUILTIN_SIDE
 from dvdup.extras import demand
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ def onnx_bytes(network: CopyNetwork, weights_hash: str) -> bytes:
 
     graph = _Graph(helper)
     rows = _head(graph, network, _body(graph, network, _standardised(graph, "slices")))
-    images = helper.make_tensor_value_info("slices", TensorProto.FLOAT, ("S", 1, SIDE, SIDE))
+    images = helper.make_tensor_value_info(
+        "slices", TensorProto.FLOAT, ("S", 1, BUILTIN_SIDE, BUILTIN_SIDE)
+    )
     shape = ("S", network.head.out_features)
     graph.node("Identity", [rows], name="rows")
     out = helper.make_tensor_value_info("rows", TensorProto.FLOAT, shape)

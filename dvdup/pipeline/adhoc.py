@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dvdup import discover, match
+from dvdup import discover
 from dvdup.config import Config, load_config
 from dvdup.demo import write_demo
 from dvdup.errors import InputError
@@ -20,20 +20,15 @@ from dvdup.pipeline import build
 from dvdup.pipeline.evidence import Key, Pair
 from dvdup.pipeline.files import stat_files
 from dvdup.pipeline.leaks import (
-    Held,
-    Look,
-    Rules,
     Say,
     assemble,
-    decide,
+    compare_sides,
+    open_run,
     rules_of,
-    unsettled,
-    verify_candidates,
     warn_if_outgrown,
     with_fail_on,
     with_stale,
 )
-from dvdup.pipeline.looks import Looking
 from dvdup.pipeline.pairs import PairCache
 from dvdup.pipeline.prepare import prepare
 from dvdup.pipeline.refs import Ref, find_ref, split_order, whole
@@ -43,7 +38,6 @@ from dvdup.pipeline.workspace import LazyEmbedder, Workspace, recipe_of
 from dvdup.records import (
     Case,
     Embedded,
-    Finding,
     IndexedCase,
     Progress,
     RefInfo,
@@ -102,9 +96,9 @@ def query(
     own = _themselves(target, scans, say)
     rules = rules_of(workspace.config, index.meta)
     warn_if_outgrown(workspace.config, index, say)
-    look = _look(workspace, index.meta, rules, progress)
-    findings = _find(look, target, target.side(), scans, own)
-    missed = look.looking.missed
+    with open_run(workspace, rules, PairCache(None, ""), progress) as run:
+        findings = compare_sides(target, Given(scans), run, without=own)
+    missed = run.missed
     if missed.remark is not None:
         say(missed.remark)
     report = assemble([target], findings, index.meta, rules, missed.unreadable)
@@ -114,39 +108,6 @@ def query(
         unreadable=(*report.unreadable, *_unreadable(scans)),
     )
     return with_fail_on(with_stale(report, stale), workspace.config.report)
-
-
-def _look(workspace: Workspace, meta: IndexMeta, rules: Rules, progress: Progress) -> Look:
-    """Nothing about scans from elsewhere is remembered."""
-    looking = Looking(workspace, meta, progress)
-    return Look(workspace, rules, PairCache(None, ""), looking, progress)
-
-
-def _find(
-    look: Look,
-    known: Held,
-    side: Side,
-    scans: Sequence[Scan],
-    own: frozenset[Pair] = frozenset(),
-) -> tuple[Finding, ...]:
-    """Findings between cases that are held somewhere and some scans, but for pairs of one file."""
-    given = Given(scans)
-    scores = match.match(side, _side(scans), look.rules.match)
-    others = [score for score in scores if (score.a, score.b) not in own]
-    again = {}
-    if look.rules.candidates and len(known.cases) > 1:
-        voting = [scan.case for scan in scans if scan.rows is not None]
-        asking = unsettled(voting, others, look.rules.limits)
-        found = look.looking.leads(asking, [known.case(key) for key in side.keys], side)
-        turned = {(other, case): led for (case, other), led in found.items()}
-        again = {pair: led for pair, led in turned.items() if pair not in own}
-    verified = verify_candidates(others, again, (known, given), look)
-    findings = decide(scores, verified, (known, given), look.rules.limits)
-    return tuple(
-        each
-        for each in findings
-        if ((each.a.split, each.a.case), (each.b.split, each.b.case)) not in own
-    )
 
 
 class Given:
@@ -164,6 +125,20 @@ class Given:
     def copies(self) -> dict[Key, list[Key]]:
         """Each stands for itself."""
         return {key: [key] for key in self._scans}
+
+    @property
+    def lasting(self) -> bool:
+        """Nothing is kept of them."""
+        return False
+
+    @property
+    def voting(self) -> Sequence[IndexedCase]:
+        """Those that have slices."""
+        return [scan.case for scan in self._scans.values() if scan.rows is not None]
+
+    def side(self) -> Side:
+        """Those that have slices, ready to be matched."""
+        return _side(list(self._scans.values()))
 
     def case(self, key: tuple[str, str]) -> IndexedCase:
         """One of them."""
@@ -224,12 +199,12 @@ def compare(
     one, other = scans
     meta = IndexMeta(embedder.spec, recipe.describe(), recipe.hash())
     rules = rules_of(workspace.config, meta)
-    look = _look(workspace, meta, rules, progress)
-    findings = _find(look, Given([one]), _side([one]), [other])
+    with open_run(workspace, rules, PairCache(None, ""), progress) as run:
+        findings = compare_sides(Given([one]), Given([other]), run)
     report = dataclasses.replace(
         assemble([], findings, meta, rules),
         refs=tuple(RefInfo(name, "", 1) for name in names),
-        unreadable=(*_unreadable(scans), *look.looking.missed.unreadable),
+        unreadable=(*_unreadable(scans), *run.missed.unreadable),
     )
     return with_fail_on(report, workspace.config.report)
 

@@ -12,9 +12,9 @@ from dvdup.config import CONFIG_NAME, to_toml
 from dvdup.errors import DvdupError, InputError, StoreError
 from dvdup.pipeline import files, lost
 from dvdup.pipeline import sync as syncing
+from dvdup.pipeline.candidates import prune_variants
 from dvdup.pipeline.declared import by_hand, declaration
 from dvdup.pipeline.leaks import Say, compare_all, tell_damaged, warn_if_outgrown
-from dvdup.pipeline.looks import Looking
 from dvdup.pipeline.workspace import LazyEmbedder, Workspace, n_jobs, readers_as_formats, recipe_of
 from dvdup.records import (
     Case,
@@ -200,7 +200,7 @@ def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
         say=hooks.say,
     )
     if summary.changed:
-        Looking(workspace, index.meta).tidy(index.cases)
+        prune_variants(workspace, index.cases)
     return report
 
 

@@ -8,48 +8,55 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from dvdup import slicing, verify, voxels
 from dvdup.errors import Interrupted, ReadError
-from dvdup.match import KEEP_LEAD, MIN_LEAD
-from dvdup.pipeline.looks import Led
+from dvdup.match import Side
 from dvdup.pipeline.missed import NO_ROOM, Missed, volume_of
 from dvdup.pipeline.pairs import PairCache
 from dvdup.pipeline.processes import do_all
 from dvdup.pipeline.small import Proxies
-from dvdup.records import (
-    MIN_COHORT,
-    Embedded,
-    IndexedCase,
-    PairScore,
-    Progress,
-    Verified,
-    no_progress,
-)
-from dvdup.verify import Full, Judged, Limits, Line, Scan
+from dvdup.records import Embedded, IndexedCase, Progress, Verified, no_progress
+from dvdup.verify import ALL, Full, Judged, Limits, Line, Scan, Steps
 
 T = TypeVar("T")
 
 Key = tuple[str, str]
 Pair = tuple[Key, Key]
 
-_MOST_LEAD = 0.2  # enough for a candidate, whatever others have
 _BLOCK = 64  # pairs whose proxies are fetched at once
 _UNKNOWN = (1.0, 1.0, 1.0)  # spacing in mm of what says nothing about it
 _RESIZED, _MOST_RESIZED = 1.04, 4.0  # sizes of a copy that registration does not see by itself
-_NEXT = 2  # of each case that has a copy, compared next
 _FEW = 8  # pairs that are not worth starting processes for
 
 
-class Holder(Protocol):
-    """Where the cases of one side are kept."""
+class CaseSet(Protocol):
+    """One side of a comparison: some cases, of an index or in memory."""
+
+    @property
+    def cases(self) -> Sequence[IndexedCase]:
+        """All its cases, sorted."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether they are cases of the index, so that what is made of them may be kept."""
+
+    @property
+    def voting(self) -> Sequence[IndexedCase]:
+        """One case of every content that has slices."""
+
+    @property
+    def copies(self) -> Mapping[Key, Sequence[Key]]:
+        """For each case that votes, the keys of all cases of its content."""
+
+    def side(self) -> Side:
+        """Its voting cases, ready to be matched."""
 
     def case(self, key: Key) -> IndexedCase:
         """One of its cases."""
@@ -66,15 +73,40 @@ class Sides:
     """The two sides of a comparison and where their files lie."""
 
     root: Path
-    a: Holder
-    b: Holder
+    a: CaseSet
+    b: CaseSet
     limits: Limits = field(default_factory=Limits)
     """What makes a copy."""
 
 
+class Channel(Protocol):
+    """The channel of a case of a pair that is compared."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels along X, Y, Z."""
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Size of the voxels along X, Y, Z, mm."""
+
+    def resized(self, spacing: tuple[float, float, float]) -> Channel:
+        """The same voxels, taken to be of another size in mm."""
+
+    def proxy(self) -> Scan:
+        """The channel at the resolution of a proxy."""
+
+    def full(self) -> Scan | None:
+        """The channel at full resolution; None if that cannot be had.
+
+        Raises:
+            ReadError: It is there and cannot be read.
+        """
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Sight:
-    """One case of a pair and which of its channels is compared."""
+class FileChannel:
+    """The channel of a case of a pair that is compared, out of the index and out of files."""
 
     root: Path
     case: IndexedCase
@@ -86,6 +118,20 @@ class Sight:
     def channel(self) -> int:
         """Its number in the file."""
         return slicing.voting_channels(self.case.n_channels)[self.place]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels along X, Y, Z."""
+        return self.case.shape
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Mm along X, Y, Z."""
+        return self.case.spacing
+
+    def resized(self, spacing: tuple[float, float, float]) -> FileChannel:
+        """The same voxels, taken to be of another size in mm."""
+        return dataclasses.replace(self, case=dataclasses.replace(self.case, spacing=spacing))
 
     def proxy(self) -> Scan:
         """The channel as the index has it."""
@@ -128,151 +174,6 @@ class Seen(Generic[T]):
                 missed.failed(case, reason)
             elif away:
                 missed.away(case)
-
-
-def candidates(
-    scores: Sequence[PairScore],
-    most: int,
-    sides: tuple[Sequence[IndexedCase], Sequence[IndexedCase]],
-    again: Mapping[Pair, Led] = MappingProxyType({}),
-) -> list[Pair]:
-    """Which pairs are worth a look at their voxels; those of equal voxels need none.
-
-    Of each case of either side those with the highest lead, as far as that stands out from what
-    the cases of that side have usually; and of each case of b, which is asked about, the most
-    similar one. The same once more for cases of b that were looked at again. Where a has too few
-    cases for anyone to lead, every pair.
-
-    Args:
-        scores: Of all pairs that `match` kept.
-        most: Candidates of each case by lead; 0: none at all.
-        sides: The cases of a and of b.
-        again: What other looks of cases of b found; (a, b) as in scores.
-
-    Returns:
-        Sorted pairs (case of a, case of b).
-    """
-    if most == 0:
-        return []
-    rankings = [_ranking(scores, side) for side in (0, 1)]
-    looks = _ranking_again(again, 1)
-    chosen = rankings[1].most_similar() | looks.most_similar()
-    for ranking in (*rankings, looks):
-        chosen |= ranking.leading(most)
-    if sum(case.n_slices > 0 for case in sides[0]) < MIN_LEAD:
-        chosen |= {(score.a, score.b) for score in scores}
-    return _of_other_voxels(chosen, sides)
-
-
-def more_copies(
-    copies: Iterable[Pair],
-    scores: Sequence[PairScore],
-    most: int,
-    sides: tuple[Sequence[IndexedCase], Sequence[IndexedCase]],
-    again: Mapping[Pair, Led],
-    compared: Mapping[Pair, Verified],
-    *,
-    within: bool = False,
-) -> list[Pair]:
-    """Which pairs to compare next, because where a copy is there may be more.
-
-    Three copies of a scan take the lead from one another, so that only the first of them is a
-    candidate. Of each case of b (within one side: of each case) that has a copy the next ones by
-    similarity, as it is and in other looks.
-
-    Args:
-        copies: Pairs that have just been found to be copies.
-        scores: As for `candidates`.
-        most: Of each case and ranking; two at most.
-        sides: As for `candidates`.
-        again: As for `candidates`.
-        compared: What has been compared already.
-        within: Whether both sides are one.
-
-    Returns:
-        Sorted pairs.
-    """
-    found = list(copies)
-    if not found:
-        return []
-    known = {(score.a, score.b) for score in scores} | set(again)
-    left = set(_of_other_voxels(known - set(compared), sides))
-    chosen: set[Pair] = set()
-    asking = {key for pair in found for key in (pair if within else pair[1:])}
-    for side in (0, 1) if within else (1,):
-        for ranking in (_ranking(scores, side), _ranking_again(again, side)):
-            chosen |= ranking.next_similar(asking, min(most, _NEXT), left)
-    return sorted(chosen)
-
-
-def _ranking(scores: Sequence[PairScore], side: int) -> _Ranking:
-    way = ("a_to_b", "b_to_a")[side]
-    pairs = (
-        ((score.a, score.b), getattr(score.lead, way), getattr(score.similarity, way))
-        for score in scores
-    )
-    return _Ranking(pairs, side)
-
-
-def _ranking_again(again: Mapping[Pair, Led], side: int) -> _Ranking:
-    return _Ranking(((pair, led.lead, led.similarity) for pair, led in again.items()), side)
-
-
-def _of_other_voxels(
-    pairs: Iterable[Pair], sides: tuple[Sequence[IndexedCase], Sequence[IndexedCase]]
-) -> list[Pair]:
-    """Sorted, without those that a hash has decided already."""
-    hashes = [{case.key: set(case.voxel_hashes) for case in side} for side in sides]
-    return sorted(pair for pair in pairs if not hashes[0][pair[0]] & hashes[1][pair[1]])
-
-
-def unusual_lead(best: Sequence[float]) -> float:
-    """A lead that the best pair of a case without a copy seldom has.
-
-    How far the best of some strangers leads depends on how many there are, so that it is taken
-    from the cases themselves: most of them have no copy. Bounded, because in some datasets most
-    of them have one.
-
-    A handful of cases cannot tell what is usual: then the lead that is worth keeping will do.
-
-    Args:
-        best: The highest lead of each case of one side.
-    """
-    if len(best) < MIN_COHORT:
-        return KEEP_LEAD
-    return min(max(KEEP_LEAD, 1.5 * float(np.quantile(best, 0.25))), _MOST_LEAD)
-
-
-class _Ranking:
-    """Pairs with lead and similarity, seen from the cases of one side."""
-
-    def __init__(self, pairs: Iterable[tuple[Pair, float, float]], side: int) -> None:
-        """Rank (pair, lead, similarity) by the case of a side, 0 for a, 1 for b."""
-        self._leads: dict[Key, list[tuple[float, Pair]]] = {}
-        self._similar: dict[Key, list[tuple[float, Pair]]] = {}
-        for pair, lead, similarity in pairs:
-            self._leads.setdefault(pair[side], []).append((-lead, pair))
-            self._similar.setdefault(pair[side], []).append((-similarity, pair))
-        for found in (*self._leads.values(), *self._similar.values()):
-            found.sort()
-
-    def most_similar(self) -> set[Pair]:
-        """The most similar pair of each case."""
-        return {found[0][1] for found in self._similar.values()}
-
-    def next_similar(self, asking: Iterable[Key], most: int, left: Container[Pair]) -> set[Pair]:
-        """The most similar pairs of some cases among those that are left."""
-        chosen: set[Pair] = set()
-        for key in asking:
-            chosen |= set([pair for _, pair in self._similar.get(key, []) if pair in left][:most])
-        return chosen
-
-    def leading(self, most: int) -> set[Pair]:
-        """The first pairs of each case whose lead is unusual."""
-        least = unusual_lead([-found[0][0] for found in self._leads.values()])
-        return {
-            pair for found in self._leads.values() for lead, pair in found[:most] if -lead >= least
-        }
 
 
 def verify_pairs(
@@ -333,8 +234,8 @@ class Order:
     """One pair for a worker."""
 
     pair: Pair
-    a: Sight
-    b: Sight
+    a: FileChannel
+    b: FileChannel
     limits: Limits
 
 
@@ -352,14 +253,14 @@ def orders(pairs: Sequence[Pair], sides: Sides, missed: Missed | None = None) ->
         for a, b in block:
             if a not in ours or b not in theirs:
                 continue
-            one, other = sights(ours[a], theirs[b], sides)
+            one, other = channels_of(ours[a], theirs[b], sides)
             yield Order(pair=(a, b), a=one, b=other, limits=sides.limits)
 
 
-def sights(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[Sight, Sight]:
+def channels_of(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[FileChannel, FileChannel]:
     """Two cases with their proxies, each with the channel that is compared."""
     places = _channels(a, b, sides)
-    return Sight(sides.root, a, places[0]), Sight(sides.root, b, places[1])
+    return FileChannel(sides.root, a, places[0]), FileChannel(sides.root, b, places[1])
 
 
 def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
@@ -377,11 +278,13 @@ def _do(order: Order) -> Seen[Judged]:
     return judge_pair(order.a, order.b, order.limits)
 
 
-def judge_pair(a: Sight, b: Sight, limits: Limits | None = None) -> Seen[Judged]:
+def judge_pair(
+    a: Channel, b: Channel, limits: Limits | None = None, steps: Steps = ALL
+) -> Seen[Judged]:
     """Verify one pair; where a file has changed or gone its proxy must do."""
 
     def judge(one: Scan, other: Scan, full: Full | None) -> Judged:
-        return verify.judge(one, other, full, limits)
+        return verify.judge(one, other, full, limits, steps)
 
     seen = _with_voxels(judge, a, b)
     resized = _of_equal_extent(a, b)
@@ -390,7 +293,7 @@ def judge_pair(a: Sight, b: Sight, limits: Limits | None = None) -> Seen[Judged]
     again = _with_voxels(judge, a, resized)
     if again.found.decision.verdict is None:
         return seen
-    scale = np.array([*b.case.spacing, 1.0]) / [*resized.case.spacing, 1.0]
+    scale = np.array([*b.spacing, 1.0]) / [*resized.spacing, 1.0]
     return dataclasses.replace(again, found=again.found.rescaled(scale))
 
 
@@ -407,24 +310,24 @@ def measure_pair(order: Order) -> Seen[float]:
     return max(seen, _with_voxels(measure, order.a, resized), key=lambda each: each.found)
 
 
-def _of_equal_extent(a: Sight, b: Sight) -> Sight | None:
+def _of_equal_extent(a: Channel, b: Channel) -> Channel | None:
     """B with voxels that make it as large as a, if neither file says how large its voxels are.
 
     Pictures and arrays have voxels of 1 mm, and a resized copy is another size in mm.
     """
-    if not a.case.spacing == b.case.spacing == _UNKNOWN:
+    if not a.spacing == b.spacing == _UNKNOWN:
         return None
     x, y, z = (
         1.0 if 1 in (ours, theirs) else ours / theirs
-        for ours, theirs in zip(a.case.shape, b.case.shape, strict=True)
+        for ours, theirs in zip(a.shape, b.shape, strict=True)
     )
     sizes = np.abs(np.log([x, y, z]))
     if sizes.max() < np.log(_RESIZED) or sizes.max() > np.log(_MOST_RESIZED):
         return None
-    return dataclasses.replace(b, case=dataclasses.replace(b.case, spacing=(x, y, z)))
+    return b.resized((x, y, z))
 
 
-def _with_voxels(look: Callable[[Scan, Scan, Full | None], T], a: Sight, b: Sight) -> Seen[T]:
+def _with_voxels(look: Callable[[Scan, Scan, Full | None], T], a: Channel, b: Channel) -> Seen[T]:
     """Look at two proxies, with a way to the full scans, which is taken where they are wanted."""
     small = a.proxy(), b.proxy()
     files = _Files(a, b)
@@ -437,21 +340,21 @@ def _with_voxels(look: Callable[[Scan, Scan, Full | None], T], a: Sight, b: Sigh
 class _Files:
     """The full scans of a pair, and why they cannot be had."""
 
-    def __init__(self, a: Sight, b: Sight) -> None:
-        self._sights = a, b
+    def __init__(self, a: Channel, b: Channel) -> None:
+        self._channels = a, b
         self.away, self.failed = (False, False), ("", "")
 
     def both(self) -> tuple[Scan, Scan] | None:
         """Read them; None if one cannot be had."""
-        (one, why), (other, why_not) = map(_read, self._sights)
+        (one, why), (other, why_not) = map(_read, self._channels)
         self.failed = why, why_not
         self.away = one is None and not why, other is None and not why_not
         return None if one is None or other is None else (one, other)
 
 
-def _read(sight: Sight) -> tuple[Scan | None, str]:
+def _read(channel: Channel) -> tuple[Scan | None, str]:
     try:
-        return sight.full(), ""
+        return channel.full(), ""
     except ReadError as error:
         return None, str(error)
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any, Protocol
+from typing import Any
 
 from dvdup import match, verdicts
 from dvdup.config import Config, ReportConfig
 from dvdup.match import MatchSettings
 from dvdup.pipeline import calibrated, evidence, renamed, results
-from dvdup.pipeline.looks import Led, Looking
+from dvdup.pipeline.candidates import Candidates, open_candidates, verify_candidates
+from dvdup.pipeline.evidence import CaseSet, Pair
 from dvdup.pipeline.missed import Missed
 from dvdup.pipeline.pairs import PairCache, pair_cache
-from dvdup.pipeline.refs import Ref, all_refs, find_ref
+from dvdup.pipeline.refs import Ref, all_refs, find_ref, split_order
 from dvdup.pipeline.stale import stale_cases
 from dvdup.pipeline.sync import as_unreadable
 from dvdup.pipeline.workspace import Workspace, n_jobs
 from dvdup.records import (
     Finding,
-    IndexedCase,
     PairScore,
     Progress,
     Report,
@@ -116,14 +117,13 @@ def compare_refs(
     key = results.key_of(refs, pairs, index.meta, rules.describe())
 
     def make() -> tuple[Report, bool]:
-        missed = Missed()
-        with pair_cache(workspace.sealed, results.salt_of(index.meta, rules.describe())) as cache:
-            looking = Looking(workspace, index.meta, progress, should_stop, missed)
-            look = Look(workspace, rules, cache, looking, progress, should_stop)
-            if rules.candidates and not looking.possible:
-                name = index.meta.embedder.name
-                say(f"note: {name} is too slow to look again for turned and cropped copies")
-            found = _find_all(refs, pairs, look)
+        salt = results.salt_of(index.meta, rules.describe())
+        with (
+            pair_cache(workspace.sealed, salt) as cache,
+            open_run(workspace, rules, cache, progress, should_stop) as run,
+        ):
+            found = _find_all(refs, pairs, run)
+        missed = run.missed
         if missed.remark is not None:
             say(missed.remark)
         return assemble(refs, found, index.meta, rules, missed.unreadable), missed.nothing
@@ -134,15 +134,15 @@ def compare_refs(
 
 
 def _find_all(
-    refs: Sequence[Ref], pairs: Sequence[tuple[int, int]], look: Look
+    refs: Sequence[Ref], pairs: Sequence[tuple[int, int]], run: Run
 ) -> tuple[Finding, ...]:
     """The findings of all pairs of refs, each once."""
     found: dict[tuple[object, ...], Finding] = {}
     for done, (i, j) in enumerate(pairs):
-        look.progress("comparing", done, len(pairs))
-        for finding in find_leaks(refs[i], refs[j], look):
+        run.progress("comparing", done, len(pairs))
+        for finding in find_leaks(refs[i], refs[j], run):
             found.setdefault(_identity(finding), finding)
-    look.progress("comparing", len(pairs), len(pairs))
+    run.progress("comparing", len(pairs), len(pairs))
     return tuple(found.values())
 
 
@@ -159,7 +159,7 @@ class Rules:
     limits: Thresholds
     """Of the scores."""
     candidates: int
-    """Look-alikes of a case whose voxels are compared with it; 0: none."""
+    """Candidates of a case that are no copies, after which no more are compared; 0: none at all."""
     voxels: Limits = field(default_factory=Limits)
     """Of the voxel evidence."""
 
@@ -171,11 +171,7 @@ class Rules:
     @property
     def match(self) -> MatchSettings:
         """How pairs are scored."""
-        return MatchSettings(
-            margin=self.limits.margin,
-            floor=self.limits.floor,
-            keep_nearest=max(5, self.candidates),
-        )
+        return MatchSettings(margin=self.limits.margin, floor=self.limits.floor)
 
 
 def rules_of(config: Config, meta: IndexMeta) -> Rules:
@@ -191,53 +187,124 @@ def rules_of(config: Config, meta: IndexMeta) -> Rules:
     )
 
 
-class Held(evidence.Holder, Protocol):
-    """One side of a comparison."""
-
-    @property
-    def cases(self) -> Sequence[IndexedCase]:
-        """All its cases."""
-
-    @property
-    def copies(self) -> Mapping[evidence.Key, Sequence[evidence.Key]]:
-        """For each case that votes, the keys of all cases of its content."""
-
-
 @dataclass(frozen=True, slots=True)
-class Look:
-    """How pairs of cases are looked at."""
+class Run:
+    """How the cases of one command are compared."""
 
     workspace: Workspace
     """Where the files are, and how many processes may compare them."""
     rules: Rules
     cache: PairCache
-    looking: Looking
+    candidates: Candidates
+    missed: Missed
+    """Is told which files could not be had."""
     progress: Progress = no_progress
     should_stop: ShouldStop = lambda: False
 
+    def verify(self, pairs: Sequence[Pair], sides: tuple[CaseSet, CaseSet]) -> dict[Pair, Verified]:
+        """Compare the voxels of some pairs of two sides."""
+        return evidence.verify_pairs(
+            pairs,
+            evidence.Sides(self.workspace.root, *sides, self.rules.voxels),
+            n_jobs(self.workspace.config),
+            cache=self.cache,
+            missed=self.missed,
+            progress=self.progress,
+            should_stop=self.should_stop,
+        )
 
-def find_leaks(a: Ref, b: Ref, look: Look) -> tuple[Finding, ...]:
+
+@contextmanager
+def open_run(
+    workspace: Workspace,
+    rules: Rules,
+    cache: PairCache,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = lambda: False,
+) -> Iterator[Run]:
+    """Open all that a comparison needs.
+
+    Args:
+        workspace: Where.
+        rules: What makes a finding.
+        cache: What is remembered.
+        progress: Called as work is done.
+        should_stop: Whether the user wants to stop.
+    """
+    missed = Missed()
+    with open_candidates(
+        workspace, cache, rules.candidates, missed, progress, should_stop
+    ) as candidates:
+        yield Run(workspace, rules, cache, candidates, missed, progress, should_stop)
+
+
+def find_leaks(a: Ref, b: Ref, run: Run) -> tuple[Finding, ...]:
     """Every pair of cases of two refs that is a finding.
 
     Args:
         a: First ref.
         b: Second ref; the first one again looks for duplicates inside it.
-        look: What makes a finding, and how to look.
+        run: What makes a finding, and how to compare.
     """
-    same = a.info.ref == b.info.ref
-    b = a if same else b
-    side = a.side()
-    scores = match.match(side, side if same else b.side(), look.rules.match)
-    again = _look_again(scores, (a, b), look)
-    verified = verify_candidates(scores, again, (a, b), look, within=same)
-    found = decide(scores, verified, (a, b), look.rules.limits, within=same)
+    name = (a.info.ref, b.info.ref)
+    if a.info.ref == b.info.ref:
+        return compare_sides(a, a, run, name=name)
+    # test asks train, whichever is named first
+    asks_first = split_order(a.info.split) > split_order(b.info.split)
+    found = compare_sides(a, b, run, asks_first=asks_first, name=name)
     return renamed.without_renamed(found, a, b)
+
+
+def compare_sides(
+    a: CaseSet,
+    b: CaseSet,
+    run: Run,
+    *,
+    asks_first: bool = False,
+    name: tuple[str, str] | None = None,
+    without: Collection[Pair] = frozenset(),
+) -> tuple[Finding, ...]:
+    """Every pair of cases of two sides that is a finding: the one way in which pairs are judged.
+
+    Args:
+        a: First side.
+        b: Second side, whose cases ask; the same object compares a side with itself.
+        run: What makes a finding, and how to compare.
+        asks_first: Whether the cases of a ask instead.
+        name: What the sides are called, where what is found is to be kept.
+        without: Pairs that are one scan under two names; they are no finding.
+    """
+    verified: dict[Pair, Verified] = {}
+    if run.rules.candidates:
+        verified = verify_candidates(
+            run.candidates,
+            (a, b),
+            lambda pairs: run.verify(pairs, (a, b)),
+            asks_first=asks_first,
+            name=name,
+            without=without,
+        )
+        pairs = _reported(a, b, verified) - set(without)
+        scores = match.score_pairs(pairs, a.side(), b.side(), run.rules.match)
+    else:
+        side = a.side()
+        scores = match.match(side, side if a is b else b.side(), run.rules.match)
+    found = decide(scores, verified, (a, b), run.rules.limits, within=a is b)
+    return tuple(each for each in found if (each.a.key, each.b.key) not in without)
+
+
+def _reported(a: CaseSet, b: CaseSet, verified: Mapping[Pair, Verified]) -> set[Pair]:
+    """The pairs of voting cases whose scores may be wanted: findings, and what is undecided."""
+    found = {
+        pair for pair, seen in verified.items() if seen.verdict is not None or not seen.decided
+    }
+    return found | verdicts.sharing_hashes(a.voting, b.voting)
 
 
 def decide(
     scores: Sequence[PairScore],
-    verified: Mapping[evidence.Pair, Verified],
-    sides: tuple[Held, Held],
+    verified: Mapping[Pair, Verified],
+    sides: tuple[CaseSet, CaseSet],
     limits: Thresholds,
     *,
     within: bool = False,
@@ -261,93 +328,12 @@ def decide(
     )
 
 
-def verify_candidates(
-    scores: Sequence[PairScore],
-    again: Mapping[evidence.Pair, Led],
-    sides: tuple[Held, Held],
-    look: Look,
-    *,
-    within: bool = False,
-) -> dict[evidence.Pair, Verified]:
-    """Compare the voxels of candidate pairs, and of more of them for cases that have a copy.
-
-    Args:
-        scores: Of the pairs that `match` kept.
-        again: What other looks found.
-        sides: The side that is asked, and the side that asks.
-        look: What makes a finding, and how to look.
-        within: Whether both sides are one.
-    """
-    cases = sides[0].cases, sides[1].cases
-    most = look.rules.candidates
-    todo = evidence.candidates(scores, most, cases, again)
-    verified: dict[evidence.Pair, Verified] = {}
-    while todo:
-        found = evidence.verify_pairs(
-            todo,
-            evidence.Sides(look.workspace.root, *sides, look.rules.voxels),
-            n_jobs(look.workspace.config),
-            cache=look.cache,
-            missed=look.looking.missed,
-            progress=look.progress,
-            should_stop=look.should_stop,
-        )
-        verified |= found
-        copies = [pair for pair, seen in found.items() if seen.verdict is not None]
-        todo = evidence.more_copies(copies, scores, most, cases, again, verified, within=within)
-    return verified
-
-
-def _look_again(
-    scores: Sequence[PairScore], refs: tuple[Ref, Ref], look: Look
-) -> dict[evidence.Pair, Led]:
-    """Find candidates in other looks, for cases of the second ref that have found nobody yet."""
-    if look.rules.candidates == 0:
-        return {}
-    others, mine = refs
-    same = mine.info.ref == others.info.ref
-    asking = unsettled(mine.voting, scores, look.rules.limits, either=same)
-    if not same:
-        there = {digest for case in others.cases for digest in case.voxel_hashes}
-        asking = [case for case in asking if not there & set(case.voxel_hashes)]
-    found: dict[evidence.Pair, Led] = {}
-    led = look.looking.leads(asking, others.voting, others.side())
-    for (case, other), each in sorted(led.items()):
-        pair = (min(case, other), max(case, other)) if same else (other, case)
-        found[pair] = max(each, found.get(pair, each), key=lambda one: one.lead)
-    return found
-
-
-def unsettled(
-    cases: Sequence[IndexedCase],
-    scores: Sequence[PairScore],
-    limits: Thresholds,
-    *,
-    either: bool = False,
-) -> list[IndexedCase]:
-    """The cases of the second side for which the slices alone have found nobody.
-
-    Args:
-        cases: Voting cases of the second side.
-        scores: Of pairs (a, b).
-        limits: What makes a copy by slices.
-        either: Whether both sides are one.
-    """
-    settled = {
-        key
-        for score in scores
-        if verdicts.near_by_slices(score, limits)
-        for key in ((score.a, score.b) if either else (score.b,))
-    }
-    return [case for case in cases if case.key not in settled]
-
-
 def _for_copies(
     scores: Sequence[PairScore],
-    verified: Mapping[evidence.Pair, Verified],
-    sides: tuple[Held, Held],
+    verified: Mapping[Pair, Verified],
+    sides: tuple[CaseSet, CaseSet],
     same: bool,
-) -> Iterator[tuple[evidence.Pair, PairScore | None, Verified | None]]:
+) -> Iterator[tuple[Pair, PairScore | None, Verified | None]]:
     """Give what is known about one scan to all its byte-equal contents, on both sides."""
     ours, theirs = (side.copies for side in sides)
     scored = {(score.a, score.b): score for score in scores}

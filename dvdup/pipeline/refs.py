@@ -28,6 +28,11 @@ class Ref:
     """Sorted by (split, case_id)."""
     index: Index
 
+    @property
+    def lasting(self) -> bool:
+        """They are cases of the index."""
+        return True
+
     @functools.cached_property
     def voting(self) -> tuple[IndexedCase, ...]:
         """One case of every content that has voting slices: copies are scored once."""

@@ -20,7 +20,7 @@ import numpy as np
 from dvdup import readers, store, verdicts, verify
 from dvdup.errors import InputError, ReadError
 from dvdup.pipeline import adhoc, evidence
-from dvdup.pipeline.evidence import Sides, Sight
+from dvdup.pipeline.evidence import FileChannel, Sides
 from dvdup.pipeline.leaks import Rules, rules_of
 from dvdup.pipeline.refs import find_case
 from dvdup.pipeline.small import with_proxy
@@ -74,11 +74,11 @@ def show(workspace: Workspace, a: str, b: str, *, progress: Progress = no_progre
     """
     scans, rules = _scans(workspace, (a, b), progress)
     progress("comparing voxels", 0, 1)
-    sights = _sights(workspace.root, scans, rules)
-    seen = [_Seen(sight) for sight in sights]
-    judged = evidence.judge_pair(*sights, rules.voxels).found
+    channels = _channels(workspace.root, scans, rules)
+    seen = [_Seen(channel) for channel in channels]
+    judged = evidence.judge_pair(*channels, rules.voxels).found
     place = _place(judged.evidence, seen)
-    matrix = _matrix(sights, scans, place)
+    matrix = _matrix(channels, scans, place)
     words = (
         _headline((a, b), judged, _declared(scans, rules)),
         _voxels(judged, rules.voxels),
@@ -199,22 +199,24 @@ def _demand_two(
         raise InputError(f"{names[0]} and {names[1]} are one scan; name two to compare")
 
 
-def _sights(root: Path, scans: Sequence[adhoc.Scan], rules: Rules) -> tuple[Sight, Sight]:
+def _channels(
+    root: Path, scans: Sequence[adhoc.Scan], rules: Rules
+) -> tuple[FileChannel, FileChannel]:
     one, other = scans
     if one.rows is None or other.rows is None:
-        return Sight(root, one.case, 0), Sight(root, other.case, 0)
+        return FileChannel(root, one.case, 0), FileChannel(root, other.case, 0)
     sides = Sides(root, adhoc.Given([one]), adhoc.Given([other]), rules.voxels)
-    return evidence.sights(one.case, other.case, sides)
+    return evidence.channels_of(one.case, other.case, sides)
 
 
 class _Seen:
     """One scan as far as it can be seen."""
 
-    def __init__(self, sight: Sight) -> None:
-        self.sight, self.proxy = sight, sight.proxy()
+    def __init__(self, channel: FileChannel) -> None:
+        self.channel, self.proxy = channel, channel.proxy()
         self.full: Scan | None = None
         with suppress(ReadError, MemoryError):
-            self.full = sight.full()
+            self.full = channel.full()
 
     @property
     def best(self) -> Scan:
@@ -230,13 +232,13 @@ def _place(found: Evidence | None, seen: Sequence[_Seen]) -> np.ndarray:
 
 
 def _matrix(
-    sights: Sequence[Sight], scans: Sequence[adhoc.Scan], place: np.ndarray
+    channels: Sequence[FileChannel], scans: Sequence[adhoc.Scan], place: np.ndarray
 ) -> Matrix | None:
     """Of the channels that are compared."""
     one, other = (scan.rows for scan in scans)
     if one is None or other is None:
         return None
-    ours, theirs = _of_channel(one, sights[0].channel), _of_channel(other, sights[1].channel)
+    ours, theirs = _of_channel(one, channels[0].channel), _of_channel(other, channels[1].channel)
     return verify.matrix_of(ours, theirs, place)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from dvdup import discover
 from dvdup.config import DatasetConfig, group_of
-from dvdup.embedders import LoadOptions, load_embedder
+from dvdup.embedders import LoadOptions, load_embedder, projection_file
 from dvdup.errors import ConfigError, InputError
 from dvdup.pipeline.workspace import readers_as_formats
 from dvdup.records import Case, Progress, no_progress
@@ -28,6 +28,7 @@ from dvdup.train.batches import Batches, Mix
 from dvdup.train.card import Facts, write_card
 from dvdup.train.loop import Files, Plan, Trainer, run, write_line
 from dvdup.train.phantoms import cached_phantoms
+from dvdup.train.projection import save_projection
 from dvdup.train.scans import read_scans
 from dvdup.train.validate import Row
 
@@ -117,6 +118,9 @@ def train(
         rows = validate_file(request.weights, cases, kept_out, request.validation, progress)
         for row in rows:
             write_line(files.log, {"validation": dataclasses.asdict(row)})
+    if phantoms:
+        embedder = load_embedder(f"builtin@{request.weights}", LoadOptions(device="cpu"))
+        save_projection(projection_file(request.weights), phantoms, embedder.embed)
     facts = Facts(
         data=request.notes or request.paths,
         scans=len(scans),

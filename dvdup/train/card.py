@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dvdup.embedders.builtin import SIDE
+from dvdup.embedders import BUILTIN_SIDE
 from dvdup.embedders.builtin_network import CopyNetwork, load_network
 from dvdup.train.batches import Mix
 from dvdup.train.loop import Plan
@@ -90,7 +90,7 @@ def _figures(weights: Path, network: CopyNetwork, facts: Facts) -> list[tuple[st
         ("licence", facts.licence or "as its data"),
         ("parameters", parameters),
         ("multiply-adds a slice", f"{multiply_adds(network) / 1e6:.1f} million"),
-        ("input", f"{SIDE} x {SIDE}, 8 bit, one channel"),
+        ("input", f"{BUILTIN_SIDE} x {BUILTIN_SIDE}, 8 bit, one channel"),
         ("output", f"{network.head.out_features} numbers, unit length"),
         ("steps", facts.steps),
         ("time", f"{facts.seconds / 60:.0f} minutes"),
@@ -99,7 +99,7 @@ def _figures(weights: Path, network: CopyNetwork, facts: Facts) -> list[tuple[st
 
 def multiply_adds(network: CopyNetwork) -> int:
     """Multiply-adds of the convolutions and the head, for one slice."""
-    total, side = 0, SIDE // 2
+    total, side = 0, BUILTIN_SIDE // 2
     total += network.stem[0].weight.numel() * side**2
     for stage in network.stages:
         side //= stage.first[0].stride[0]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dvdup import edits, readers, slicing, variants, voxels
+from dvdup import edits, readers, slicing, voxels
 from dvdup.records import Case, Progress, SliceStack, no_progress
 from dvdup.slicing import Recipe
 
@@ -131,7 +131,6 @@ def validate(
     persons: Sequence[str],
     copies: Sequence[Copy],
     *,
-    looks: bool = False,
     progress: Progress = no_progress,
 ) -> tuple[Row, ...]:
     """Ask for every copy.
@@ -141,8 +140,6 @@ def validate(
         database: Slices of every case, uint8 (S, size, size).
         persons: Who each case is of.
         copies: The queries.
-        looks: Also ask for each query mirrored, zoomed and turned (`dvdup.variants`); the best
-            answer counts.
         progress: Called as queries are done.
 
     Returns:
@@ -153,25 +150,9 @@ def validate(
     found = []
     for done, copy in enumerate(copies):
         progress("validating", done, len(copies))
-        best = list(_best(embed, copy, rows, starts, looks))
+        best = np.maximum.reduceat(embed(copy.pixels) @ rows.T, starts, axis=1)
         found.append(_find(best, copy, persons))
     return _table(found)
-
-
-def _best(
-    embed: Embed, copy: Copy, rows: np.ndarray, starts: np.ndarray, looks: bool
-) -> Iterator[np.ndarray]:
-    """s[i, k] of every look of a query: its slice i with the nearest of case k."""
-    changes = variants.CHANGES if looks else (variants.SAME,)
-    by_change = {
-        change: np.maximum.reduceat(
-            embed(variants.changed(copy.pixels, change)) @ rows.T, starts, axis=1
-        )
-        for change in changes
-    }
-    yield by_change[variants.SAME]
-    for look in variants.LOOKS if looks else ():
-        yield variants.pick(by_change, copy.plane, look)
 
 
 def _slices(
@@ -180,14 +161,13 @@ def _slices(
     return slicing.slice_channel(values, voxels.proxy(values), spacing, modality, 0, recipe)
 
 
-def _find(best: Sequence[np.ndarray], copy: Copy, persons: Sequence[str]) -> Found:
-    """Score one query; each of `best` holds s[i, k] of one look, (slices, cases)."""
+def _find(best: np.ndarray, copy: Copy, persons: Sequence[str]) -> Found:
+    """Score one query; `best` holds s[i, k], its slice i with the nearest of case k."""
     others = np.array([person != persons[copy.case] for person in persons])
     competing = others.copy()
     competing[copy.case] = True
-    counts = np.max([_counts(each, competing) for each in best], axis=0)
-    similar = np.max([each.mean(axis=0) for each in best], axis=0)
-    strangers = np.max([_counts(each, others) for each in best], axis=0)
+    counts, strangers = _counts(best, competing), _counts(best, others)
+    similar = best.mean(axis=0)
     rank = int((similar[others] > similar[copy.case]).sum())
     right = bool(counts.argmax() == copy.case)
     median = float(np.median(similar[others]))

@@ -61,7 +61,7 @@ def compare(names: list[str], threads: int | None, asked: argparse.Namespace) ->
         what = f"{counts[name]} slices, best of {asked.rounds}, threads: {threads or 'its choice'}"
         print(f"{name}: {best[name]:.1f} slices/s at {embedder.spec.slice_size} px ({what})")
     if {"builtin", BY_TORCH} <= set(names):
-        pixels = some_slices(asked.slices, builtin.SIDE)
+        pixels = some_slices(asked.slices, builtin.BUILTIN_SIDE)
         rows = [embedders[name].embed(pixels) for name in ("builtin", BY_TORCH)]
         apart = np.linalg.norm(rows[0] - rows[1], axis=1).max()
         print(

@@ -20,5 +20,5 @@ def torch_embedder(weights: Path, options: LoadOptions):
     def prepare(pixels: np.ndarray, device: torch.device) -> torch.Tensor:
         return torch.from_numpy(builtin.prepare(pixels)).to(device)
 
-    spec = EmbedderSpec("builtin by torch", "", 0, builtin.SIDE)
+    spec = EmbedderSpec("builtin by torch", "", 0, builtin.BUILTIN_SIDE)
     return NetworkEmbedder(fused(load_network(weights)), prepare, spec, options)

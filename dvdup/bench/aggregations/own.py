@@ -1,64 +1,34 @@
-"""How far the slices of a query are ahead of what others offer them.
+"""How well the slices of a query fit those of a case: dvdup ranks its candidates by it.
 
-dvdup ranks the candidates of a comparison by it; what it decides is `verified`.
+What it decides about them is `verified`.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from dvdup.bench.database import Look, Query
-from dvdup.match import MIN_LEAD
+from dvdup.bench.database import Query
+from dvdup.compare.scores import ONE, weights
 
 
 def score(query: Query) -> np.ndarray:
-    """The lead of every case, float64 (N,), 0 to 1.
+    """The rank score of the slices as they are, float64 (N,), 0 to 1; see `compare.scores`.
 
-    The lead of case k on slice i is how far s[i, k] lies on the way from r to 1, not below 0; r is
-    what the third best case offers the slice. The score is the mean over the slices. A slice that
-    looks alike in many people gives nobody a lead.
+    The mean over the slices of exp(12 (s - 1)): a few slices that agree exactly outweigh many that
+    agree vaguely.
     """
-    there = query.allowed & (np.diff(query.database.starts) > 0)
 
-    def lead(rows: np.ndarray) -> np.ndarray:
-        found: np.ndarray = ahead(query.s[rows].astype(np.float64), there).mean(axis=0)
+    def mean(rows: np.ndarray) -> np.ndarray:
+        found: np.ndarray = weights(query.s[rows].astype(np.float64)).mean(axis=0)
         return found
 
-    return query.by_channel(lead)
+    return query.by_channel(mean)
 
 
 def score_variants(query: Query) -> np.ndarray:
-    """The lead in the best of all looks, and as a part of a case, or a case as a part of it."""
-    found = [score(query), *(score(changed(query, look)) for look in query.looks())]
-    parts = query.parts()
-    if parts is not None:
-        found.append(parts[0])
-    best: np.ndarray = np.max(found, axis=0)
-    return best
+    """The rank score under the best change of all slices alike, float64 (N,), 0 to 1.
 
-
-def changed(query: Query, look: Look) -> Query:
-    """A query in another look."""
-    return replace(query, s=look.s, channel=look.channel)
-
-
-def ahead(s: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """The lead of every case on every slice, (S, N).
-
-    Args:
-        s: float64 (S, N), similarities.
-        there: bool (N,), the cases that others can be ahead of.
+    It is what ranks the candidates of a comparison: variant rows of both, in both directions.
     """
-    rival = _rival(s[:, there])[:, None]
-    found: np.ndarray = np.clip((s - rival) / np.maximum(1e-3, 1 - rival), 0, 1)
-    return found
-
-
-def _rival(s: np.ndarray) -> np.ndarray:
-    """The third highest of each row (S, N); above every cosine where there are too few cases."""
-    if s.shape[1] < MIN_LEAD:
-        return np.full(len(s), 2.0)
-    rival: np.ndarray = np.partition(s, -MIN_LEAD, axis=1)[:, -MIN_LEAD]
-    return rival
+    change = query.rank_scores().change[0]
+    return np.where(change >= 0, change / ONE, -np.inf)

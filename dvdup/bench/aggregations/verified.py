@@ -8,16 +8,17 @@ from types import MappingProxyType
 
 import numpy as np
 
-from dvdup.bench.aggregations import own
 from dvdup.bench.database import Query
-from dvdup.match import MIN_LEAD
+from dvdup.compare.candidates import Nearest, Ranking, candidates_of
+from dvdup.compare.scores import ONE, PairScores
+from dvdup.compare.search import ranked
 from dvdup.verify import ALL, Limits, Steps
 
 SHIPPED = Limits().copy
 """Score from which dvdup calls a pair a copy."""
+MISSES = 1
+"""Candidates of each list that are no copies, after which dvdup leaves it."""
 
-_MOST = 5  # candidates by lead
-_CLEAR = 0.5  # lead from which nobody looks again
 _BELOW = 20.0  # puts whoever is no candidate below all that were compared
 
 
@@ -27,24 +28,23 @@ class Ablation:
 
     what: str
     """What happens instead."""
-    by_lead: bool = True
-    """Whether cases with the highest leads are candidates."""
-    by_similarity: bool = True
-    """Whether the most similar case is one."""
-    again: bool = True
-    """Whether a query that found nobody is looked at again."""
-    parts: bool = True
-    """Whether that means crops as well."""
+    by_change: bool = True
+    """Whether the first by change is a candidate."""
+    by_bag: bool = True
+    """Whether the first by bag is one."""
+    variants: bool = True
+    """Whether a query asks under other changes than none, and crops are asked."""
     steps: Steps = ALL
 
 
 ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
     {
         "": Ablation("nothing is left out"),
-        "lead": Ablation("the most similar case is the only candidate", by_lead=False),
-        "similarity": Ablation("candidates are those by lead alone", by_similarity=False),
-        "looks": Ablation("queries that found nobody are not looked at again", again=False),
-        "crops": Ablation("they are mirrored, turned and resized, not cropped", parts=False),
+        "bag": Ablation("the first by one change for all is the only candidate", by_bag=False),
+        "change": Ablation(
+            "the first where every slice has its own change is the only candidate", by_change=False
+        ),
+        "variants": Ablation("slices are asked as they are only", variants=False),
         "turns": Ablation("registration starts as stored only", steps=Steps(turns=False)),
         "information": Ablation(
             "no registration by mutual information", steps=Steps(information=False)
@@ -57,49 +57,38 @@ ABLATIONS: Mapping[str, Ablation] = MappingProxyType(
 
 
 def score(query: Query) -> np.ndarray:
-    """The evidence of the voxels of every candidate, float64 (N,); others follow by their lead.
+    """The evidence of the voxels of every candidate, float64 (N,); others follow by rank score.
 
-    Candidates are the cases with the highest leads, where these are unusual, and the most similar
-    one; if none of them leads clearly, also those of the query mirrored, turned and resized, as a
-    part of others, and of others as a part of it. Where there are too few cases for anyone to lead
-    all are compared. A comparison of two splits looks for the candidates of the other side too,
-    which is not done here. dvdup calls those at `SHIPPED` or above copies. Where there is nothing
-    to compare it falls back on the slices; here that is no copy.
+    Candidates are chosen by the rule that a comparison of two splits goes by: the first case by
+    each rank score, and the next one of a list where a candidate is called a copy, at `SHIPPED` or
+    above. Where there is nothing to compare a comparison falls back on the slices; here that is no
+    copy.
     """
     ablation = ABLATIONS[query.without]
-    lead = own.score(query)
-    found = lead - _BELOW
-    for case in sorted(_candidates(query, lead, ablation)):
+    scores = query.rank_scores(variants=ablation.variants)
+    change = scores.change[0]
+    found = np.where(change >= 0, change / ONE - _BELOW, -np.inf)
+
+    def is_copy(name: str) -> bool:
+        case = int(name)
         found[case] = query.verify(case, ablation.steps)
+        return bool(found[case] >= SHIPPED)
+
+    candidates_of(_nearest(scores, ablation), is_copy, MISSES)
     return found
 
 
-def _candidates(query: Query, lead: np.ndarray, ablation: Ablation) -> set[int]:
-    there = np.isfinite(lead)
-    if there.sum() < MIN_LEAD:
-        return set(np.flatnonzero(there).tolist())
-    chosen = _best(query, lead, _similarity(query), ablation)
-    if ablation.again and query.again and lead.max() < _CLEAR:
-        looks = [own.changed(query, look) for look in query.looks()]
-        found = [(own.score(look), _similarity(look)) for look in looks]
-        parts = query.parts() if ablation.parts else None
-        found += [] if parts is None else [parts]
-        if found:
-            leads, similar = np.array(found).max(axis=0)
-            chosen |= _best(query, leads, similar, ablation)
-    return chosen
-
-
-def _best(query: Query, lead: np.ndarray, similarity: np.ndarray, ablation: Ablation) -> set[int]:
-    chosen: set[int] = set()
-    if ablation.by_lead:
-        first = np.argsort(-lead, kind="stable")[:_MOST]
-        chosen.update(first[lead[first] >= query.least_lead].tolist())
-    if ablation.by_similarity:
-        most = int(similarity.argmax())
-        chosen.update([most] if np.isfinite(similarity[most]) else [])
-    return chosen
-
-
-def _similarity(query: Query) -> np.ndarray:
-    return query.by_channel(lambda rows: query.s[rows].astype(np.float64).mean(axis=0))
+def _nearest(scores: PairScores, ablation: Ablation) -> Nearest:
+    """Both lists, whole, of the cases that are allowed."""
+    codes = np.flatnonzero(scores.change[0] >= 0).tolist()
+    names = [f"{code:09}" for code in codes]  # ties by their order
+    lists = (
+        (scores.change, ablation.by_change),
+        (scores.bag, ablation.by_bag),
+    )
+    return Nearest(
+        *(
+            ranked(of[0][codes], names, "", len(names)) if wanted else Ranking()
+            for of, wanted in lists
+        )
+    )

@@ -1,0 +1,128 @@
+"""The rank scores of two cases: whole numbers that depend on these two cases alone.
+
+Case x asks case y: every asking slice of x under every change looks for the most similar slice of
+y, and under no change for the most similar cropped slice of y. A cosine s counts
+exp(12 (s - 1)), so that a few slices that agree exactly outweigh many that agree vaguely, as those
+of strangers do. Two scores come of it:
+
+- `change`: the mean over the slices under the one change that is best for all of them together;
+- `bag`: the mean over the slices, each under the change that is best for it alone.
+
+Of several channels the one that scores highest counts. The score of a pair is the higher one of
+both directions, so that it does not matter who came first. Scores rank candidates; they are no
+evidence, and no threshold is put to them.
+
+Source: measured by the project; the weighting by exp follows the late interaction with a
+temperature of contrastive learning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dvdup.compare.variant_rows import UNIT, VariantRows
+
+ONE = 1 << 20
+"""The score of a case with itself, but for rounding."""
+
+_STEEP = 12.0
+_FLOOR = 0.5  # cosines below count nothing: chance
+
+
+def weights(cosine: np.ndarray) -> np.ndarray:
+    """What cosines count, float64 of the same shape, 0 to 1."""
+    found: np.ndarray = np.where(
+        cosine >= _FLOOR, np.exp(_STEEP * (np.minimum(cosine, 1.0) - 1)), 0.0
+    )
+    return found
+
+
+_COUNTS = np.rint(weights(np.arange(UNIT + 1) / UNIT) * ONE).astype(np.int64)
+"""int64 (UNIT + 1,): what a product of two rows counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairScores:
+    """The two scores of cases against cases."""
+
+    change: np.ndarray
+    """int64 (X, Y)."""
+    bag: np.ndarray
+    """int64 (X, Y)."""
+
+
+class Block:
+    """The rows of some cases side by side, ready for products."""
+
+    def __init__(self, cases: Sequence[VariantRows]) -> None:
+        """Join the rows of cases.
+
+        Args:
+            cases: At least one; each has at least one slice.
+        """
+        self.cases = tuple(cases)
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    @cached_property
+    def slices(self) -> tuple[np.ndarray, np.ndarray]:
+        """float32 (64, M): the slices of all cases, and int64 (N,): where each case begins."""
+        return _joined([case.slices for case in self.cases])
+
+    @cached_property
+    def crops(self) -> tuple[np.ndarray, np.ndarray]:
+        """float32 (64, M): the cropped slices of all cases, and where each case begins."""
+        return _joined([case.crops for case in self.cases])
+
+
+def _joined(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    starts = np.cumsum([0, *map(len, parts)])[:-1]
+    return np.ascontiguousarray(np.concatenate(parts).T, np.float32), starts
+
+
+def score_pairs(x: Block, y: Block) -> PairScores:
+    """Score every case of one block against every case of another, in both directions.
+
+    Args:
+        x: X cases.
+        y: Y cases.
+    """
+    ahead, back = _asked(x, y), _asked(y, x)
+    return PairScores(np.maximum(ahead.change, back.change.T), np.maximum(ahead.bag, back.bag.T))
+
+
+def _asked(x: Block, y: Block) -> PairScores:
+    """The scores where the cases of x ask those of y."""
+    found = PairScores(np.zeros((len(x), len(y)), np.int64), np.zeros((len(x), len(y)), np.int64))
+    for row, case in enumerate(x.cases):
+        counts = _counted(case, y)
+        for channel in np.unique(case.channel).tolist():
+            own = counts[:, case.channel == channel]
+            n = own.shape[1]
+            change = own.sum(axis=1).max(axis=0) // n
+            bag = own.max(axis=0).sum(axis=0) // n
+            np.maximum(found.change[row], change, out=found.change[row])
+            np.maximum(found.bag[row], bag, out=found.bag[row])
+    return found
+
+
+def _counted(case: VariantRows, y: Block) -> np.ndarray:
+    """int64 (A + 1, Q, Y): what each asking slice counts for each case under each change."""
+    n_changes, n_slices, width = case.asking.shape
+    asking = case.asking.reshape(-1, width).astype(np.float32)
+    whole = _nearest(asking, *y.slices).reshape(n_changes, n_slices, len(y))
+    cropped = _nearest(asking[:n_slices], *y.crops)
+    best = np.concatenate([whole, cropped[None]])
+    found: np.ndarray = _COUNTS[np.clip(best, 0, UNIT).astype(np.int64)]
+    return found
+
+
+def _nearest(asking: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """float32 (R, Y): the highest product of each asking row with any row of each case."""
+    best: np.ndarray = np.maximum.reduceat(asking @ rows, starts, axis=1)
+    return best

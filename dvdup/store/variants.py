@@ -1,0 +1,184 @@
+"""The table of variant rows: what candidates are found by, one row a content.
+
+```
+<folder>/cache/variants.lance   key, payload, seal
+```
+
+A cache beside the index, append-only, made anew where it is damaged: the payload of a case is
+sealed under its key with the key of the index, and one that was damaged or edited counts as
+missing. Appends make fragments; where they are many, or most rows are of nobody, the table is
+written anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from hmac import compare_digest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dvdup.hashing import seal
+from dvdup.sealed import SealedFiles
+from dvdup.store.index import STORAGE_VERSION, quoted
+from dvdup.store.place import remove_table
+
+if TYPE_CHECKING:
+    import lance
+
+NAME = "cache/variants.lance"
+_BATCH = 64  # rows that are read at once
+_MOST_FRAGMENTS = 64
+_MOST_GONE = 3  # rows of nobody are dropped once they are more than one in so many
+
+
+class VariantTable:
+    """The variant rows beside one index; where they cannot be kept, those of this run alone."""
+
+    def __init__(self, sealed: SealedFiles) -> None:
+        """Open nothing yet.
+
+        Args:
+            sealed: The caches of the index.
+        """
+        self._sealed = sealed
+        self._folder = sealed.path(NAME)
+        self._beside: dict[str, bytes] = {}
+
+    def keys(self) -> set[str]:
+        """The keys of all rows, whether their payloads are whole or not."""
+        found = set(self._beside)
+        table = self._opened()
+        if table is not None:
+            with suppress(*_faults()):
+                found.update(table.to_table(columns=["key"]).column("key").to_pylist())
+        return found
+
+    def read(self, keys: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Stream the payloads of some keys, in stored order; what is not there is left out.
+
+        A payload that is not believed is dropped, so that it is missing from then on.
+        """
+        wanted, table = set(keys), self._opened()
+        yield from ((key, self._beside[key]) for key in sorted(wanted & set(self._beside)))
+        if table is None or not wanted:
+            return
+        secret, damaged = self._sealed.key(), []
+        try:
+            for batch in table.to_batches(batch_size=_BATCH):
+                for row in _rows(batch, wanted):
+                    if compare_digest(row["seal"], seal(secret, row["key"], row["payload"])):
+                        wanted.discard(row["key"])
+                        yield row["key"], row["payload"]
+                    else:
+                        damaged.append(row["key"])
+        except _faults():
+            self.clear()
+        if damaged:
+            self._sealed.damaged.add(NAME)
+            with suppress(*_faults()):
+                self._drop(table, damaged)
+
+    def add(self, rows: Mapping[str, bytes]) -> None:
+        """Append rows; where the table cannot be written they last for this run."""
+        if not rows:
+            return
+        import lance
+        import pyarrow as pa
+
+        secret = self._sealed.key()
+        keys = sorted(rows)
+        table = pa.table(
+            {
+                "key": pa.array(keys, pa.string()),
+                "payload": pa.array([rows[key] for key in keys], pa.large_binary()),
+                "seal": pa.array([seal(secret, key, rows[key]) for key in keys], pa.string()),
+            }
+        )
+        folder = self._writable()
+        if folder is None:
+            self._beside.update(rows)
+            return
+        mode = "create" if self._opened() is None else "append"
+        try:
+            lance.write_dataset(table, str(folder), mode=mode, data_storage_version=STORAGE_VERSION)
+        except _faults():
+            self._beside.update(rows)
+
+    def add_for_now(self, rows: Mapping[str, bytes]) -> None:
+        """Take rows that are not to be kept."""
+        self._beside.update(rows)
+
+    def prune(self, keys: Collection[str]) -> None:
+        """Drop rows of nobody where they are many, and join fragments where these are.
+
+        Args:
+            keys: The rows that are still wanted.
+        """
+        table = self._opened()
+        if table is None:
+            return
+        with suppress(*_faults()):
+            there = self.keys()
+            gone = there - set(keys)
+            if _MOST_GONE * len(gone) > len(there) or len(table.get_fragments()) > _MOST_FRAGMENTS:
+                self._drop(table, gone)
+
+    def _drop(self, table: lance.LanceDataset, keys: Collection[str]) -> None:
+        from datetime import timedelta
+
+        if keys:
+            table.delete(f"key IN ({', '.join(quoted(key) for key in sorted(keys))})")
+        table.optimize.compact_files(materialize_deletions_threshold=0.0)
+        table.cleanup_old_versions(timedelta(0))
+
+    def clear(self) -> None:
+        """Take a damaged table away; its rows are made anew."""
+        self._sealed.damaged.add(NAME)
+        if self._folder is not None:
+            with suppress(OSError):
+                remove_table(self._folder)
+
+    def _writable(self) -> Path | None:
+        """The folder of the table; None where nothing can be kept."""
+        if self._folder is None or self._folder.is_symlink():
+            return None
+        try:
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return None
+        return self._folder
+
+    def _opened(self) -> lance.LanceDataset | None:
+        """The table, or None; one that cannot be opened is taken away."""
+        import lance
+
+        if self._folder is None or self._folder.is_symlink() or not self._folder.is_dir():
+            return None
+        try:
+            table = lance.dataset(str(self._folder))
+        except _faults():
+            self.clear()
+            return None
+        if {"key", "payload", "seal"} <= set(table.schema.names):
+            return table
+        self.clear()
+        return None
+
+
+def _rows(batch: Any, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
+    """The rows of a batch that are wanted."""
+    keys = batch.column("key").to_pylist()
+    for number, key in enumerate(keys):
+        if key in wanted:
+            payload = batch.column("payload")[number].as_buffer()
+            yield {
+                "key": key,
+                "payload": payload.to_pybytes(),
+                "seal": batch.column("seal")[number].as_py(),
+            }
+
+
+def _faults() -> tuple[type[BaseException], ...]:
+    """What Lance raises where files are damaged, gone, or cannot be written."""
+    return (OSError, ValueError, RuntimeError)
