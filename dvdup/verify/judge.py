@@ -17,7 +17,7 @@ from dvdup.verify.exact import same_values
 from dvdup.verify.grid import make_grid
 from dvdup.verify.scans import FINE_SIDE, Evidence, Scan, compare, usable_extent
 from dvdup.verify.steps import ALL, Steps
-from dvdup.verify.verdict import Decision, Found, Limits, decide, is_open, reach, score
+from dvdup.verify.verdict import Decision, Found, Limits, decide, is_hopeless, is_open, reach, score
 
 Full = Callable[[], tuple[Scan, Scan] | None]
 """Reads both scans at full resolution, None where proxies must do; called at most once, and only
@@ -78,7 +78,7 @@ def judge(
         steps: Which steps are taken.
     """
     limits = limits or Limits()
-    found = Found(evidence=compare(a, b, steps=steps))
+    found = Found(evidence=_first(a, b, limits, steps))
     if steps.full and _worth_reading(found, limits):
         if full is not None and not (a.full and a.exact and b.full and b.exact):
             a, b = full() or (a, b)
@@ -88,6 +88,11 @@ def judge(
     if decision.verdict is not None and found.evidence is not None:
         done = _done(a, b, found.evidence)
     return Judged(decision, found.evidence, done, score(found, limits))
+
+
+def _first(a: Scan, b: Scan, limits: Limits, steps: Steps) -> Evidence | None:
+    """What proxies show, less closely where a first look is enough."""
+    return compare(a, b, steps=steps, hopeless=lambda seen: is_hopeless(seen, limits))
 
 
 def measure(a: Scan, b: Scan, full: Full | None = None, limits: Limits | None = None) -> float:

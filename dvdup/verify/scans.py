@@ -6,7 +6,7 @@ into words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +34,8 @@ COARSE_SIDE, FINE_SIDE = 64, 104
 """Voxels of the longest extent in the two rounds."""
 
 _TRIES = 4  # starts that are registered
+_RIVAL = 0.02  # correlations this far below the best one may be those of the right start
+_TURNS = 16  # of the 44 turns that are looked at closely
 _CLOSE = 0.15  # merits this far apart leave it open which start is right
 _SURE = 0.99  # merit of a start that makes others needless
 
@@ -133,12 +135,17 @@ def _shift(centre: Sequence[float], sign: int) -> np.ndarray:
     return matrix
 
 
+Hopeless = Callable[[Evidence], bool]
+"""Says of what a look at few voxels found whether closer looks are needless."""
+
+
 def compare(
     a: Scan,
     b: Scan,
     side: int = COARSE_SIDE,
     place: np.ndarray | None = None,
     steps: Steps = ALL,
+    hopeless: Hopeless | None = None,
 ) -> Evidence | None:
     """Bring two scans together and compare them.
 
@@ -148,64 +155,88 @@ def compare(
         side: Voxels of the longest extent in the comparison.
         place: A placement that an earlier round found, as in `Evidence`; None to search.
         steps: Which steps are taken.
+        hopeless: Asked about evidence on the way; where it says so, that is what is returned.
 
     Returns:
         The evidence, or None if a scan is constant.
     """
     if _volume(b) < _volume(a):
         back = None if place is None else np.linalg.inv(place)
-        turned = compare(b, a, side, back, steps) if _volume(b) != _volume(a) else None
+        turned = None
+        if _volume(b) != _volume(a):
+            turned = compare(b, a, side, back, steps, hopeless)
         if turned is not None:
             return turned.flipped()
+    look = _look(a, b, side, steps)
+    if look is None:
+        return None
+    if place is not None:
+        return look.registered(on_voxels(place, a, b))
+    found = _found(look.coarser(), hopeless)
+    if isinstance(found, Evidence):
+        return found
+    return max(map(look.registered, found), key=lambda evidence: evidence.agreement.middle)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """Two scans on grids of one fineness."""
+
+    scans: tuple[Scan, Scan]
+    a: Grid
+    b: Grid
+    width: float
+    """mm of the voxels that are compared."""
+    side: int
+    """Voxels of the longest extent."""
+    steps: Steps
+
+    def coarser(self) -> _Look:
+        """The same on voxels twice as wide."""
+        width = 2 * self.width
+        one, other = coarser(self.a, width), coarser(self.b, width)
+        return replace(self, a=one, b=other, width=width, side=self.side // 2)
+
+    def evidence(self, place: np.ndarray) -> Evidence:
+        """What is to be seen where b lies at a place."""
+        agreed = agreement(self.a, self.b, place, self.width, self.steps)
+        one, other = self.scans
+        finest = _finest(usable_spacing(one.spacing), usable_spacing(other.spacing))
+        enough = self.side >= FINE_SIDE or self.width <= 1.01 * finest
+        final = one.full and other.full and enough
+        return Evidence(_on_scans(place, *self.scans), agreed, self.side, self.width, final)
+
+    def registered(self, place: np.ndarray) -> Evidence:
+        """The same after b was registered by ever finer structures."""
+        for fineness in (2 * MIDDLE, MIDDLE) if self.side <= COARSE_SIDE else (MIDDLE, FINE):
+            place = by_structure(self.a, self.b, _layers(self, place, fineness), place)
+        return self.evidence(place)
+
+
+def _look(a: Scan, b: Scan, side: int, steps: Steps) -> _Look | None:
+    """Two scans on grids of `side` voxels; None if one is constant."""
     step = max(*usable_extent(a), *usable_extent(b)) / side
     one, other = make_grid(a.values, a.spacing, step), make_grid(b.values, b.spacing, step)
     if one is None or other is None:
         return None
     width = max(step, _finest(one.spacing, other.spacing))
-    places = [on_voxels(place, a, b)] if place is not None else []
-    if place is None:
-        places = _found(coarser(one, 2 * width), coarser(other, 2 * width), 2 * width, steps)
-    finest = _finest(usable_spacing(a.spacing), usable_spacing(b.spacing))
-    final = a.full and b.full and (side >= FINE_SIDE or width <= 1.01 * finest)
-    found = []
-    for each in places:
-        placed = _polished(one, other, each, width, side, steps)
-        agreed = agreement(one, other, placed, width, steps)
-        found.append(Evidence(_on_scans(placed, a, b), agreed, side, width, final))
-    return max(found, key=lambda evidence: evidence.agreement.middle)
+    return _Look((a, b), one, other, width, side, steps)
 
 
-def _polished(
-    a: Grid, b: Grid, place: np.ndarray, width: float, side: int, steps: Steps
-) -> np.ndarray:
-    """Registered by ever finer structures."""
-    for fineness in (2 * MIDDLE, MIDDLE) if side <= COARSE_SIDE else (MIDDLE, FINE):
-        place = by_structure(a, b, _layers(a, b, place, width, fineness, steps), place)
-    return place
-
-
-def _found(a: Grid, b: Grid, width: float, steps: Steps) -> list[np.ndarray]:
+def _found(look: _Look, hopeless: Hopeless | None) -> list[np.ndarray] | Evidence:
     """The best of a few starts, after mutual information has had its way with each.
 
-    Two where the second is nearly as good: a head looks much like its mirror image.
+    Two where the second is nearly as good: a head looks much like its mirror image. The evidence
+    instead where that of the likely starts is hopeless.
     """
-    thin = int(np.argmin(a.values.shape)) if min(a.values.shape) < FEW else None
-    side = start.SIDE if thin is None else start.THIN_SIDE
-    if steps.turns:
-        starts = start.search(a, b, (*start.flips(), *start.leans(thin)), side)
-        starts = start.ranked([*starts, *start.search(a, b, start.turns())])
-    else:
-        starts = start.search(a, b, start.flips()[:1], side)
-    rough = smoothed(a, 1.5 * width), smoothed(b, 1.5 * width)
-    tried: list[tuple[float, np.ndarray]] = []
-    for each in start.distinct(starts, _TRIES):
-        if _settled(tried, each.place):
-            continue
-        begun = _in_plane(a, b, each.place)
-        moved = by_information(a, b, rough, begun, width) if steps.information else begun
-        # on few voxels mutual information can lead astray
-        merits = [(_merit(a, b, place, width, steps), place) for place in (moved, begun)]
-        tried.append(max(merits, key=lambda pair: pair[0]))
+    starts = _starts(look)
+    likely = [s for s in starts if s.correlation >= starts[0].correlation - _RIVAL]
+    tried = _tried(look, likely, [])
+    if hopeless is not None and tried:
+        seen = [look.evidence(place) for _, place in tried]
+        if all(map(hopeless, seen)):
+            return max(seen, key=lambda evidence: evidence.agreement.middle)
+    tried = _tried(look, starts[len(likely) :], tried)
     tried.sort(key=lambda each: -each[0])
     others = [
         (merit, place)
@@ -213,6 +244,39 @@ def _found(a: Grid, b: Grid, width: float, steps: Steps) -> list[np.ndarray]:
         if merit > tried[0][0] - _CLOSE and np.abs(place - tried[0][1])[:3, :3].max() > 0.2
     ]
     return [place for _, place in [*tried[:1], *others[:1]]] or [np.eye(4)]
+
+
+def _starts(look: _Look) -> list[start.Start]:
+    """Where to begin, best first."""
+    a, b = look.a, look.b
+    thin = int(np.argmin(a.values.shape)) if min(a.values.shape) < FEW else None
+    side = start.SIDE if thin is None else start.THIN_SIDE
+    if not look.steps.turns:
+        return list(start.distinct(start.search(a, b, start.flips()[:1], side), _TRIES))
+    starts = start.search(a, b, (*start.flips(), *start.leans(thin)), side)
+    turns: Sequence[np.ndarray] = start.turns()
+    if min(*a.values.shape, *b.values.shape) >= FEW:
+        turns = start.promising(a, b, turns, _TURNS)
+    return list(start.distinct(start.ranked([*starts, *start.search(a, b, turns)]), _TRIES))
+
+
+def _tried(
+    look: _Look, starts: Sequence[start.Start], before: Sequence[tuple[float, np.ndarray]]
+) -> list[tuple[float, np.ndarray]]:
+    """Merit and placement of those tried before, and of the starts that are worth it."""
+    tried = list(before)
+    rough = smoothed(look.a, 1.5 * look.width), smoothed(look.b, 1.5 * look.width)
+    for each in starts:
+        if _settled(tried, each.place):
+            continue
+        begun = _in_plane(look.a, look.b, each.place)
+        moved = begun
+        if look.steps.information:
+            moved = by_information(look.a, look.b, rough, begun, look.width)
+        # on few voxels mutual information can lead astray
+        merits = [(_merit(look, place), place) for place in (moved, begun)]
+        tried.append(max(merits, key=lambda pair: pair[0]))
+    return tried
 
 
 def _settled(tried: list[tuple[float, np.ndarray]], place: np.ndarray) -> bool:
@@ -231,10 +295,9 @@ def _in_plane(a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:
     return flat if abs(np.linalg.det(flat)) > 1e-3 else place
 
 
-def _layers(
-    a: Grid, b: Grid, place: np.ndarray, width: float, fineness: float, steps: Steps
-) -> tuple[Layer, Layer]:
+def _layers(look: _Look, place: np.ndarray, fineness: float) -> tuple[Layer, Layer]:
     """Structures of one fineness of both, their grey values fitted to each other."""
+    a, b, width = look.a, look.b, look.width
     values = smoothed(a, width), smoothed(b, width)
     masks = structured(a), structured(b)
     scales = [np.minimum(width / grid.spacing, 8.0) for grid in (a, b)]
@@ -242,7 +305,7 @@ def _layers(
     usable = inside & masks[0]
     if usable.any():
         ours, theirs = values[0][usable], seen[usable]
-        curves = grey_curves(ours, theirs) if steps.greys else SAME_GREYS
+        curves = grey_curves(ours, theirs) if look.steps.greys else SAME_GREYS
         gap = sharpness_gap(curves.of_a(values[0]), curves.of_b(seen), usable)
         values = (
             blurred(curves.of_a(values[0]), gap),
@@ -272,10 +335,10 @@ def _on_other(sigmas: np.ndarray, a: Grid, b: Grid, place: np.ndarray) -> np.nda
     return widths
 
 
-def _merit(a: Grid, b: Grid, place: np.ndarray, width: float, steps: Steps) -> float:
+def _merit(look: _Look, place: np.ndarray) -> float:
     """Correlation of coarse structures, less where the overlap is less than half."""
-    one, other = _layers(a, b, place, width, MIDDLE, steps)
-    seen, inside = resampled(other.values, b, place, a)
+    one, other = _layers(look, place, MIDDLE)
+    seen, inside = resampled(other.values, look.b, place, look.a)
     usable = inside & one.mask
     shown = float(np.sqrt(min(1.0, 2 * inside.mean())))
     return _correlation(one.values[usable], seen[usable]) * shown

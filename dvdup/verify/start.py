@@ -19,6 +19,7 @@ from dvdup.verify.grid import Grid, resampled, smoothed
 SIDE, THIN_SIDE = 16, 32
 """Voxels of the longest axis while searching: in volumes, in thin stacks."""
 _LEAN = float(np.radians(22))  # half of it and twice it are in reach of a registration
+_TOGETHER = 8  # maps that are looked at at once
 _LEAST_OVERLAP = 0.35  # of the smaller field of view
 
 
@@ -85,18 +86,54 @@ def search(a: Grid, b: Grid, linears: Sequence[np.ndarray], side: int = SIDE) ->
         A start for every map at which the fields of view can overlap, best first.
     """
     step = max(*a.extent, *b.extent) / side
+    overlaps, movings = _overlaps(a, b, linears, step)
+    starts: list[Start | None] = [None] * len(linears)
+    for group in _of_equal_shape(movings):
+        found = overlaps.correlations([movings[i] for i in group])
+        for i, correlation in zip(group, found, strict=True):
+            starts[i] = _start(overlaps, correlation, movings[i], linears[i], step)
+    return ranked([start for start in starts if start is not None])
+
+
+def promising(
+    a: Grid, b: Grid, linears: Sequence[np.ndarray], most: int, side: int = SIDE // 2
+) -> list[np.ndarray]:
+    """The linear maps at which two scans agree best on few voxels, in the order given.
+
+    Args:
+        a: One scan.
+        b: The other.
+        linears: float64 (3, 3) each, mm of a to mm of b.
+        most: How many are wanted.
+        side: Voxels of the longest axis while searching.
+    """
+    overlaps, movings = _overlaps(a, b, linears, max(*a.extent, *b.extent) / side)
+    heights = np.zeros(len(linears))
+    for group in _of_equal_shape(movings):
+        found = overlaps.correlations([movings[i] for i in group])
+        heights[group] = found.max(axis=(1, 2, 3))
+    chosen = np.sort(np.argsort(-heights, kind="stable")[:most])
+    return [linears[i] for i in chosen.tolist()]
+
+
+def _overlaps(
+    a: Grid, b: Grid, linears: Sequence[np.ndarray], step: float
+) -> tuple[_Overlaps, list[_Cubes]]:
+    """What a search needs, on cubic voxels of `step` mm: the scan that stays, the other turned."""
     fixed = _turned(_cubic(a, step), np.eye(3))
     cubic = _cubic(b, step)
     movings = [_turned(cubic, linear) for linear in linears]
     sizes = [_period(fixed.values.shape, cube.values.shape) for cube in movings]
-    shape = _fast(np.max(sizes, axis=0).tolist())
-    spectra = _spectra(fixed, shape)
-    overlaps = _Overlaps(spectra, shape)
-    starts = [
-        _best_shift(overlaps, fixed, moving, linear, step)
-        for linear, moving in zip(linears, movings, strict=True)
-    ]
-    return ranked([start for start in starts if start is not None])
+    return _Overlaps(fixed, _fast(np.max(sizes, axis=0).tolist())), movings
+
+
+def _of_equal_shape(movings: Sequence[_Cubes]) -> list[list[int]]:
+    """Places of those that can be looked at together."""
+    groups: dict[tuple[tuple[int, ...], bool], list[int]] = {}
+    for i, moving in enumerate(movings):
+        groups.setdefault((moving.values.shape, moving.whole), []).append(i)
+    return [group[i : i + _TOGETHER] for group in groups.values()
+            for i in range(0, len(group), _TOGETHER)]  # fmt: skip
 
 
 def ranked(starts: Sequence[Start]) -> list[Start]:
@@ -176,74 +213,111 @@ def _fast(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(fft.next_fast_len(n, real=True) for n in shape)
 
 
-def _spectra(cubes: _Cubes, shape: tuple[int, ...]) -> np.ndarray:
-    """Transforms of mask, values and squares, one on another."""
-    from scipy import fft
-
-    stacked = np.stack([cubes.mask, cubes.values, cubes.values**2])
-    spectra: np.ndarray = fft.rfftn(stacked, shape, axes=(1, 2, 3))
-    return spectra
-
-
 class _Overlaps:
-    """Sums over where two scans overlap, at every shift."""
+    """How well two scans agree where they overlap, at every shift.
 
-    def __init__(self, spectra: np.ndarray, shape: tuple[int, ...]) -> None:
-        """Of the scan that stays: its spectra, and the shape they were taken with."""
-        self._spectra, self.shape = spectra, shape
-        self._of_whole: dict[tuple[int, ...], np.ndarray] = {}
+    The scan that stays is everywhere in its box, so that sums over it are sums over boxes, along
+    one axis after the other; only what depends on the voxels of both takes Fourier transforms.
+    """
 
-    def of_mask(self, moving: _Cubes) -> np.ndarray:
-        """(3, *shape): voxels, values and squares of a that the mask of b lies on."""
-        if not moving.whole:
-            return self._ours(moving)
-        key = moving.mask.shape  # most turns give the same few boxes
-        if key not in self._of_whole:
-            self._of_whole[key] = self._ours(moving)
-        return self._of_whole[key]
+    def __init__(self, fixed: _Cubes, shape: tuple[int, ...]) -> None:
+        """Of the scan that stays, and the shifts after which all repeats."""
+        self.fixed, self.shape = fixed, shape
+        self._values = self._spectra(fixed.values)
 
-    def _ours(self, moving: _Cubes) -> np.ndarray:
-        from scipy import fft
+    def correlations(self, movings: Sequence[_Cubes]) -> np.ndarray:
+        """float32 (N, *shape): correlations where enough overlaps, else -1.
 
-        mask = np.conj(fft.rfftn(moving.mask, self.shape))
-        found: np.ndarray = fft.irfftn(self._spectra * mask, self.shape, axes=(1, 2, 3))
+        Args:
+            movings: N scans of equal shape, all of them everywhere in their boxes or none.
+        """
+        values = np.stack([moving.values for moving in movings])
+        windows = [self._windows(axis, n) for axis, n in enumerate(values.shape[1:])]
+        voxels, sum_a, square_a, fewest = self._of_a(movings, windows)
+        theirs = [window for _, window in windows]
+        sum_b, square_b = _box_sums(values, theirs), _box_sums(values**2, theirs)
+        n = np.maximum(voxels, 1.0)
+        spread = (square_a - sum_a**2 / n) * (square_b - sum_b**2 / n)
+        floor = 1e-4 * spread.max(axis=(1, 2, 3), keepdims=True)
+        usable = (voxels >= fewest) & (spread > floor)
+        both = self._correlated(self._values, self._spectra(values)) - sum_a * sum_b / n
+        found: np.ndarray = np.where(usable, both / np.sqrt(np.maximum(spread, 1e-12)), -1)
         return found
 
-    def of_values(self, moving: _Cubes) -> np.ndarray:
-        """(3, *shape): values and squares of b that lie on the mask of a, and both multiplied."""
+    def _of_a(
+        self, movings: Sequence[_Cubes], windows: Sequence[tuple[np.ndarray, np.ndarray]]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Voxels, values and squares of a on which b lies, and how many voxels are enough."""
+        ours, theirs = zip(*windows, strict=True)
+        mask = np.stack([moving.mask for moving in movings[: 1 if movings[0].whole else None]])
+        least = np.minimum(self.fixed.mask.sum(), mask.sum(axis=(1, 2, 3), keepdims=True))
+        voxels, fewest = _box_sums(mask, theirs), _LEAST_OVERLAP * least - 0.5
+        values = self.fixed.values[None]
+        if movings[0].whole:
+            return voxels, _box_sums(values, ours), _box_sums(values**2, ours), fewest
+        spectra = self._spectra(mask)
+        squares = self._correlated(self._spectra(values**2), spectra)
+        return voxels, self._correlated(self._values, spectra), squares, fewest
+
+    def _spectra(self, values: np.ndarray) -> np.ndarray:
         from scipy import fft
 
-        stacked = np.stack([moving.values, moving.values**2])
-        theirs = np.conj(fft.rfftn(stacked, self.shape, axes=(1, 2, 3)))
-        mask, values, _ = self._spectra
-        products = np.stack([mask * theirs[0], mask * theirs[1], values * theirs[0]])
-        found: np.ndarray = fft.irfftn(products, self.shape, axes=(1, 2, 3))
+        spectra: np.ndarray = fft.rfftn(values, self.shape, axes=(-3, -2, -1))
+        return spectra
+
+    def _correlated(self, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+        from scipy import fft
+
+        found: np.ndarray = fft.irfftn(ours * np.conj(theirs), self.shape, axes=(-3, -2, -1))
         return found
 
+    def _windows(self, axis: int, moving: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which voxels of a, and which of `moving` voxels of b, overlap along an axis.
 
-def _best_shift(
-    overlaps: _Overlaps, fixed: _Cubes, moving: _Cubes, linear: np.ndarray, step: float
+        Returns:
+            float32 (voxels, shifts) each, 1 where they do.
+        """
+        fixed, period = self.fixed.values.shape[axis], self.shape[axis]
+        shift = np.arange(period)
+        shift = np.where(shift < fixed, shift, shift - period)
+        ours = np.arange(fixed)[:, None] - shift
+        theirs = np.arange(moving)[:, None] + shift
+        return (
+            ((ours >= 0) & (ours < moving)).astype(np.float32),
+            ((theirs >= 0) & (theirs < fixed)).astype(np.float32),
+        )
+
+
+def _box_sums(values: np.ndarray, windows: Sequence[np.ndarray]) -> np.ndarray:
+    """Sums over the boxes that are made of one window along each axis.
+
+    Args:
+        values: float32 (N, X, Y, Z).
+        windows: float32 (X, U), (Y, V) and (Z, W).
+
+    Returns:
+        float32 (N, U, V, W).
+    """
+    n, x, y, _ = values.shape
+    u, v, w = (each.shape[1] for each in windows)
+    summed = np.matmul(windows[1].T, (values @ windows[2]).reshape(n * x, y, w))
+    found: np.ndarray = np.matmul(windows[0].T, summed.reshape(n, x, v * w)).reshape(n, u, v, w)
+    return found
+
+
+def _start(
+    overlaps: _Overlaps, correlation: np.ndarray, moving: _Cubes, linear: np.ndarray, step: float
 ) -> Start | None:
-    n, sum_a, square_a = overlaps.of_mask(moving)
-    sum_b, square_b, both = overlaps.of_values(moving)
-    enough = n >= _LEAST_OVERLAP * min(fixed.mask.sum(), moving.mask.sum()) - 0.5
-    n = np.maximum(n, 1.0)
-    spread = (square_a - sum_a**2 / n) * (square_b - sum_b**2 / n)
-    floor = 1e-4 * (spread.max() if spread.size else 0.0)
-    usable = enough & (spread > floor)
-    if not usable.any():
+    """Where the correlation is highest; None if nothing overlaps enough."""
+    if not correlation.max() > -1:
         return None
-    correlation = np.where(
-        usable, (both - sum_a * sum_b / n) / np.sqrt(np.maximum(spread, 1e-12)), -1
-    )
     peak, height = _between(correlation)
-    shift = np.where(
-        peak < np.array(fixed.values.shape) - 0.5, peak, peak - np.array(overlaps.shape)
-    )
+    shape = np.array(overlaps.fixed.values.shape)
+    shift = np.where(peak < shape - 0.5, peak, peak - np.array(overlaps.shape))
     # voxel i of the turned b lies on voxel i + shift of a
     place = np.eye(4)
     place[:3, :3] = linear
-    place[:3, 3] = linear @ (moving.first - fixed.first - shift * step)
+    place[:3, 3] = linear @ (moving.first - overlaps.fixed.first - shift * step)
     return Start(place, height)
 
 

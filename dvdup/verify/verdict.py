@@ -31,6 +31,7 @@ _WEIGHTS = np.array([0.5, 2.0, 0.5])  # of the fine band, the middle one, the va
 _UNDECIDING = ("undecided", "nothing-to-compare")  # rules that decide nothing
 _STEEP = 2.0  # of the confidence over the strength
 _SAME = 10.0  # score of equal values, above every strength
+_FIRST = 0.4  # strength that copies may lack at first sight
 _OPEN = 0.99  # so that what is open stays below what is decided
 
 
@@ -176,6 +177,12 @@ def is_open(evidence: Evidence | None, limits: Limits | None = None) -> bool:
     if evidence is None or evidence.final or not _enough(evidence, limits):
         return False
     return limits.stranger <= strength(evidence) < limits.clear_copy
+
+
+def is_hopeless(evidence: Evidence, limits: Limits | None = None) -> bool:
+    """Whether a first look, on half as many voxels an axis, is enough to call a pair strangers."""
+    limits = limits or Limits()
+    return _enough(evidence, limits) and strength(evidence) < limits.stranger - _FIRST
 
 
 def _enough(evidence: Evidence, limits: Limits) -> bool:
