@@ -81,6 +81,22 @@ def coarser(grid: Grid, target_mm: float) -> Grid:
     return Grid(np.ascontiguousarray(values), steps * grid.spacing, origin)
 
 
+def cut(grid: Grid, first: np.ndarray, last: np.ndarray) -> Grid:
+    """A box of a grid, as far as it lies within, and at least one voxel.
+
+    Args:
+        grid: The grid.
+        first: int (3,), the first voxel of the box.
+        last: int (3,), that after its last one.
+    """
+    n = np.array(grid.values.shape)
+    first = np.clip(first, 0, n - 1)
+    last = np.clip(last, first + 1, n)
+    box = tuple(slice(low, high) for low, high in zip(first.tolist(), last.tolist(), strict=True))
+    values = np.ascontiguousarray(grid.values[box])
+    return Grid(values, grid.spacing, grid.origin + first * grid.spacing)
+
+
 def usable_spacing(spacing: Sequence[float]) -> np.ndarray:
     """float64 (3,): the spacing, 1 mm where it makes no sense."""
     size = np.array(spacing, float)

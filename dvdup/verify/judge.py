@@ -15,7 +15,7 @@ import numpy as np
 from dvdup.verify.done import Done, what_was_done
 from dvdup.verify.exact import same_values
 from dvdup.verify.grid import make_grid
-from dvdup.verify.scans import FINE_SIDE, Evidence, Scan, compare, usable_extent
+from dvdup.verify.scans import COARSE_SIDE, FINE_SIDE, Evidence, Scan, compare, usable_extent
 from dvdup.verify.steps import ALL, Steps
 from dvdup.verify.verdict import Decision, Found, Limits, decide, is_hopeless, is_open, reach, score
 
@@ -78,7 +78,7 @@ def judge(
         steps: Which steps are taken.
     """
     limits = limits or Limits()
-    found = Found(evidence=_first(a, b, limits, steps))
+    found = Found(evidence=_compared(a, b, limits, steps))
     if steps.full and _worth_reading(found, limits):
         if full is not None and not (a.full and a.exact and b.full and b.exact):
             a, b = full() or (a, b)
@@ -90,9 +90,12 @@ def judge(
     return Judged(decision, found.evidence, done, score(found, limits))
 
 
-def _first(a: Scan, b: Scan, limits: Limits, steps: Steps) -> Evidence | None:
-    """What proxies show, less closely where a first look is enough."""
-    return compare(a, b, steps=steps, hopeless=lambda seen: is_hopeless(seen, limits))
+def _compared(
+    a: Scan, b: Scan, limits: Limits, steps: Steps, place: np.ndarray | None = None
+) -> Evidence | None:
+    """The evidence, on finer voxels where a place is known; less close where that is enough."""
+    side = COARSE_SIDE if place is None else FINE_SIDE
+    return compare(a, b, side, place, steps, lambda seen: is_hopeless(seen, limits))
 
 
 def measure(a: Scan, b: Scan, full: Full | None = None, limits: Limits | None = None) -> float:
@@ -127,7 +130,7 @@ def _finer(a: Scan, b: Scan, found: Found, limits: Limits, steps: Steps) -> Foun
     evidence = found.evidence
     finer = a.full and b.full
     if same is None and finer and evidence is not None and is_open(evidence, limits):
-        evidence = compare(a, b, FINE_SIDE, evidence.place, steps)
+        evidence = _compared(a, b, limits, steps, evidence.place)
     return Found(same, evidence)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from dvdup.verify.compare import (
     sharpness_gap,
     structured,
 )
-from dvdup.verify.grid import Grid, coarser, make_grid, resampled, smoothed, usable_spacing
+from dvdup.verify.grid import Grid, coarser, cut, make_grid, resampled, smoothed, usable_spacing
 from dvdup.verify.register import FEW, Layer, by_information, by_structure
 from dvdup.verify.steps import ALL, Steps
 from dvdup.voxels import proxy_factor
@@ -36,6 +37,7 @@ COARSE_SIDE, FINE_SIDE = 64, 104
 _TRIES = 4  # starts that are registered
 _RIVAL = 0.02  # correlations this far below the best one may be those of the right start
 _TURNS = 16  # of the 44 turns that are looked at closely
+_MIDDLE, _AROUND = 24, 8  # voxels of the middle of a scan at least, and around it in the other
 _CLOSE = 0.15  # merits this far apart leave it open which start is right
 _SURE = 0.99  # merit of a start that makes others needless
 
@@ -171,7 +173,7 @@ def compare(
     if look is None:
         return None
     if place is not None:
-        return look.registered(on_voxels(place, a, b))
+        return _from_place(look, on_voxels(place, a, b), hopeless)
     found = _found(look.coarser(), hopeless)
     if isinstance(found, Evidence):
         return found
@@ -206,9 +208,23 @@ class _Look:
         final = one.full and other.full and enough
         return Evidence(_on_scans(place, *self.scans), agreed, self.side, self.width, final)
 
-    def registered(self, place: np.ndarray) -> Evidence:
-        """The same after b was registered by ever finer structures."""
-        for fineness in (2 * MIDDLE, MIDDLE) if self.side <= COARSE_SIDE else (MIDDLE, FINE):
+    def middle(self, place: np.ndarray) -> _Look:
+        """The middle of a, and what of b lies there or close by."""
+        n = np.array(self.a.values.shape)
+        sides = np.maximum(np.minimum(n, _MIDDLE), n // 2)
+        first = (n - sides) // 2
+        one = cut(self.a, first, first + sides)
+        corners = np.array(list(product(*zip([0] * 3, one.values.shape, strict=True))))
+        to_b = np.linalg.inv(self.b.to_mm()) @ place @ one.to_mm()
+        where = corners @ to_b[:3, :3].T + to_b[:3, 3]
+        low, high = where.min(axis=0) - _AROUND, where.max(axis=0) + _AROUND
+        other = cut(self.b, np.floor(low).astype(int), np.ceil(high).astype(int))
+        return replace(self, a=one, b=other)
+
+    def registered(self, place: np.ndarray, most: int = 2) -> Evidence:
+        """The same after b was registered by ever finer structures, `most` times."""
+        widths = (2 * MIDDLE, MIDDLE) if self.side <= COARSE_SIDE else (MIDDLE, FINE)
+        for fineness in widths[:most]:
             place = by_structure(self.a, self.b, _layers(self, place, fineness), place)
         return self.evidence(place)
 
@@ -221,6 +237,15 @@ def _look(a: Scan, b: Scan, side: int, steps: Steps) -> _Look | None:
         return None
     width = max(step, _finest(one.spacing, other.spacing))
     return _Look((a, b), one, other, width, side, steps)
+
+
+def _from_place(look: _Look, place: np.ndarray, hopeless: Hopeless | None) -> Evidence:
+    """The evidence near a place; that of the middle alone where it is hopeless."""
+    if hopeless is not None:
+        seen = look.middle(place).registered(place, 1)
+        if hopeless(seen):
+            return seen
+    return look.registered(place)
 
 
 def _found(look: _Look, hopeless: Hopeless | None) -> list[np.ndarray] | Evidence:

@@ -31,7 +31,7 @@ _WEIGHTS = np.array([0.5, 2.0, 0.5])  # of the fine band, the middle one, the va
 _UNDECIDING = ("undecided", "nothing-to-compare")  # rules that decide nothing
 _STEEP = 2.0  # of the confidence over the strength
 _SAME = 10.0  # score of equal values, above every strength
-_FIRST = 0.4  # strength that copies may lack at first sight
+_LACKING, _LACKING_FINE = 0.4, 1.0  # strength that strangers lack at a quick look
 _OPEN = 0.99  # so that what is open stays below what is decided
 
 
@@ -180,9 +180,15 @@ def is_open(evidence: Evidence | None, limits: Limits | None = None) -> bool:
 
 
 def is_hopeless(evidence: Evidence, limits: Limits | None = None) -> bool:
-    """Whether a first look, on half as many voxels an axis, is enough to call a pair strangers."""
+    """Whether a quick look is enough to call a pair strangers.
+
+    Args:
+        evidence: Of half as many voxels an axis, or (`final`) of the middle on the finest ones.
+        limits: The constants.
+    """
     limits = limits or Limits()
-    return _enough(evidence, limits) and strength(evidence) < limits.stranger - _FIRST
+    lacking = _LACKING_FINE if evidence.final else _LACKING
+    return _enough(evidence, limits) and strength(evidence) < limits.stranger - lacking
 
 
 def _enough(evidence: Evidence, limits: Limits) -> bool:
