@@ -164,7 +164,7 @@ class _Moving:
         if inside.sum() < max(50, len(self._points) // 10):
             return None
         index, weight = corners = _corners(where[:, inside], self._layer.values.shape)
-        theirs = np.einsum("cn,cn->n", self._layer.values.ravel()[index], weight)
+        theirs = np.einsum("cn,cn->n", self._layer.values.ravel().take(index), weight)
         left = self._ours[inside]
         power = float(theirs @ theirs)
         if power <= 0 or not left.any():
@@ -177,7 +177,7 @@ class _Moving:
     def seen(self, glance: _Glance) -> _Seen:
         """How the difference depends on the placement."""
         index, weight = glance.corners
-        slope = glance.gain * np.einsum("cnk,cn->nk", self._slopes[index], weight)
+        slope = glance.gain * np.einsum("cnk,cn->nk", self._slopes.take(index, axis=0), weight)
         scaled = self._points[glance.inside] / self.reach
         # order of the parameters as in `_weights`: the matrix row by row, then the shift
         matrix = (slope[:, :, None] * scaled[:, None, :]).reshape(len(scaled), 9)

@@ -39,6 +39,8 @@ _RIVAL = 0.02  # correlations this far below the best one may be those of the ri
 _TURNS = 16  # of the 44 turns that are looked at closely
 _MIDDLE, _AROUND = 24, 8  # voxels of the middle of a scan at least, and around it in the other
 _CLOSE = 0.15  # merits this far apart leave it open which start is right
+_BETTER = 0.05  # merits this far apart, and
+_CLEAR = 0.5  # this share of what one lacks in agreement, tell which of two placements is right
 _SURE = 0.99  # merit of a start that makes others needless
 
 
@@ -268,7 +270,22 @@ def _found(look: _Look, hopeless: Hopeless | None) -> list[np.ndarray] | Evidenc
         for merit, place in tried[1:]
         if merit > tried[0][0] - _CLOSE and np.abs(place - tried[0][1])[:3, :3].max() > 0.2
     ]
-    return [place for _, place in [*tried[:1], *others[:1]]] or [np.eye(4)]
+    return _rivals(look, [*tried[:1], *others[:1]], hopeless) or [np.eye(4)]
+
+
+def _rivals(
+    look: _Look, best: list[tuple[float, np.ndarray]], hopeless: Hopeless | None
+) -> list[np.ndarray]:
+    """Those of the best two placements, with their merits, that are worth a closer look."""
+    places = [place for _, place in best]
+    if len(best) < 2:
+        return places
+    first, second = map(look.evidence, places)
+    if hopeless is not None and hopeless(first) != hopeless(second):
+        return places[:1] if hopeless(second) else places[1:]
+    lacking = 1 - second.agreement.middle
+    clear = first.agreement.middle > second.agreement.middle + _CLEAR * lacking
+    return places[:1] if clear and best[0][0] > best[1][0] + _BETTER else places
 
 
 def _starts(look: _Look) -> list[start.Start]:
