@@ -27,7 +27,6 @@ _FEWEST = 300  # voxels below which nothing is concluded
 _SHARP = 0.35  # sigma in voxels below which a difference in sharpness is not worth mending
 _WIDTHS = (0.0, 0.4, 0.6, 0.9, 1.3, 1.8, 2.5, 3.4, 4.5)  # that are tried
 _LONG = 4  # voxels of an axis from which sharpness along it can be told
-_SAMPLE = 30_000  # voxels that tell the sharpness along an axis
 _SQRT3 = 3**0.5  # a gaussian of width 1, blurred by this, has width 2
 _EVEN = 1e-4  # of the range; a neighbourhood without this much change is padding
 
@@ -228,23 +227,20 @@ def _gap_along(axis: int, ours: np.ndarray, theirs: np.ndarray, usable: np.ndarr
     """The gap along one axis; 0 where no blur explains it."""
     from scipy import ndimage
 
-    if usable.shape[axis] < _LONG:
+    pairs = _steps(usable, axis, np.logical_and)
+    if usable.shape[axis] < _LONG or not pairs.any():
         return 0.0
-    ours, theirs, usable = (_lines(each, axis) for each in (ours, theirs, usable))
-    pairs = usable[..., 1:] & usable[..., :-1]
-    if not pairs.any():
-        return 0.0
-    wanted = [_roughness(each, usable, pairs) for each in (ours, theirs)]
+    wanted = [_roughness(each, axis, usable, pairs) for each in (ours, theirs)]
     sharper, low = (ours, wanted[1]) if wanted[0] > wanted[1] else (theirs, wanted[0])
     weight = usable.astype(np.float32)
     last = max(wanted)
     for before, sigma in pairwise(_WIDTHS):
         # what lies outside must not bleed in: it would look like structure
         inner, norm = (
-            ndimage.gaussian_filter1d(each, sigma, -1, mode="nearest", truncate=3.0)
+            ndimage.gaussian_filter1d(each, sigma, axis, mode="nearest", truncate=3.0)
             for each in (sharper * weight, weight)
         )
-        now = _roughness(inner / np.maximum(norm, 1e-3), usable, pairs)
+        now = _roughness(inner / np.maximum(norm, 1e-3), axis, usable, pairs)
         if now <= low:
             share = (last - low) / max(1e-9, last - now)
             width = before + share * (sigma - before)
@@ -253,18 +249,16 @@ def _gap_along(axis: int, ours: np.ndarray, theirs: np.ndarray, usable: np.ndarr
     return 0.0
 
 
-def _lines(values: np.ndarray, axis: int) -> np.ndarray:
-    """Lines of voxels along an axis, now the last one: every line, or in large scans a few."""
-    across = [n for i, n in enumerate(values.shape) if i != axis]
-    stride = max(1, int((values.size / _SAMPLE) ** (1 / max(1, sum(n > 1 for n in across)))))
-    steps = [slice(None, None, stride if n > stride else 1) for n in across]
-    return np.ascontiguousarray(np.moveaxis(values, axis, -1)[tuple(steps)])
-
-
-def _roughness(values: np.ndarray, usable: np.ndarray, pairs: np.ndarray) -> float:
-    """Mean squared step along the last axis, over the variance."""
-    steps = (values[..., 1:] - values[..., :-1])[pairs]
+def _roughness(values: np.ndarray, axis: int, usable: np.ndarray, pairs: np.ndarray) -> float:
+    """Mean squared step along an axis, over the variance."""
+    steps = _steps(values, axis, np.subtract)[pairs]
     return float((steps * steps).mean() / max(1e-9, float(values[usable].var())))
+
+
+def _steps(values: np.ndarray, axis: int, how: np.ufunc) -> np.ndarray:
+    moved = np.moveaxis(values, axis, 0)
+    both: np.ndarray = np.moveaxis(how(moved[1:], moved[:-1]), 0, axis)
+    return both
 
 
 def blurred(values: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
@@ -334,6 +328,8 @@ def _cell_means(values: np.ndarray, cell: tuple[int, ...]) -> np.ndarray:
 def _looked_up(mask: np.ndarray, grid: Grid, place: np.ndarray, on: Grid) -> np.ndarray:
     from scipy import ndimage
 
+    if mask.all():
+        return np.ones(on.values.shape, bool)
     matrix = np.linalg.inv(grid.to_mm()) @ place @ on.to_mm()
     seen: np.ndarray = ndimage.affine_transform(
         mask.astype(np.uint8), matrix[:3, :3], matrix[:3, 3],

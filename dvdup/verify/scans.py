@@ -41,6 +41,7 @@ _MIDDLE, _AROUND = 24, 8  # voxels of the middle of a scan at least, and around 
 _CLOSE = 0.15  # merits this far apart leave it open which start is right
 _BETTER = 0.05  # merits this far apart, and
 _CLEAR = 0.5  # this share of what one lacks in agreement, tell which of two placements is right
+_COPY = 0.95  # agreement at first sight that strangers seldom have
 _SURE = 0.99  # merit of a start that makes others needless
 
 
@@ -179,7 +180,11 @@ def compare(
     found = _found(look.coarser(), hopeless)
     if isinstance(found, Evidence):
         return found
-    return max(map(look.registered, found), key=lambda evidence: evidence.agreement.middle)
+    first = look.registered(found[0])
+    if hopeless is not None and hopeless(first):  # the others looked no better from afar
+        return first
+    seen = [first, *map(look.registered, found[1:])]
+    return max(seen, key=lambda evidence: evidence.agreement.middle)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -276,16 +281,19 @@ def _found(look: _Look, hopeless: Hopeless | None) -> list[np.ndarray] | Evidenc
 def _rivals(
     look: _Look, best: list[tuple[float, np.ndarray]], hopeless: Hopeless | None
 ) -> list[np.ndarray]:
-    """Those of the best two placements, with their merits, that are worth a closer look."""
-    places = [place for _, place in best]
+    """Those of the best two placements, with their merits, that are worth a closer look.
+
+    The one at which more agrees comes first.
+    """
     if len(best) < 2:
-        return places
-    first, second = map(look.evidence, places)
-    if hopeless is not None and hopeless(first) != hopeless(second):
-        return places[:1] if hopeless(second) else places[1:]
-    lacking = 1 - second.agreement.middle
-    clear = first.agreement.middle > second.agreement.middle + _CLEAR * lacking
-    return places[:1] if clear and best[0][0] > best[1][0] + _BETTER else places
+        return [place for _, place in best]
+    seen = [(look.evidence(place), merit, place) for merit, place in best]
+    first, second = sorted(seen, key=lambda each: -each[0].agreement.middle)
+    most, least = first[0].agreement.middle, second[0].agreement.middle
+    clear = most > least + _CLEAR * (1 - least) and first[1] > second[1] + _BETTER
+    if hopeless is not None and most < _COPY:
+        clear = clear or (hopeless(second[0]) and not hopeless(first[0]))
+    return [first[2]] if clear else [first[2], second[2]]
 
 
 def _starts(look: _Look) -> list[start.Start]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from dvdup.records import Verdict
 from dvdup.verify.exact import Same
-from dvdup.verify.scans import Evidence
+from dvdup.verify.scans import COARSE_SIDE, Evidence
 
 STRENGTH = 2
 """Grows when the same pair gets another strength: thresholds fitted before mean nothing then."""
@@ -183,12 +183,18 @@ def is_hopeless(evidence: Evidence, limits: Limits | None = None) -> bool:
     """Whether a quick look is enough to call a pair strangers.
 
     Args:
-        evidence: Of half as many voxels an axis, or (`final`) of the middle on the finest ones.
+        evidence: Of few voxels, of one of two placements, or of the middle of the scans.
         limits: The constants.
     """
     limits = limits or Limits()
-    lacking = _LACKING_FINE if evidence.final else _LACKING
-    return _enough(evidence, limits) and strength(evidence) < limits.stranger - lacking
+    return _enough(evidence, limits) and strength(evidence) < limits.stranger - _lacking(evidence)
+
+
+def _lacking(evidence: Evidence) -> float:
+    """How much strength a copy may lack on top, from what its evidence is made of."""
+    if evidence.final:
+        return _LACKING_FINE
+    return _LACKING if evidence.side < COARSE_SIDE else 0.0
 
 
 def _enough(evidence: Evidence, limits: Limits) -> bool:
