@@ -1,0 +1,51 @@
+"""Quick looks: what they spare, and that they lose no copy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dvdup.verify import Limits, Scan, judge
+from dvdup.verify.grid import Grid, cut
+from dvdup.verify.scans import COARSE_SIDE
+from dvdup.verify.start import promising, turns
+from dvdup.verify.verdict import is_hopeless
+
+SIZE = (2.0, 2.0, 2.0)
+
+
+def grid(values: np.ndarray) -> Grid:
+    return Grid(values, np.full(3, 2.0), -(np.array(values.shape) - 1.0))
+
+
+def test_strangers_are_turned_away_on_few_voxels(person):
+    found = judge(Scan(person(1), SIZE), Scan(person(2), SIZE))
+    assert found.decision.rule == "other-structure"
+    assert found.evidence.side < COARSE_SIDE
+    assert is_hopeless(found.evidence)
+
+
+@pytest.mark.parametrize(("threshold", "enough"), [(3.0, False), (5.0, True), (7.0, True)])
+def test_a_lower_threshold_asks_for_closer_looks(person, threshold, enough):
+    found = judge(Scan(person(1), SIZE), Scan(person(2), SIZE))
+    assert is_hopeless(found.evidence, Limits().with_copy(threshold)) == enough
+
+
+def test_turns_that_fit_are_among_the_promising_ones(person):
+    right = turns()[17]
+    axes = np.abs(right).argmax(axis=0)
+    signs = right[axes, range(3)].astype(int).tolist()
+    turned = person(1).transpose(axes)[tuple(slice(None, None, sign) for sign in signs)]
+    one, other = grid(np.ascontiguousarray(turned) / 2000), grid(person(1) / 2000)
+    chosen = promising(one, other, turns(), 4)
+    assert len(chosen) == 4
+    assert any(np.array_equal(each, right) for each in chosen)
+
+
+def test_a_box_lies_where_it_lay(person):
+    whole = grid(person(1))
+    box = cut(whole, np.array([5, -3, 40]), np.array([20, 10, 90]))
+    assert box.values.shape == (15, 10, 4)
+    assert box.values[0, 0, 0] == whole.values[5, 0, 40]
+    np.testing.assert_array_equal(box.origin, whole.origin + np.array([10.0, 0.0, 80.0]))
+    assert cut(whole, np.array([99, 0, 0]), np.array([120, 1, 1])).values.shape == (1, 1, 1)
