@@ -39,9 +39,7 @@ _RIVAL = 0.02  # correlations this far below the best one may be those of the ri
 _TURNS = 16  # of the 44 turns that are looked at closely
 _MIDDLE, _AROUND = 24, 8  # voxels of the middle of a scan at least, and around it in the other
 _CLOSE = 0.15  # merits this far apart leave it open which start is right
-_BETTER = 0.05  # merits this far apart, and
-_CLEAR = 0.5  # this share of what one lacks in agreement, tell which of two placements is right
-_COPY = 0.95  # agreement at first sight that strangers seldom have
+_COPY = 0.9  # agreement at first sight that strangers seldom have
 _SURE = 0.99  # merit of a start that makes others needless
 
 
@@ -287,13 +285,12 @@ def _rivals(
     """
     if len(best) < 2:
         return [place for _, place in best]
-    seen = [(look.evidence(place), merit, place) for merit, place in best]
+    seen = [(look.evidence(place), place) for _, place in best]
     first, second = sorted(seen, key=lambda each: -each[0].agreement.middle)
-    most, least = first[0].agreement.middle, second[0].agreement.middle
-    clear = most > least + _CLEAR * (1 - least) and first[1] > second[1] + _BETTER
-    if hopeless is not None and most < _COPY:
-        clear = clear or (hopeless(second[0]) and not hopeless(first[0]))
-    return [first[2]] if clear else [first[2], second[2]]
+    doubtful = first[0].agreement.middle < _COPY
+    if hopeless is not None and doubtful and hopeless(second[0]):
+        return [first[1]]
+    return [first[1], second[1]]
 
 
 def _starts(look: _Look) -> list[start.Start]:
