@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from dvdup import __version__, verdicts, verify
+from dvdup import verdicts, verify
 from dvdup.calibrate import work
 from dvdup.calibrate.pairs import Chosen, choose, demand_groups, edits_of, stranger_pairs
 from dvdup.calibrate.threshold import LEVELS, Fitted, Strengths, fit
 from dvdup.config import Config, put_table
 from dvdup.config.load import CONFIG_NAME
 from dvdup.errors import InputError, Interrupted
+from dvdup.fingerprint import code_fingerprint
 from dvdup.pipeline import calibrated, evidence
 from dvdup.pipeline.candidates import open_candidates
 from dvdup.pipeline.evidence import Key, Pair
@@ -185,7 +186,7 @@ def _rules(config: Config, index: Index) -> Rules:
 def _salt(rules: Rules, meta: IndexMeta) -> str:
     """What a strength depends on besides the scans; slices choose which channels are compared."""
     what = [
-        *("strength", __version__, verify.STRENGTH, rules.voxels.describe()),
+        *("strength", code_fingerprint("verify", "edits"), rules.voxels.describe()),
         *(meta.embedder.name, meta.embedder.weights_hash, meta.recipe_hash),
     ]
     return json.dumps(what, sort_keys=True)

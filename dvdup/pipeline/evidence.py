@@ -30,6 +30,9 @@ T = TypeVar("T")
 Key = tuple[str, str]
 Pair = tuple[Key, Key]
 
+CODE = ("pipeline.evidence", "slicing", "verify", "voxels")
+"""The modules whose source is part of what the voxels of a pair say."""
+
 _BLOCK = 64  # pairs whose proxies are fetched at once
 _UNKNOWN = (1.0, 1.0, 1.0)  # spacing in mm of what says nothing about it
 _RESIZED, _MOST_RESIZED = 1.04, 4.0  # sizes of a copy that registration does not see by itself

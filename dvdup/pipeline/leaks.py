@@ -117,7 +117,7 @@ def compare_refs(
     key = results.key_of(refs, pairs, index.meta, rules.describe())
 
     def make() -> tuple[Report, bool]:
-        salt = results.salt_of(index.meta, rules.describe())
+        salt = results.salt_of(index.meta, rules.describe(), evidence.CODE)
         with (
             pair_cache(workspace.sealed, salt) as cache,
             open_run(workspace, rules, cache, progress, should_stop) as run,

@@ -1,8 +1,8 @@
 """Stored results: a comparison whose inputs have not changed is read, not computed.
 
 The key is a hash over everything that changes a result: for each ref the ids, groups, contents,
-hashes, status and paths of its cases; the embedder, the recipe, the thresholds, and the number of
-this format. What is applied afterwards (`--fail-on`) is not part of it.
+hashes, status and paths of its cases; the embedder, the recipe, the thresholds, and the source of
+the modules that compare. What is applied afterwards (`--fail-on`) is not part of it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ from typing import Any
 
 from dvdup import __version__
 from dvdup.errors import InputError
+from dvdup.fingerprint import code_fingerprint
 from dvdup.pipeline.refs import Ref
 from dvdup.records import IndexedCase, Report
 from dvdup.report.json import from_json, to_json
 from dvdup.sealed import SealedFiles
 from dvdup.store import IndexMeta
 
-FORMAT = 8
-"""Grows when findings are made otherwise from the same inputs."""
+_CODE = (
+    *("compare", "match", "pipeline", "records", "report.json", "slicing", "variants", "verdicts"),
+    *("verify", "voxels"),
+)
+"""The modules whose source is part of what a result depends on."""
 _FOLDER = "results"
 _NAME = re.compile(r"[0-9a-f]{32}\.json")
 """How results are named; other files in their folder are not dvdup's."""
@@ -45,11 +49,17 @@ def key_of(
     return digest.hexdigest()
 
 
-def salt_of(meta: IndexMeta, limits: dict[str, Any]) -> str:
-    """Everything that changes a result besides the cases, as text."""
+def salt_of(meta: IndexMeta, limits: dict[str, Any], code: Sequence[str] = _CODE) -> str:
+    """Everything that changes an answer besides the cases, as text.
+
+    Args:
+        meta: Of the index.
+        limits: The thresholds.
+        code: The modules that make the answer.
+    """
     what = {
         "dvdup": __version__,
-        "format": FORMAT,
+        "code": code_fingerprint(*code),
         "embedder": [meta.embedder.name, meta.embedder.weights_hash],
         "recipe": meta.recipe_hash,
         "thresholds": limits,

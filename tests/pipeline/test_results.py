@@ -74,7 +74,7 @@ def test_the_key_sees_settings_refs_and_pairs(refs, meta, monkeypatch):
     ]
     named = dataclasses.replace(refs[0].info, ref="train@v1")
     keys.append(key_of([dataclasses.replace(refs[0], info=named), refs[1]], PAIRS, meta, LIMITS))
-    for name, value in (("FORMAT", 99), ("__version__", "99")):
+    for name, value in (("code_fingerprint", lambda *modules: "99"), ("__version__", "99")):
         with monkeypatch.context() as patch:
             patch.setattr(results, name, value)
             keys.append(key_of(refs, PAIRS, meta, LIMITS))
