@@ -30,6 +30,7 @@ ONE = 1 << 20
 """The score of a case with itself, but for rounding."""
 
 _STEEP = 12.0
+_PRODUCT = 1 << 19  # floats of a product, so that it stays near the processor
 _FLOOR = 0.5  # cosines below count nothing: chance
 
 
@@ -79,6 +80,24 @@ class Block:
         """float32 (64, M): the cropped slices of all cases, and where each case begins."""
         return _joined([case.crops for case in self.cases])
 
+    @cached_property
+    def asking(self) -> np.ndarray:
+        """float32 (R, 64): the asking rows of all cases, of each all changes one by one."""
+        rows = [case.asking.reshape(-1, case.asking.shape[-1]) for case in self.cases]
+        return np.concatenate(rows).astype(np.float32)
+
+    @cached_property
+    def unchanged(self) -> np.ndarray:
+        """int64: which of the asking rows are of slices as they are."""
+        sizes = [case.asking.shape[0] * case.asking.shape[1] for case in self.cases]
+        starts = np.cumsum([0, *sizes])[:-1].tolist()
+        return np.concatenate(
+            [
+                np.arange(start, start + case.asking.shape[1])
+                for start, case in zip(starts, self.cases, strict=True)
+            ]
+        )
+
 
 def _joined(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     starts = np.cumsum([0, *map(len, parts)])[:-1]
@@ -98,31 +117,45 @@ def score_pairs(x: Block, y: Block) -> PairScores:
 
 def _asked(x: Block, y: Block) -> PairScores:
     """The scores where the cases of x ask those of y."""
+    whole = _counted(x.asking, *y.slices)
+    cropped = _counted(x.asking[x.unchanged], *y.crops)
     found = PairScores(np.zeros((len(x), len(y)), np.int64), np.zeros((len(x), len(y)), np.int64))
+    start = first = 0
     for row, case in enumerate(x.cases):
-        counts = _counted(case, y)
-        for channel in np.unique(case.channel).tolist():
-            own = counts[:, case.channel == channel]
-            n = own.shape[1]
-            change = own.sum(axis=1).max(axis=0) // n
-            bag = own.max(axis=0).sum(axis=0) // n
-            np.maximum(found.change[row], change, out=found.change[row])
-            np.maximum(found.bag[row], bag, out=found.bag[row])
+        n_changes, n_slices, _ = case.asking.shape
+        stop, last = start + n_changes * n_slices, first + n_slices
+        own = whole[start:stop].reshape(n_changes, n_slices, len(y))
+        counts = np.concatenate([own, cropped[None, first:last]])
+        _best_channel(counts, case.channel, found.change[row], found.bag[row])
+        start, first = stop, last
     return found
 
 
-def _counted(case: VariantRows, y: Block) -> np.ndarray:
-    """int64 (A + 1, Q, Y): what each asking slice counts for each case under each change."""
-    n_changes, n_slices, width = case.asking.shape
-    asking = case.asking.reshape(-1, width).astype(np.float32)
-    whole = _nearest(asking, *y.slices).reshape(n_changes, n_slices, len(y))
-    cropped = _nearest(asking[:n_slices], *y.crops)
-    best = np.concatenate([whole, cropped[None]])
-    found: np.ndarray = _COUNTS[np.clip(best, 0, UNIT).astype(np.int64)]
+def _best_channel(
+    counts: np.ndarray, channels: np.ndarray, change: np.ndarray, bag: np.ndarray
+) -> None:
+    """Write the scores of the channel that scores highest.
+
+    Args:
+        counts: int64 (A + 1, Q, Y): what each asking slice counts for each case by change.
+        channels: uint8 (Q,): of each asking slice.
+        change: int64 (Y,), written to.
+        bag: int64 (Y,), written to.
+    """
+    for channel in np.unique(channels).tolist():
+        own = counts[:, channels == channel]
+        n = own.shape[1]
+        np.maximum(change, own.sum(axis=1).max(axis=0) // n, out=change)
+        np.maximum(bag, own.max(axis=0).sum(axis=0) // n, out=bag)
+
+
+def _counted(asking: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """int64 (R, Y): what the row of each case nearest to an asking row counts for it."""
+    step = max(1, _PRODUCT // rows.shape[1])
+    parts = [
+        np.maximum.reduceat(asking[start : start + step] @ rows, starts, axis=1)
+        for start in range(0, len(asking), step)
+    ]
+    best = np.clip(np.concatenate(parts), 0, UNIT).astype(np.int64)
+    found: np.ndarray = _COUNTS[best]
     return found
-
-
-def _nearest(asking: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """float32 (R, Y): the highest product of each asking row with any row of each case."""
-    best: np.ndarray = np.maximum.reduceat(asking @ rows, starts, axis=1)
-    return best

@@ -9,9 +9,9 @@ from it depends on the two cases alone.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from io import BytesIO
 
 import numpy as np
 
@@ -29,7 +29,7 @@ CROPPED_SLICES = 16
 ASKING_SLICES = 4
 """Slices of a plane and channel that ask."""
 
-_FIELDS = ("slices", "crops", "asking", "channel")
+_SIZES = struct.Struct("<4I")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,22 +46,37 @@ class VariantRows:
     """uint8 (Q,): the voting channel of each asking slice, ascending."""
 
     def to_bytes(self) -> bytes:
-        """The rows as bytes, equal for equal rows."""
-        stream = BytesIO()
-        for name in _FIELDS:
-            np.lib.format.write_array(stream, np.ascontiguousarray(getattr(self, name)))
-        return stream.getvalue()
+        """The rows as bytes, equal for equal rows: four sizes, then the arrays one by one."""
+        sizes = (len(self.slices), len(self.crops), *self.asking.shape[:2])
+        arrays = (self.slices, self.crops, self.asking, self.channel)
+        return _SIZES.pack(*sizes) + b"".join(each.tobytes() for each in arrays)
 
     @staticmethod
     def from_bytes(payload: bytes) -> VariantRows:
-        """Rows from what `to_bytes` gave.
+        """Rows from what `to_bytes` gave, not to be written to.
 
         Raises:
             ValueError: The bytes are something else.
         """
-        stream = BytesIO(payload)
-        found = [np.lib.format.read_array(stream, allow_pickle=False) for _ in _FIELDS]
-        return VariantRows(*found)
+        n_slices, n_crops, n_changes, n_asking = _sizes(payload)
+        values = np.frombuffer(payload, np.int8, offset=_SIZES.size)
+        n_rows = n_slices + n_crops + n_changes * n_asking
+        if len(values) != n_rows * DIMENSIONS + n_asking:
+            raise ValueError("these bytes hold no variant rows")
+        rows = values[: n_rows * DIMENSIONS].reshape(n_rows, DIMENSIONS)
+        slices, crops, asking = np.split(rows, [n_slices, n_slices + n_crops])
+        return VariantRows(
+            slices,
+            crops,
+            asking.reshape(n_changes, n_asking, DIMENSIONS),
+            values[n_rows * DIMENSIONS :].view(np.uint8),
+        )
+
+
+def _sizes(payload: bytes) -> tuple[int, ...]:
+    if len(payload) < _SIZES.size:
+        raise ValueError("these bytes hold no variant rows")
+    return _SIZES.unpack_from(payload)
 
 
 def without_variants(rows: VariantRows) -> VariantRows:
