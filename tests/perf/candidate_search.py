@@ -1,0 +1,86 @@
+"""How long the search for candidates takes, from rows that are made: no files, no voxels.
+
+    python tests/perf/candidate_search.py [--cases 250 500 1000] [--jobs N]
+
+For each number N, N cases of train and N of test get random rows of as many slices as a small crop
+has (72 slices, 432 cropped ones, 12 that ask under every change), kept in a table as beside an
+index. Printed: seconds of the first search of all test cases among all train cases, of the search
+when one more case comes to test, and to train, and the most memory that the process had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dvdup.compare.search import Known, Search
+from dvdup.compare.variant_rows import ASKING, DIMENSIONS, VariantRows
+from dvdup.pipeline.processes import reader_threads
+from dvdup.sealed import SealedFiles
+from dvdup.store.variants import VariantTable
+
+
+def made_up(seed: int) -> VariantRows:
+    rng = np.random.default_rng(seed)
+
+    def rows(*shape: int) -> np.ndarray:
+        values = rng.normal(size=(*shape, DIMENSIONS))
+        values /= np.linalg.norm(values, axis=-1, keepdims=True)
+        return np.rint(values * 127).astype(np.int8)
+
+    return VariantRows(rows(72), rows(432), rows(len(ASKING), 12), np.zeros(12, np.uint8))
+
+
+def fill(table: VariantTable, names: Sequence[str], first: int) -> None:
+    for start in range(0, len(names), 256):
+        block = names[start : start + 256]
+        payloads = [made_up(first + start + n).to_bytes() for n in range(len(block))]
+        table.add(dict(zip(block, payloads, strict=True)))
+
+
+def measure(n: int, folder: Path, jobs: int) -> None:
+    table = VariantTable(SealedFiles(folder, lambda: b"k" * 32))
+    train, test = ([f"{split}{i:06}" for i in range(n + 1)] for split in ("train", "test"))
+    fill(table, train, 0)
+    fill(table, test, n + 1)
+
+    def stream(contents: Collection[str]) -> Iterator[tuple[str, VariantRows]]:
+        for name, payload in table.read(contents):
+            yield name, VariantRows.from_bytes(payload)
+
+    with reader_threads(jobs) as pool:
+        search = Search(stream, stream, pool)
+        known, seconds = Known(), []
+        for asking, others in ((test[:n], train[:n]), (test, train[:n]), (test, train)):
+            start = time.perf_counter()
+            known = search.update(known, asking, others, 1)
+            seconds.append(time.perf_counter() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    first, more_test, more_train = seconds
+    print(
+        f"{n:,} x {n:,}: {first:.1f} s ({1e3 * first / n**2:.3f} ms a pair); one more test case "
+        f"{more_test:.2f} s, one more train case {more_train:.2f} s; {peak:,.0f} MB",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--cases", type=int, nargs="+", default=[250, 500, 1000])
+    parser.add_argument("--jobs", type=int, default=2)
+    asked = parser.parse_args()
+    for n in asked.cases:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(n, Path(folder), asked.jobs)
+
+
+if __name__ == "__main__":
+    main()
