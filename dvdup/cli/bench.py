@@ -39,7 +39,7 @@ _WHAT = (
     ),
     click.option(
         "--variants/--no-variants",
-        help="Measure the lead with query variants too (mirrors, turns, zooms, crops), with the "
+        help="Measure the rank score with variants too (mirrors, turns, zooms, crops), with the "
         "first embedder.",
     ),
     click.option(

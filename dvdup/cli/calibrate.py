@@ -52,7 +52,7 @@ def calibrate(
 ) -> None:
     """Fit the threshold between strangers and copies to the scans of the index.
 
-    Compares every case with its look-alikes of other groups, and with edited copies of itself;
+    Compares every case with its candidates of other groups, and with edited copies of itself;
     the threshold that keeps the budget goes into [calibration] of the configuration file, and
     every comparison goes by it from then on. Needs 30 groups at least.
     """
