@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dvdup.match import MatchSettings, match, one_way
+from dvdup.match import MatchSettings, match, score_pairs
 from dvdup.records import MIN_COHORT
 
 ALL = MatchSettings(keep_above=-1.0, top3=True)
@@ -55,10 +55,7 @@ class Reference:
         assume(not ((gap > 1e-7) & (gap < EDGE)).any())
         winners = [self.keys[int((row >= row.max() - 1e-7).argmax())] for row in s]
         votes = (s >= best - limits.margin) & (s >= floor)
-        rival = np.sort(s, axis=1)[:, -3:-2] if s.shape[1] >= 3 else np.full((len(s), 1), 2.0)
-        ahead = np.clip((s - rival) / np.maximum(1e-3, 1 - rival), 0, 1)
         return {
-            "lead": dict(zip(self.keys, ahead.mean(axis=0), strict=True)),
             "count": {key: np.mean([w == key for w in winners]) for key in self.keys},
             "shared": dict(zip(self.keys, votes.mean(axis=0), strict=True)),
             "similarity": dict(zip(self.keys, s.mean(axis=0), strict=True)),
@@ -103,14 +100,11 @@ def check(found, a, b, limits):
             ("shared", pair.shared_score),
             ("similarity", pair.similarity),
             ("top3", pair.count_top3),
-            ("lead", pair.lead),
         ):
-            # a lead divides by what is left to 1, which may be little
-            close = 2e-3 if name == "lead" else 2e-6
             # nothing is more alike than alike, whatever float16 made of the length of the rows
             there, here = min(1.0, forth.score(name, pair.b)), min(1.0, reverse.score(name, pair.a))
-            assert score.a_to_b == pytest.approx(there, abs=close), name
-            assert score.b_to_a == pytest.approx(here, abs=close), name
+            assert score.a_to_b == pytest.approx(there, abs=2e-6), name
+            assert score.b_to_a == pytest.approx(here, abs=2e-6), name
         assert pair.background.a_to_b == pytest.approx(min(1.0, forth.background), abs=2e-6)
         assert pair.background.b_to_a == pytest.approx(min(1.0, reverse.background), abs=2e-6)
         assert pair.slices == (most_in_a_channel(a[pair.a]), most_in_a_channel(b[pair.b]))
@@ -210,23 +204,30 @@ def test_more_slices_than_one_product_takes(rows, side):
         assert pair.similarity.a_to_b == pytest.approx(np.mean(s[key]), abs=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
-@given(data=st.data())
-def test_leads_of_one_direction_are_those_of_both(rows, side, data):
-    a, b = cases(data.draw, rows, "train"), cases(data.draw, rows, "test")
-    both = {(pair.a, pair.b): pair for pair in match(side(a), side(b), ALL)}
-    limits = MatchSettings(keep_nearest=1, keep_lead=0.1)
-    asking = one_way(side(a), side(b), range(len(a)), limits)
-    found = {
-        (sorted(a)[i], sorted(b)[k]): (asking.lead[i, k], asking.similarity[i, k])
-        for i, k in np.argwhere(asking.worth_keeping(limits)).tolist()
-    }
-    for pair, (lead, alike) in found.items():
-        assert lead == pytest.approx(both[pair].lead.a_to_b, abs=1e-5)
-        assert alike == pytest.approx(both[pair].similarity.a_to_b, abs=1e-5)
-    for pair, score in both.items():
-        nearest = max(s.similarity.a_to_b for key, s in both.items() if key[0] == pair[0])
-        if score.lead.a_to_b > 0.1 + 1e-5:
-            assert pair in found
-        elif pair in found:
-            assert score.lead.a_to_b > 0.1 - 1e-5 or score.similarity.a_to_b > nearest - 1e-5
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), budget=BUDGETS, block=BLOCKS, within=st.booleans())
+def test_chosen_pairs_have_the_scores_of_a_whole_match(rows, side, data, budget, block, within):
+    """Also of pairs that `match` would not keep, and whatever else is asked for."""
+    a = cases(data.draw, rows, "train")
+    one, other = side(a), side(a if within else cases(data.draw, rows, "test"))
+    every = {(pair.a, pair.b): pair for pair in match(one, one if within else other, ALL)}
+    wanted = data.draw(st.lists(st.sampled_from(sorted(every)), unique=True)) if every else []
+    again = side(a, block, 3)
+    found = score_pairs(wanted, again, again if within else other, MatchSettings(budget=budget))
+    assert [(pair.a, pair.b) for pair in found] == sorted(wanted)
+    for pair in found:
+        expected = every[pair.a, pair.b]
+        assert (pair.cohort, pair.slices) == (expected.cohort, expected.slices)
+        for name in ("count_score", "shared_score", "similarity", "background"):
+            left, right = getattr(pair, name), getattr(expected, name)
+            assert left.a_to_b == pytest.approx(right.a_to_b, abs=2e-6), name
+            assert left.b_to_a == pytest.approx(right.b_to_a, abs=2e-6), name
+
+
+def test_pairs_of_nobody_have_no_scores(rows, side):
+    """Cases without slices are on no side, and no case is compared with itself."""
+    a, b = side(rows(0, "train", [[3], [2]])), side(rows(1, "test", [[3]]))
+    absent = [(("train", "c9"), ("test", "c0")), (("train", "c0"), ("test", "c9"))]
+    assert score_pairs(absent, a, b) == []
+    assert score_pairs([(("train", "c0"), ("train", "c0"))], a, a) == []
+    assert score_pairs([], a, b) == []

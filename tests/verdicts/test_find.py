@@ -43,7 +43,6 @@ def score(
     way_back = there | nothing | (back or {})
     both = {name: Directed(way_back[name], there[name]) for name in nothing}
     return PairScore(
-        lead=Directed(0.5, 0.5),
         a=a,
         b=b,
         count_score=both["count"],
