@@ -212,7 +212,8 @@ def _written(folder: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         yield from sorted(folder / entry.name for entry in entries)
     cache = folder / "cache"
-    yield from (cache / "looks", cache / "pairs.sqlite")
+    yield from (cache / "pairs.sqlite", cache / "variants.lance")
+    yield from (cache / "variants.lance" / name for name in _TABLE_FOLDERS)
     for place in (folder, folder / "rebuild"):
         yield place / "index"
         for table in ("cases.lance", "slices.lance"):

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
 import pytest
 
-from dvdup import edits, verdicts
+from dvdup import edits
 from dvdup.calibrate.pairs import choose, edits_of, stranger_pairs
 from dvdup.calibrate.run import gathered
 from dvdup.config import load_config
 from dvdup.errors import InputError
 from dvdup.pipeline import Workspace
-from dvdup.pipeline.leaks import Rules
-from dvdup.pipeline.looks import Led
+from dvdup.pipeline.candidates import open_candidates
+from dvdup.pipeline.missed import Missed
+from dvdup.pipeline.pairs import PairCache
 from dvdup.pipeline.refs import whole
 
 
 @pytest.fixture(scope="module")
-def ref(indexed):
+def workspace(indexed):
     config = load_config(
         config=None, cwd=indexed, environ={}, overrides={"embedder": "thumbnail", "jobs": 1}
     )
-    return whole(Workspace(config).open_index())
+    return Workspace(config)
+
+
+@pytest.fixture(scope="module")
+def ref(workspace):
+    return whole(workspace.open_index())
 
 
 @pytest.fixture
-def rules():
-    return Rules(verdicts.thresholds_for("thumbnail"), 5)
+def candidates(workspace):
+    with open_candidates(workspace, PairCache(None, ""), 1, Missed()) as found:
+        yield found
 
 
 def test_without_groups_every_case_is_its_own(ref):
@@ -48,38 +56,43 @@ def test_few_groups_are_refused(ref, rule, most):
         choose(ref, rule, most)
 
 
-def test_every_case_has_a_stranger_and_no_relative(ref, rules):
-    alone = stranger_pairs(ref, choose(ref, None, None), rules)
+def test_every_case_has_a_stranger_and_no_relative(ref, candidates):
+    alone = stranger_pairs(ref, choose(ref, None, None), candidates)
     assert alone == sorted(set(alone))
     assert all(a < b for a, b in alone)
     assert {key for pair in alone for key in pair} == {case.key for case in ref.voting}
     copy = (("train", "s00"), ("train", "s32"))
     assert copy in alone
-    related = stranger_pairs(ref, choose(ref, "id % 32", None), rules)
+    related = stranger_pairs(ref, choose(ref, "id % 32", None), candidates)
     assert copy not in related
     assert {key for pair in related for key in pair} == {case.key for case in ref.voting}
 
 
-def test_only_pairs_of_chosen_cases_are_compared(ref, rules):
+def test_only_pairs_of_chosen_cases_are_compared(ref, candidates):
     chosen = choose(ref, None, 30)
-    pairs = stranger_pairs(ref, chosen, rules)
+    pairs = stranger_pairs(ref, chosen, candidates)
     assert all(set(pair) & set(chosen.keys) for pair in pairs)
     assert set(chosen.keys) <= {key for pair in pairs for key in pair}
 
 
-def test_strangers_that_other_looks_find_are_compared_too(ref, rules):
+def test_more_misses_are_more_strangers(ref, candidates):
     chosen = choose(ref, "id % 32", None)
-    plain = stranger_pairs(ref, chosen, rules)
-    unseen = next(
-        (a, b)
-        for a in chosen.keys
-        for b in chosen.keys
-        if a < b and (a, b) not in plain and chosen.groups[a] != chosen.groups[b]
+    few = stranger_pairs(ref, chosen, candidates)
+    more = stranger_pairs(ref, chosen, dataclasses.replace(candidates, misses=3))
+    assert set(few) < set(more)
+
+
+def test_scans_of_equal_voxels_are_copies_whatever_their_groups(ref, candidates):
+    """They are walked past: the next case of the list is the stranger."""
+    copy = (("train", "s00"), ("train", "s32"))
+    hashes = dict.fromkeys(copy, ("h",))
+    cases = tuple(
+        dataclasses.replace(case, voxel_hashes=hashes.get(case.key, ())) for case in ref.cases
     )
-    relative = (("train", "s00"), ("train", "s32"))
-    again = {unseen: Led(0.9, 0.9), relative: Led(0.9, 0.9)}
-    found = stranger_pairs(ref, chosen, rules, again)
-    assert set(found) - set(plain) == {unseen}
+    same = dataclasses.replace(ref, cases=cases)
+    found = stranger_pairs(same, choose(same, None, None), candidates)
+    assert copy not in found
+    assert set(copy) <= {key for pair in found for key in pair}
 
 
 def test_edits_take_turns():

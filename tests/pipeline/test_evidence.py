@@ -1,4 +1,4 @@
-"""Which pairs are looked at, what is fetched for them, and how work is spread over processes."""
+"""What is fetched for a pair, what its voxels say, and how work is spread over processes."""
 
 from __future__ import annotations
 
@@ -15,144 +15,12 @@ from dvdup import voxels
 from dvdup.errors import InputError
 from dvdup.hashing import file_hash
 from dvdup.pipeline import Interrupted, evidence, processes
-from dvdup.pipeline.evidence import Sides, Sight, candidates, more_copies, verify_pairs
+from dvdup.pipeline.evidence import FileChannel, Sides, verify_pairs
 from dvdup.pipeline.files import RACY
-from dvdup.pipeline.looks import Led
 from dvdup.pipeline.missed import Missed
 from dvdup.pipeline.pairs import pair_cache
-from dvdup.records import Directed, Embedded, FileStat, IndexedCase, PairScore
+from dvdup.records import Embedded, FileStat, IndexedCase
 from dvdup.sealed import SealedFiles
-
-NOTHING = Directed(0.0, 0.0)
-
-
-def score(a, b, lead, similarity=(0.5, 0.5)):
-    return PairScore(
-        a=("train", a),
-        b=("test", b),
-        count_score=NOTHING,
-        shared_score=NOTHING,
-        similarity=Directed(*similarity),
-        background=NOTHING,
-        lead=Directed(*lead),
-        slices=(9, 9),
-        cohort=(9, 9),
-    )
-
-
-def sides(case, n_a, n_b, **hashes):
-    def named(split, name):
-        return dataclasses.replace(case(split, name), voxel_hashes=hashes.get(name, ()))
-
-    return (
-        [named("train", f"a{i}") for i in range(n_a)],
-        [named("test", f"b{i}") for i in range(n_b)],
-    )
-
-
-def found(pairs):
-    return {(a[1], b[1]) for a, b in pairs}
-
-
-def test_a_lead_in_either_direction_makes_a_candidate(case):
-    usual = [score(f"a{i}", f"b{k}", (0.01, 0.01)) for i in range(8) for k in range(8)]
-    special = [score("a8", "b1", (0.3, 0.0), (0.4, 0.4)), score("a2", "b8", (0.0, 0.3), (0.4, 0.4))]
-    pairs = candidates([*usual, *special], 5, sides(case, 9, 9))
-    assert {("a8", "b1"), ("a2", "b8")} <= found(pairs)
-    alone = {pair for pair in found(pairs) if pair not in {("a8", "b1"), ("a2", "b8")}}
-    assert len(alone) <= 8  # the most similar one of every case of b
-
-
-@pytest.mark.parametrize(("n_a", "n_b"), [(6, 3), (3, 6)])
-def test_each_case_that_is_asked_about_has_its_most_similar_one(case, n_a, n_b):
-    """Also where more cases are asked about than there are to find."""
-    scores = [
-        score(f"a{i}", f"b{k}", (0.0, 0.0), (0.5, 0.6 if i == k % n_a else 0.5))
-        for i in range(n_a)
-        for k in range(n_b)
-    ]
-    assert found(candidates(scores, 1, sides(case, n_a, n_b))) == {
-        (f"a{k % n_a}", f"b{k}") for k in range(n_b)
-    }
-
-
-@pytest.mark.parametrize("n", [1, 7])
-def test_a_handful_cannot_tell_which_lead_is_usual(case, n):
-    """One case that is asked about would have to beat its own lead."""
-    scores = [
-        score(f"a{i}", f"b{k}", (0.0, 0.14 if i == k else 0.0), (0.5, 0.6 if i == 9 else 0.5))
-        for i in range(10)
-        for k in range(n)
-    ]
-    assert {(f"a{k}", f"b{k}") for k in range(n)} <= found(
-        candidates(scores, 5, sides(case, 10, n))
-    )
-
-
-def test_where_a_copy_is_the_next_ones_are_compared_too(case):
-    scores = [score(f"a{i}", "b0", (0.0, 0.0), (0.5, 0.9 - i / 10)) for i in range(6)]
-    both = sides(case, 6, 1, a2=("h",), b0=("h",))
-    first = candidates(scores, 5, both)
-    assert found(first) == {("a0", "b0")}
-    led = {(("train", "a5"), ("test", "b0")): Led(0.0, 0.8)}
-
-    def more(copies, compared, most=5):
-        return found(more_copies(copies, scores, most, both, led, dict.fromkeys(compared)))
-
-    assert more([], first) == set()
-    assert more(first, first) == {("a1", "b0"), ("a3", "b0"), ("a5", "b0")}  # a2 needs none
-    assert more(first, first, most=1) == {("a1", "b0"), ("a5", "b0")}
-    pairs = [((score.a), (score.b)) for score in scores]
-    assert more(pairs[:2], pairs[:4]) == {("a4", "b0"), ("a5", "b0")}
-    assert more(pairs[:2], pairs) == set()
-
-
-def test_inside_one_side_either_case_has_more_copies(case):
-    def pair(a, b, similarity):
-        made = score(a, b, (0.0, 0.0), (similarity, similarity))
-        return dataclasses.replace(made, b=("train", b))
-
-    scores = [pair("a0", "a1", 0.9), pair("a0", "a2", 0.8), pair("a1", "a3", 0.7)]
-    ours = sides(case, 4, 0)[0]
-    first = [(("train", "a0"), ("train", "a1"))]
-    chosen = more_copies(first, scores, 5, (ours, ours), {}, dict.fromkeys(first), within=True)
-    assert found(chosen) == {("a0", "a2"), ("a1", "a3")}
-
-
-def test_a_lead_that_everybody_has_is_no_lead(case):
-    """In a small cohort the best of some strangers is far ahead of the third."""
-    usual = [score(f"a{i}", f"b{k}", (0.08, 0.08)) for i in range(8) for k in range(8)]
-    special = score("a8", "b0", (0.16, 0.16), (0.4, 0.4))
-    pairs = found(candidates([*usual, special], 5, sides(case, 9, 9)))
-    assert ("a8", "b0") in pairs
-    assert len(pairs) <= 9 + 1
-
-
-def test_where_most_cases_have_a_copy_a_clear_lead_is_enough(case):
-    copies = [score(f"a{i}", f"b{i}", (0.9, 0.9), (0.9, 0.9)) for i in range(8)]
-    weaker = score("a0", "b7", (0.25, 0.25), (0.6, 0.6))
-    assert ("a0", "b7") in found(candidates([*copies, weaker], 5, sides(case, 8, 8)))
-
-
-def test_pairs_of_equal_voxels_and_pairs_nobody_wants_are_left_out(case):
-    scores = [score("a0", "b0", (0.9, 0.9)), score("a1", "b1", (0.9, 0.9))]
-    both = sides(case, 2, 2, a0=("h",), b0=("h",))
-    assert found(candidates(scores, 5, both)) == {("a1", "b1")}
-    assert candidates(scores, 0, both) == []
-
-
-@pytest.mark.parametrize(("n_a", "expected"), [(2, 8), (3, 4)])
-def test_where_too_few_can_be_found_all_are_compared(case, n_a, expected):
-    """Nobody leads among two, and the most similar one need not be the copy."""
-    scores = [score(f"a{i}", f"b{k}", (0.0, 0.0)) for i in range(n_a) for k in range(4)]
-    assert len(candidates(scores, 5, sides(case, n_a, 4))) == expected
-
-
-def test_at_most_so_many_of_a_case(case):
-    scores = [score(f"a{i}", "b0", (0.0, 0.5 + i / 100)) for i in range(9)]
-    chosen = found(candidates(scores, 3, sides(case, 9, 1)))
-    assert {("a8", "b0"), ("a7", "b0"), ("a6", "b0")} <= chosen
-    assert len(chosen) <= 4
 
 
 class Memory:
@@ -251,20 +119,20 @@ def test_a_young_file_is_believed_by_its_bytes(pair, tmp_path, phantom, save):
     file, case = tmp_path / "test/copy.nii.gz", pair[1].cases["test", "copy"]
     stat = case.files[0]
     young = dataclasses.replace(stat, mtime_ns=RACY, file_hash=file_hash(file))
-    sight = Sight(tmp_path, dataclasses.replace(case, files=(young,)), 0)
-    assert sight.full() is not None
+    channel = FileChannel(tmp_path, dataclasses.replace(case, files=(young,)), 0)
+    assert channel.full() is not None
     before = file.read_bytes()
     file.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
-    assert sight.full() is None
+    assert channel.full() is None
 
 
 def test_no_room_for_the_files_is_told(pair, tmp_path, monkeypatch):
     whole = evidence.verify.judge
 
-    def judge(one, other, full, limits):
+    def judge(one, other, full, limits, steps):
         if full is not None:
             raise MemoryError
-        return whole(one, other, full, limits)
+        return whole(one, other, full, limits, steps)
 
     monkeypatch.setattr(evidence.verify, "judge", judge)
     missed = Missed()
@@ -435,13 +303,13 @@ def test_of_several_channels_the_most_similar_two_are_compared(pair, tmp_path):
     assert verify_pairs([key], Sides(tmp_path, ours, holder), jobs=1)[key].verdict == "near"
 
 
-def test_a_sight_is_the_scan_or_its_proxy(pair, tmp_path):
-    sight = Sight(tmp_path, pair[0].cases["train", "one"], 0)
-    assert sight.full().exact
-    assert sight.proxy().full  # no axis is longer than a proxy's
-    assert not sight.proxy().exact
+def test_a_channel_is_the_scan_or_its_proxy(pair, tmp_path):
+    channel = FileChannel(tmp_path, pair[0].cases["train", "one"], 0)
+    assert channel.full().exact
+    assert channel.proxy().full  # no axis is longer than a proxy's
+    assert not channel.proxy().exact
     (tmp_path / "train/one.nii.gz").unlink()
-    assert sight.full() is None
+    assert channel.full() is None
 
 
 def _die(item):

@@ -97,8 +97,9 @@ def test_a_dataset_may_move_together_with_its_index(tmp_path):
 
 
 LINKS = (
-    "index", "rebuild", "index.old", "cache", "results", "lock", "key", "cache/looks",
-    "cache/pairs.sqlite", "index/cases.lance", "index/slices.lance/data",
+    "index", "rebuild", "index.old", "cache", "results", "lock", "key",
+    "cache/pairs.sqlite", "cache/variants.lance", "cache/variants.lance/data",
+    "index/cases.lance", "index/slices.lance/data",
     "index/cases.lance/_versions", "rebuild/index",
 )  # fmt: skip
 
