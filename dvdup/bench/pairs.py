@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from dvdup import verify
 from dvdup.bench.database import Database
@@ -17,17 +19,15 @@ from dvdup.verify import Steps
 class MemoryChannel:
     """A channel of a scan in memory."""
 
-    scan: Scan
+    scan: Callable[[], Scan]
+    """Gives the scan when its proxy does not do."""
     small: verify.Scan
     """Its proxy."""
     place: int
     """Of the channel among those of the scan."""
+    shape: tuple[int, ...]
+    """Voxels along X, Y, Z."""
     spacing: tuple[float, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Voxels along X, Y, Z."""
-        return self.scan.channels[self.place].shape
 
     def resized(self, spacing: tuple[float, float, float]) -> MemoryChannel:
         """The same voxels, taken to be of another size in mm."""
@@ -41,7 +41,7 @@ class MemoryChannel:
     def full(self) -> verify.Scan:
         """The channel at full resolution."""
         x, y, z = self.spacing
-        return verify.Scan(self.scan.channels[self.place], (x, y, z))
+        return verify.Scan(self.scan().channels[self.place], (x, y, z))
 
 
 class Pairs:
@@ -74,9 +74,12 @@ class Pairs:
             self._proxies = proxies(self._scan)
         ours, theirs = self._proxies, self._shelf.proxies(case)
         one, other = verify.nearest_channels(self._database.slices(case), self._rows)
-        known, scan = self._shelf.scan(case), self._scan
         i, k = theirs.numbers.index(one), ours.numbers.index(other)
         return (
-            MemoryChannel(known, theirs.channels[i], i, known.spacing),
-            MemoryChannel(scan, ours.channels[k], k, scan.spacing),
+            _channel(theirs, i, partial(self._shelf.scan, case)),
+            _channel(ours, k, lambda: self._scan),
         )
+
+
+def _channel(of: Proxies, place: int, scan: Callable[[], Scan]) -> MemoryChannel:
+    return MemoryChannel(scan, of.channels[place], place, of.shapes[place], of.spacing)

@@ -24,6 +24,10 @@ class Proxies:
     """The voting ones."""
     numbers: tuple[int, ...]
     """The number of each in the file."""
+    shapes: tuple[tuple[int, ...], ...]
+    """Voxels along X, Y, Z of each at full resolution."""
+    spacing: tuple[float, float, float]
+    """mm along X, Y, Z at full resolution."""
 
 
 class Shelf:
@@ -63,6 +67,8 @@ def proxies(scan: Scan) -> Proxies:
             for values in scan.channels
         ),
         scan.numbers,
+        tuple(values.shape for values in scan.channels),
+        scan.spacing,
     )
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import zlib
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from dvdup import voxels
+from dvdup import verify, voxels
 from dvdup.bench.database import Database, join
-from dvdup.bench.pairs import Pairs
+from dvdup.bench.pairs import MemoryChannel, Pairs
 from dvdup.bench.scans import Scan
 from dvdup.bench.shelf import Shelf
-from dvdup.records import Embedded
+from dvdup.pipeline.evidence import FileChannel
+from dvdup.records import Embedded, FileStat, IndexedCase
 from dvdup.verify import ALL, Steps
 
 
@@ -39,11 +41,11 @@ def rows(embedding, channel) -> Embedded:
 def judged(monkeypatch):
     seen = []
 
-    def judge(a, b, full, steps):
+    def judge(a, b, full, limits, steps):
         seen.append((a, b, full, steps))
         return SimpleNamespace(score=float(len(seen)))
 
-    monkeypatch.setattr("dvdup.bench.pairs.verify.judge", judge)
+    monkeypatch.setattr("dvdup.pipeline.evidence.verify.judge", judge)
     return seen
 
 
@@ -62,14 +64,14 @@ def test_proxies_come_first_and_scans_are_there_if_needed(judged):
     database = join([np.eye(2, dtype=np.float32)])
     query, other = scan(0), scan(1)
     Pairs(query, rows([ONE], [0]), database, Shelf(lambda code: other)).score(0, ALL)
-    a, b, full, _ = judged[0]
+    b, a, full, _ = judged[0]  # the case of the database is the side that is asked
     assert np.array_equal(a.values, voxels.proxy(query.channels[0]))
     assert np.array_equal(b.values, voxels.proxy(other.channels[0]))
     for small in (a, b):
         assert small.spacing == (2.0, 2.0, 3.0)  # 70 voxels are more than a proxy has
         assert not small.full
         assert not small.exact
-    ours, theirs = full()
+    theirs, ours = full()
     assert ours.values is query.channels[0]
     assert theirs.values is other.channels[0]
     assert ours.full
@@ -84,9 +86,50 @@ def test_the_channels_that_are_most_alike_are_compared(judged):
         np.array([TWO, [-1.0, 0.0]], np.float32), np.array([0, 2]), np.array([0, 1], np.int16)
     )
     Pairs(query, rows([ONE, TWO], [0, 1]), database, Shelf(lambda code: other)).score(0, ALL)
-    ours, theirs = judged[0][2]()
+    theirs, ours = judged[0][2]()
     assert ours.values is query.channels[1]
     assert theirs.values is other.channels[0]
+
+
+def test_a_channel_in_memory_is_what_an_index_and_files_say_of_it(tmp_path, save):
+    """So that a bench and a comparison judge the same pair alike."""
+    values = np.asfortranarray(np.random.default_rng(0).integers(1, 900, (70, 20, 10)), np.float32)
+    file = save(tmp_path / "a.nii.gz", values.astype(np.int16), (1.0, 2.0, 3.0))
+    stat = file.stat()
+    small = voxels.proxy(values)[None]
+    case = IndexedCase(
+        "train",
+        "a",
+        (FileStat("a.nii.gz", stat.st_size, stat.st_mtime_ns),),
+        content="a",
+        n_channels=1,
+        shape=values.shape,
+        spacing=(1.0, 2.0, 3.0),
+        proxy=zlib.compress(small.tobytes()),
+        proxy_shape=small.shape,
+    )
+    in_files = FileChannel(tmp_path, case, 0)
+    in_memory = MemoryChannel(
+        lambda: Scan("a", (values,), (0,), (1.0, 2.0, 3.0)),
+        verify.of_proxy(small[0], values.shape, (1.0, 2.0, 3.0)),
+        0,
+        values.shape,
+        (1.0, 2.0, 3.0),
+    )
+    bigger = (2.0, 4.0, 6.0)
+    for one, other in (
+        (in_files, in_memory),
+        (in_files.resized(bigger), in_memory.resized(bigger)),
+    ):
+        assert tuple(one.shape) == tuple(other.shape)
+        assert tuple(one.spacing) == tuple(other.spacing)
+        for ours, theirs in ((one.proxy(), other.proxy()), (one.full(), other.full())):
+            np.testing.assert_array_equal(ours.values, theirs.values)
+            assert (ours.spacing, ours.full, ours.exact) == (
+                theirs.spacing,
+                theirs.full,
+                theirs.exact,
+            )
 
 
 def test_a_proxy_at_hand_spares_reading_the_scan(judged):
