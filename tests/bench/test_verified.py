@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -12,102 +11,107 @@ import pytest
 
 from dvdup import verify
 from dvdup.bench import Voxels, render, schema, to_document
-from dvdup.bench.aggregations import ABLATIONS, AGGREGATIONS, own
+from dvdup.bench.aggregations import ABLATIONS, AGGREGATIONS
 from dvdup.bench.aggregations.verified import SHIPPED
-from dvdup.bench.database import Database, Look, Query
+from dvdup.bench.database import Database, Query
 from dvdup.bench.plan import Line, Outcome, Record
 from dvdup.bench.results import Answers, Settings, make_row
-from dvdup.match import KEEP_LEAD
+from dvdup.compare.scores import ONE, PairScores
 from dvdup.verify import ALL, Steps
 
 SCORE = AGGREGATIONS["verified"].score
 
 
 class Asked:
-    """A query whose voxels answer 100 + the case, and that keeps what it was asked."""
+    """A query whose voxels answer 4.9, no copy, or 9.0 for copies; keeps what it was asked."""
 
-    def __init__(self, s, allowed=None, channel=None, without="", answer=lambda k: 100.0 + k):
+    def __init__(self, change, bag, allowed=None, without="", copies=(), answer=None):
         self.asked = []
-        n = s.shape[1]
+        n = len(change)
         allowed = np.ones(n, bool) if allowed is None else np.array(allowed)
 
-        def look(case: int, steps: Steps) -> float:
+        def compare(case: int, steps: Steps) -> float:
             self.asked.append((case, steps))
-            return answer(case)
+            return (9.0 if case in copies else 4.9) if answer is None else answer
+
+        def rank_scores(*, variants: bool = True) -> PairScores:
+            self.variants = variants
+            ours = (np.where(allowed, np.array(each) * ONE // 100, -1) for each in (change, bag))
+            return PairScores(*(each[None].astype(np.int64) for each in ours))
 
         self.query = Query(
-            s=np.where(allowed, s, -2).astype(np.float32),
-            channel=np.zeros(len(s), np.int16) if channel is None else np.array(channel, np.int16),
+            s=np.zeros((1, n), np.float32),
+            channel=np.zeros(1, np.int16),
             allowed=allowed,
             nearest=lambda k: pytest.fail("no nearest slices are asked for"),
             database=Database(np.zeros((n, 2), np.float32), np.arange(n + 1), np.zeros(n)),
             scan=lambda: pytest.fail("no scan is asked for"),
-            verify=look,
+            verify=compare,
             without=without,
+            rank_scores=rank_scores,
         )
         self.scores = SCORE(self.query)
 
     @property
     def cases(self):
-        return [case for case, _ in self.asked]
+        return sorted(case for case, _ in self.asked)
 
 
-def slices() -> np.ndarray:
-    """Ten slices that twelve cases resemble a little; each of cases 0 to 7 has one of them.
-
-    Case 11 is nearly as near as anybody to every slice, and has no lead at all.
-    """
-    s = np.full((10, 12), 0.5)
-    s[range(8), range(8)] = 0.99
-    s[:, 8:10] = 0.6  # rivals of every slice
-    s[:, 11] = 0.6
-    return s
+CHANGE = (10, 90, 80, 20, 70, 0)
+BAG = (15, 10, 70, 95, 60, 0)
 
 
-def test_candidates_are_five_by_lead_and_the_most_similar():
-    s = slices()
-    s[range(8), range(8)] = np.linspace(0.99, 0.7, 8)
-    asked = Asked(s)
-    lead = own.score(asked.query)
-    assert (lead[:8] >= KEEP_LEAD).all()
-    assert asked.cases == [0, 1, 2, 3, 4, 8]
-    assert asked.scores[asked.cases].tolist() == [100.0 + k for k in asked.cases]
+@pytest.mark.parametrize(
+    ("copies", "cases"),
+    [
+        ((), [1, 3]),
+        ((1,), [1, 2, 3]),
+        ((1, 2), [1, 2, 3, 4]),
+        ((3,), [1, 2, 3]),
+        ((1, 2, 3), [1, 2, 3, 4]),
+        ((1, 2, 3, 4), [0, 1, 2, 3, 4]),
+        (range(6), [0, 1, 2, 3, 4, 5]),
+    ],
+)
+def test_the_first_of_each_list_is_compared_and_the_next_one_after_a_copy(copies, cases):
+    asked = Asked(CHANGE, BAG, copies=copies)
+    assert asked.cases == cases
+    for case in cases:
+        assert asked.scores[case] == (9.0 if case in copies else 4.9)
+
+
+def test_the_first_of_both_lists_is_compared_once():
+    assert Asked(CHANGE, CHANGE).cases == [1]
+
+
+def test_ties_are_compared_in_the_order_of_the_cases():
+    assert Asked([5] * 4, [5] * 4, copies=(0, 1)).cases == [0, 1, 2]
 
 
 def test_who_is_no_candidate_is_below_all_that_were_compared():
-    asked = Asked(slices(), answer=lambda k: -9.0)
-    others = [k for k in range(12) if k not in asked.cases]
+    asked = Asked(CHANGE, BAG, answer=-9.0)
+    others = [k for k in range(6) if k not in asked.cases]
     assert asked.scores[others].max() < asked.scores[asked.cases].min()
     assert np.isfinite(asked.scores).all()
-
-
-def test_a_small_lead_makes_no_candidate():
-    s = np.random.default_rng(0).uniform(0.5, 0.505, (40, 12))
-    asked = Asked(s)
-    assert own.score(asked.query).max() < KEEP_LEAD
-    assert asked.cases == [int(s.mean(axis=0).argmax())]
+    assert (np.argsort(-asked.scores[others]) == np.argsort(-np.array(CHANGE)[others])).all()
 
 
 def test_barred_cases_are_never_compared():
-    allowed = np.arange(12) >= 3
-    asked = Asked(slices(), allowed)
-    assert min(asked.cases) == 3
-    assert (asked.scores[:3] == -np.inf).all()
-    assert Asked(slices(), np.zeros(12, bool)).asked == []
+    allowed = np.array([True, False, True, False, True, True])
+    asked = Asked(CHANGE, BAG, allowed)
+    assert asked.cases == [2]
+    assert (asked.scores[~allowed] == -np.inf).all()
+    assert Asked(CHANGE, BAG, np.zeros(6, bool)).asked == []
 
 
-def test_the_better_channel_makes_the_candidate():
-    """Channel 1 alone is like case 6."""
-    s = np.full((8, 12), 0.5)
-    s[4:, 6] = 0.95
-    assert 6 in Asked(s, channel=[0] * 4 + [1] * 4).cases
-
-
-@pytest.mark.parametrize(("without", "cases"), [("lead", [8]), ("similarity", [0, 1, 2, 3, 4])])
+@pytest.mark.parametrize(("without", "cases"), [("change", [3]), ("bag", [1])])
 def test_without_one_kind_of_candidate(without, cases):
-    s = slices()
-    s[range(8), range(8)] = np.linspace(0.99, 0.7, 8)
-    assert Asked(s, without=without).cases == cases
+    assert Asked(CHANGE, BAG, without=without).cases == cases
+
+
+@pytest.mark.parametrize("without", ABLATIONS)
+def test_variants_are_left_out_where_that_is_asked_for(without):
+    assert Asked(CHANGE, BAG, without=without).variants == (without != "variants")
 
 
 def test_every_step_has_its_row_that_leaves_out_nothing_else():
@@ -115,11 +119,11 @@ def test_every_step_has_its_row_that_leaves_out_nothing_else():
     assert by_step == {name: Steps(**{name: False}) for name in Steps.__slots__}
     for name, row in ABLATIONS.items():
         assert row.what
-        assert {steps for _, steps in Asked(slices(), without=name).asked} == {row.steps}
+        assert {steps for _, steps in Asked(CHANGE, BAG, without=name).asked} == {row.steps}
 
 
 def test_ablations_share_their_candidates():
-    rows = [Asked(slices(), without=name).cases for name, row in ABLATIONS.items() if name in
+    rows = [Asked(CHANGE, BAG, without=name).cases for name, row in ABLATIONS.items() if name in
             ("", *Steps.__slots__)]  # fmt: skip
     assert all(row == rows[0] for row in rows)
 
@@ -186,12 +190,12 @@ def counted(monkeypatch):
     """`verify.judge` that answers at once: copies only with all steps."""
     pairs = []
 
-    def judge(a, b, full, steps):
+    def judge(a, b, full, limits, steps):
         ours, theirs = full()
         pairs.append((ours.values.tobytes(), theirs.values.tobytes(), steps))
         return SimpleNamespace(score=6.0 if steps == ALL else 3.0)
 
-    monkeypatch.setattr("dvdup.bench.pairs.verify.judge", judge)
+    monkeypatch.setattr("dvdup.pipeline.evidence.verify.judge", judge)
     return pairs
 
 
@@ -247,27 +251,3 @@ def test_what_was_verified_is_not_compared_again(run_bench, tmp_path, counted):
     before = len(counted)
     run_bench(tmp_path, **few, voxels=Voxels(verified=True))
     assert len(counted) == before
-
-
-def with_looks(s, look, **more):
-    """A query that nobody leads, and one look of it."""
-    asked = Asked(s, **more)
-    asked.asked.clear()
-    SCORE(dataclasses.replace(asked.query, looks=lambda: [Look(look, asked.query.channel)]))
-    return asked.cases
-
-
-def test_a_query_that_found_nobody_is_looked_at_again():
-    s = np.full((10, 12), 0.5)
-    look = s.copy().astype(np.float32)
-    look[:, 7] = 0.8
-    assert with_looks(s, look) == [0, 7]
-    assert with_looks(s, look, without="looks") == [0]
-
-
-def test_a_query_with_a_clear_lead_is_not():
-    s = np.full((10, 12), 0.5)
-    s[:, 3] = 0.9
-    look = np.full((10, 12), 0.5, np.float32)
-    look[:, 7] = 0.8
-    assert with_looks(s, look) == [3]
