@@ -1,0 +1,157 @@
+"""The scores of two cases against their words, and that they depend on these two alone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dvdup.compare.scores import ONE, Block, score_pairs, weights
+from dvdup.compare.variant_rows import UNIT, VariantRows
+
+
+def counts(product: int) -> int:
+    return round(float(weights(np.array([min(max(product, 0), UNIT) / UNIT]))[0]) * ONE)
+
+
+def by_hand(x: VariantRows, y: VariantRows) -> tuple[int, int]:
+    """`change` and `bag` where x asks y, slice by slice."""
+    best = {"change": 0, "bag": 0}
+    for channel in set(x.channel.tolist()):
+        own = np.flatnonzero(x.channel == channel)
+        each = [
+            [max(counts(int(asking[i] @ row)) for row in y.slices.astype(np.int64)) for i in own]
+            for asking in x.asking.astype(np.int64)
+        ]
+        first = x.asking[0].astype(np.int64)
+        each.append([max(counts(int(first[i] @ row)) for row in y.crops.astype(int)) for i in own])
+        change = max(sum(row) for row in each) // len(own)
+        bag = sum(max(column) for column in zip(*each, strict=True)) // len(own)
+        best["change"] = max(best["change"], change)
+        best["bag"] = max(best["bag"], bag)
+    return best["change"], best["bag"]
+
+
+CASES = st.lists(
+    st.tuples(st.integers(0, 999), st.integers(1, 5), st.integers(1, 3)), min_size=1, max_size=5
+)
+
+
+def block(rows, drawn) -> Block:
+    return Block([rows(*each) for each in drawn])
+
+
+@settings(max_examples=15, deadline=None)
+@given(x=CASES, y=CASES)
+def test_the_higher_score_of_both_directions_slice_by_slice(rows, x, y):
+    ours, theirs = block(rows, x[:2]), block(rows, y[:2])
+    scores = score_pairs(ours, theirs)
+    for i, one in enumerate(ours.cases):
+        for k, other in enumerate(theirs.cases):
+            ahead, back = by_hand(one, other), by_hand(other, one)
+            assert scores.change[i, k] == max(ahead[0], back[0])
+            assert scores.bag[i, k] == max(ahead[1], back[1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(x=CASES, y=CASES)
+def test_it_does_not_matter_who_came_first(rows, x, y):
+    ours, theirs = block(rows, x), block(rows, y)
+    ahead, back = score_pairs(ours, theirs), score_pairs(theirs, ours)
+    np.testing.assert_array_equal(ahead.change, back.change.T)
+    np.testing.assert_array_equal(ahead.bag, back.bag.T)
+
+
+@settings(max_examples=40, deadline=None)
+@given(x=CASES, y=CASES, data=st.data())
+def test_blocks_and_orders_change_no_score(rows, x, y, data):
+    whole = score_pairs(block(rows, x), block(rows, y))
+    mine = data.draw(st.permutations(range(len(x))))
+    others = data.draw(st.permutations(range(len(y))))
+    cut = data.draw(st.integers(1, len(y)))
+    for part in (others[:cut], others[cut:]):
+        if part:
+            found = score_pairs(
+                block(rows, [x[i] for i in mine]), block(rows, [y[k] for k in part])
+            )
+            np.testing.assert_array_equal(found.change, whole.change[np.ix_(mine, part)])
+            np.testing.assert_array_equal(found.bag, whole.bag[np.ix_(mine, part)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(x=CASES, y=CASES)
+def test_scores_are_whole_numbers_of_at_most_one_and_bags_the_higher_ones(rows, x, y):
+    scores = score_pairs(block(rows, x), block(rows, y))
+    for each in (scores.change, scores.bag):
+        assert np.issubdtype(each.dtype, np.integer)
+        assert each.shape == (len(x), len(y))
+        assert ((each >= 0) & (each <= ONE)).all()
+    assert (scores.bag >= scores.change).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 999), n=st.integers(1, 6), channels=st.integers(1, 3))
+def test_a_case_scores_one_with_itself_but_for_rounding(rows, seed, n, channels):
+    case = Block([rows(seed, n, channels, wide=64)])
+    scores = score_pairs(case, case)
+    # rounded rows are shorter or longer than 127 by up to 4 a cent or so, and exp(12) tells it
+    for each in (scores.change, scores.bag):
+        assert 0.6 * ONE < each[0, 0] <= ONE
+
+
+def test_a_case_of_rows_without_rounding_scores_one_with_itself(rows):
+    axes = np.eye(64, dtype=np.int8)[:3] * 127
+    case = VariantRows(axes, axes, axes[None], np.zeros(3, np.uint8))
+    scores = score_pairs(Block([case]), Block([case]))
+    assert scores.change.tolist() == scores.bag.tolist() == [[ONE]]
+
+
+def test_the_best_channel_counts(rows):
+    """A channel that is a copy makes the case one, whatever the others show."""
+    other, stranger = rows(1, 3), rows(2, 3)
+    both = VariantRows(
+        np.concatenate([stranger.slices, other.slices]),
+        np.concatenate([stranger.crops, other.crops]),
+        np.concatenate([stranger.asking, other.asking], axis=1),
+        np.concatenate([stranger.channel, other.channel + 1]),
+    )
+    alone = score_pairs(Block([other]), Block([other]))
+    for pair in ((both, other), (other, both)):
+        scores = score_pairs(*(Block([each]) for each in pair))
+        assert scores.change[0, 0] >= alone.change[0, 0]
+        assert scores.bag[0, 0] >= alone.bag[0, 0]
+    mixed = dataclasses.replace(both, channel=np.zeros_like(both.channel))
+    less = score_pairs(Block([mixed]), Block([rows(3, 3)]))
+    more = score_pairs(Block([both]), Block([rows(3, 3)]))
+    assert (more.change >= less.change).all()
+
+
+def test_one_change_for_all_is_asked_by_change_and_each_its_own_by_bag():
+    """Slice 0 is found turned, slice 1 mirrored: no one change finds both."""
+    axes = np.eye(64, dtype=np.int8) * 127
+    nothing = np.zeros(64, np.int8)
+    asking = np.array([[axes[10], axes[11]], [axes[0], nothing], [nothing, axes[1]]])
+    query = VariantRows(axes[10:12], axes[10:12], asking, np.zeros(2, np.uint8))
+    known = VariantRows(axes[:2], axes[2:4], axes[None, 20:22], np.zeros(2, np.uint8))
+    scores = score_pairs(Block([query]), Block([known]))
+    assert scores.change[0, 0] == ONE // 2
+    assert scores.bag[0, 0] == ONE
+
+
+def test_crops_are_found_by_slices_as_they_are_alone():
+    axes = np.eye(64, dtype=np.int8) * 127
+    known = VariantRows(axes[:1], axes[1:2], axes[None, 20:21], np.zeros(1, np.uint8))
+    cropped = VariantRows(axes[5:6], axes[6:7], axes[None, 1:2], np.zeros(1, np.uint8))
+    turned = dataclasses.replace(cropped, asking=axes[[7, 1], None])
+    assert score_pairs(Block([cropped]), Block([known])).change.tolist() == [[ONE]]
+    assert score_pairs(Block([turned]), Block([known])).change.tolist() == [[0]]
+
+
+@pytest.mark.parametrize(
+    ("cosine", "weight"), [(1.0, 1.0), (1.2, 1.0), (0.5, np.exp(-6)), (0.49, 0.0), (-1.0, 0.0)]
+)
+def test_far_slices_count_nothing_and_equal_ones_count_most(cosine, weight):
+    assert weights(np.array([cosine]))[0] == pytest.approx(weight)
