@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import lance
 
 NAME = "cache/variants.lance"
+_TYPES = {"key": "string", "payload": "large_binary", "seal": "string"}
 _BATCH = 64  # rows that are read at once
 _MOST_FRAGMENTS = 64
 _MOST_GONE = 3  # rows of nobody are dropped once they are more than one in so many
@@ -44,23 +45,28 @@ class VariantTable:
         self._sealed = sealed
         self._folder = sealed.path(NAME)
         self._beside: dict[str, bytes] = {}
+        self._bad: set[str] = set()  # damaged rows that could not be dropped
+        self._is_lost = False  # damaged, and could not be taken away
+        self.losses = 0
+        """How often rows turned out to be damaged: what was read until then may lack some."""
 
     def keys(self) -> set[str]:
         """The keys of all rows, whether their payloads are whole or not."""
-        found = set(self._beside)
+        found: set[str] = set()
         table = self._opened()
         if table is not None:
             with suppress(*_faults()):
                 found.update(table.to_table(columns=["key"]).column("key").to_pylist())
-        return found
+        return (found - self._bad) | set(self._beside)
 
     def read(self, keys: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Stream the payloads of some keys, in stored order; what is not there is left out.
 
-        A payload that is not believed is dropped, so that it is missing from then on.
+        A payload that is not believed is dropped, so that it is missing from then on, and counts as
+        one of `losses`.
         """
-        wanted, table = set(keys), self._opened()
-        yield from ((key, self._beside[key]) for key in sorted(wanted & set(self._beside)))
+        wanted, table = set(keys) - set(self._beside) - self._bad, self._opened()
+        yield from ((key, self._beside[key]) for key in sorted(set(keys) & set(self._beside)))
         if table is None or not wanted:
             return
         secret, damaged = self._sealed.key(), []
@@ -75,9 +81,12 @@ class VariantTable:
         except _faults():
             self.clear()
         if damaged:
+            self.losses += 1
             self._sealed.damaged.add(NAME)
-            with suppress(*_faults()):
+            try:
                 self._drop(table, damaged)
+            except _faults():
+                self._bad.update(damaged)
 
     def add(self, rows: Mapping[str, bytes]) -> None:
         """Append rows; where the table cannot be written they last for this run."""
@@ -86,8 +95,11 @@ class VariantTable:
         import lance
         import pyarrow as pa
 
+        self._beside.update((key, rows[key]) for key in self._bad & set(rows))
         secret = self._sealed.key()
-        keys = sorted(rows)
+        keys = sorted(set(rows) - self._bad)
+        if not keys:
+            return
         table = pa.table(
             {
                 "key": pa.array(keys, pa.string()),
@@ -134,14 +146,17 @@ class VariantTable:
 
     def clear(self) -> None:
         """Take a damaged table away; its rows are made anew."""
+        self.losses += 1
         self._sealed.damaged.add(NAME)
         if self._folder is not None:
-            with suppress(OSError):
+            try:
                 remove_table(self._folder)
+            except OSError:
+                self._is_lost = True
 
     def _writable(self) -> Path | None:
         """The folder of the table; None where nothing can be kept."""
-        if self._folder is None or self._folder.is_symlink():
+        if self._folder is None or self._folder.is_symlink() or self._is_lost:
             return None
         try:
             self._folder.parent.mkdir(parents=True, exist_ok=True)
@@ -155,12 +170,14 @@ class VariantTable:
 
         if self._folder is None or self._folder.is_symlink() or not self._folder.is_dir():
             return None
+        if self._is_lost:
+            return None
         try:
             table = lance.dataset(str(self._folder))
         except _faults():
             self.clear()
             return None
-        if {"key", "payload", "seal"} <= set(table.schema.names):
+        if {field.name: str(field.type) for field in table.schema} == _TYPES:
             return table
         self.clear()
         return None
@@ -174,8 +191,8 @@ def _rows(batch: Any, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
             payload = batch.column("payload")[number].as_buffer()
             yield {
                 "key": key,
-                "payload": payload.to_pybytes(),
-                "seal": batch.column("seal")[number].as_py(),
+                "payload": b"" if payload is None else payload.to_pybytes(),
+                "seal": batch.column("seal")[number].as_py() or "",
             }
 
 
