@@ -204,7 +204,7 @@ def test_damage_in_any_cache_changes_no_answer_and_is_told(small, dvdup, monkeyp
     first = dvdup(small, "check", "-f", "json")
     assert (first.code, first.json["totals"]["identical"]) == (1, 1)
     files = caches(small)
-    assert {path.suffix for path in files} >= {".json", ".npz", ".sqlite"}
+    assert {path.suffix for path in files} >= {".json", ".lance", ".sqlite"}
     for path in files:
         harm(path)
     again = dvdup(small, "check", "-f", "json")
