@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from dvdup.compare.candidates import KEPT, Nearest, Ranking, next_candidates
 from dvdup.compare.search import Known, Search
@@ -20,11 +21,14 @@ from dvdup.pipeline.workspace import Workspace, n_jobs
 from dvdup.records import IndexedCase, Progress, Verified, no_progress
 from dvdup.store.variants import VariantTable
 
+T = TypeVar("T")
+
 Verify = Callable[[Sequence[Pair]], Mapping[Pair, Verified]]
 """Compares the voxels of some pairs (case of a, case of b)."""
 
 _CODE = ("compare", "fingerprint")
 _ALL = 1 << 60
+_TRIES = 3  # of a search whose rows turn out to be damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,14 @@ class Candidates:
             others: The cases that they may find.
             name: What the two sides are called, where their lists are to be kept.
         """
-        self.variants.ensure(asking.voting, asking)
-        self.variants.ensure(others.voting, others)
         known = self._recalled(name)
-        found = self._search(len(asking.voting)).update(
-            known, _contents(asking.voting), _contents(others.voting), self.misses
-        )
+
+        def update() -> Known:
+            # who has no rows, as its files are away, is news once it has some
+            there = self.variants.there(asking.voting), self.variants.there(others.voting)
+            return self._search(len(asking.voting)).update(known, *there, self.misses)
+
+        found = self._complete((asking, others), update)
         if name is not None and found != known:
             self.cache.remember(_to_json(found), *self._name(name))
         return dict(found.nearest)
@@ -67,14 +73,26 @@ class Candidates:
             others: The cases that they may find.
             most: Entries of a list that are wanted.
         """
-        self.variants.ensure(others.voting, others)
         search = replace(self._search(len(asking)), most=most)
-        return search.nearest(_contents(asking), _contents(others.voting))
+        return self._complete(
+            (others,), lambda: search.nearest(_contents(asking), _contents(others.voting))
+        )
 
     def whole(self, content: str, others: CaseSet) -> Nearest:
-        """Both lists of one case, to their ends."""
+        """Both lists of one case, to their ends; the rows of all are there."""
         search = replace(self._search(1), most=_ALL)
-        return search.nearest([content], _contents(others.voting)).get(content, Nearest())
+        found = search.nearest([content], _contents(others.voting))
+        return found.get(content, Nearest())
+
+    def _complete(self, sides: Sequence[CaseSet], search: Callable[[], T]) -> T:
+        """Search once all rows are there, and again where some turned out to be damaged."""
+        for _ in range(_TRIES):
+            for side in sides:
+                self.variants.ensure(side.voting, side)
+            losses, found = self.variants.table.losses, search()
+            if self.variants.table.losses == losses:
+                break
+        return found
 
     def _search(self, n_asking: int) -> Search:
         variants, done = self.variants, 0

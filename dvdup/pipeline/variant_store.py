@@ -135,6 +135,12 @@ class VariantStore:
         if missing:
             self.progress("embedding variants", len(missing), len(missing))
 
+    def there(self, cases: Sequence[IndexedCase]) -> list[str]:
+        """The contents of the cases whose rows are there, sorted."""
+        there = self.table.keys()
+        contents = {case.content for case in cases}
+        return sorted(each for each in contents if self.network.name_of(each) in there)
+
     def stream(self, contents: Collection[str]) -> Iterator[tuple[str, VariantRows]]:
         """The rows of some contents; of those that have none, nothing."""
         names = {self.network.name_of(content): content for content in contents}
