@@ -55,8 +55,10 @@ class VariantTable:
         found: set[str] = set()
         table = self._opened()
         if table is not None:
-            with suppress(*_faults()):
+            try:
                 found.update(table.to_table(columns=["key"]).column("key").to_pylist())
+            except _faults():
+                self.clear()
         return (found - self._bad) | set(self._beside)
 
     def read(self, keys: Collection[str]) -> Iterator[tuple[str, bytes]]:
