@@ -27,9 +27,10 @@ def save_projection(file: Path, phantoms: Sequence[Scan], embed: Embed) -> None:
         phantoms: Made-up scans.
         embed: From uint8 (S, H, W) to unit float32 (S, D).
     """
+    matrix = fit_projection(phantoms, embed)
     part = file.with_name(file.name + ".part")
     with part.open("wb") as stream:
-        np.save(stream, fit_projection(phantoms, embed))
+        np.save(stream, matrix)
     part.replace(file)
 
 
