@@ -15,8 +15,8 @@ from dvdup.config import load_config
 from dvdup.pipeline import Workspace, evidence
 from dvdup.records import Case
 
-ASKED = ("s0", "s2")
-EDITS = (("mirror", "medium"), ("noise", "mild"), ("noise", "medium"))
+ASKED = ("s2",)
+EDITS = (("mirror", "medium"), ("mirror", "strong"), ("noise", "mild"), ("noise", "medium"))
 
 
 def workspace_of(root) -> Workspace:
@@ -26,9 +26,9 @@ def workspace_of(root) -> Workspace:
 
 @pytest.fixture
 def root(tmp_path, phantom, save):
-    """Four scans in train, and the edited ones that a bench would ask about in test."""
-    for number in range(4):
-        values = np.asarray(phantom(number, (24, 26, 20)), np.float32)
+    """Three scans in train, and the edited ones that a bench would ask about in test."""
+    for number in range(3):
+        values = np.asarray(phantom(number, (20, 22, 18)), np.float32)
         save(tmp_path / f"train/s{number}.nii.gz", values)
     for name in ASKED:
         scan = read_scan(tmp_path, Case("train", name, (f"train/{name}.nii.gz",)))
@@ -97,4 +97,4 @@ def test_a_bench_decides_as_a_comparison_does(root, monkeypatch):
         assert by_bench[key] == is_copy, (case, query)  # KeyError: a bench did not compare them
         assert is_copy == query.startswith(case)
     assert {pair for pair, is_copy in by_diff.items() if is_copy} == reported
-    assert sum(by_diff.values()) == len(content)
+    assert len(by_diff) > sum(by_diff.values()) == len(content)
