@@ -18,11 +18,11 @@ from dvdup.config.load import CONFIG_NAME
 from dvdup.errors import InputError, Interrupted
 from dvdup.fingerprint import code_fingerprint
 from dvdup.pipeline import calibrated, evidence
+from dvdup.pipeline.cache import Cache, open_cache
 from dvdup.pipeline.candidates import open_candidates
 from dvdup.pipeline.evidence import Key, Pair
 from dvdup.pipeline.leaks import Rules
 from dvdup.pipeline.missed import Missed
-from dvdup.pipeline.pairs import PairCache, pair_cache
 from dvdup.pipeline.prepare import case_of
 from dvdup.pipeline.processes import do_all
 from dvdup.pipeline.refs import Ref, whole
@@ -132,7 +132,7 @@ def calibrate(workspace: Workspace, options: Options, hooks: Hooks | None = None
     rules = _rules(workspace.config, index)
     ref = whole(index)
     chosen = choose(ref, options.groups, options.cases)
-    with pair_cache(workspace.sealed, _salt(rules, index.meta)) as cache:
+    with open_cache(workspace.sealed, _salt(rules, index.meta)) as cache:
         run = _Run(workspace, ref, chosen, rules.voxels, cache, hooks)
         with open_candidates(
             workspace, cache, rules.candidates, Missed(), hooks.progress, hooks.should_stop
@@ -254,7 +254,7 @@ class _Run:
     ref: Ref
     chosen: Chosen
     limits: Limits
-    cache: PairCache
+    cache: Cache
     hooks: Hooks
 
     def strangers(self, pairs: Sequence[Pair]) -> dict[Pair, float]:
@@ -294,11 +294,11 @@ class _Run:
         return found, tuple("/".join(key) for key in keys if key not in found)
 
     def _recalled(self, *name: str) -> tuple[float, ...]:
-        text = self.cache.recall(*name)
+        text = self.cache.get(*name)
         return tuple(map(float, json.loads(text))) if text is not None else ()
 
     def _remember(self, values: Sequence[float], *name: str) -> None:
-        self.cache.remember(json.dumps(list(values)), *name)
+        self.cache.put(json.dumps(list(values)), *name)
 
     def _all(
         self, function: Callable[[T], R], items: Iterable[T], total: int, what: str

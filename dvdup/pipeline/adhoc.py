@@ -17,6 +17,7 @@ from dvdup.demo import write_demo
 from dvdup.errors import InputError
 from dvdup.match import Block, Side
 from dvdup.pipeline import build
+from dvdup.pipeline.cache import Cache
 from dvdup.pipeline.evidence import Key, Pair
 from dvdup.pipeline.files import stat_files
 from dvdup.pipeline.leaks import (
@@ -29,7 +30,6 @@ from dvdup.pipeline.leaks import (
     with_fail_on,
     with_stale,
 )
-from dvdup.pipeline.pairs import PairCache
 from dvdup.pipeline.prepare import prepare
 from dvdup.pipeline.refs import Ref, find_ref, split_order, whole
 from dvdup.pipeline.stale import stale_cases
@@ -96,7 +96,7 @@ def query(
     own = _themselves(target, scans, say)
     rules = rules_of(workspace.config, index.meta)
     warn_if_outgrown(workspace.config, index, say)
-    with open_run(workspace, rules, PairCache(None, ""), progress) as run:
+    with open_run(workspace, rules, Cache(None, ""), progress) as run:
         findings = compare_sides(target, Given(scans), run, without=own)
     missed = run.missed
     if missed.remark is not None:
@@ -199,7 +199,7 @@ def compare(
     one, other = scans
     meta = IndexMeta(embedder.spec, recipe.describe(), recipe.hash())
     rules = rules_of(workspace.config, meta)
-    with open_run(workspace, rules, PairCache(None, ""), progress) as run:
+    with open_run(workspace, rules, Cache(None, ""), progress) as run:
         findings = compare_sides(Given([one]), Given([other]), run)
     report = dataclasses.replace(
         assemble([], findings, meta, rules),

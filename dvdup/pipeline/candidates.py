@@ -12,9 +12,9 @@ from dvdup.compare.candidates import KEPT, Nearest, Ranking, next_candidates
 from dvdup.compare.search import Known, Search
 from dvdup.errors import Interrupted
 from dvdup.fingerprint import code_fingerprint
+from dvdup.pipeline.cache import Cache
 from dvdup.pipeline.evidence import CaseSet, Pair
 from dvdup.pipeline.missed import Missed
-from dvdup.pipeline.pairs import PairCache
 from dvdup.pipeline.processes import reader_threads
 from dvdup.pipeline.variant_store import VariantStore, network_of
 from dvdup.pipeline.workspace import Workspace, n_jobs
@@ -36,7 +36,7 @@ class Candidates:
     """Finds the nearest cases of a case, and keeps their lists."""
 
     variants: VariantStore
-    cache: PairCache
+    cache: Cache
     """Where lists are kept."""
     misses: int
     """Candidates of each list that are no copies, after which it is left."""
@@ -60,7 +60,7 @@ class Candidates:
 
         found = self._complete((asking, others), update)
         if name is not None and found != known:
-            self.cache.remember(_to_json(found), *self._name(name))
+            self.cache.put(_to_json(found), *self._name(name))
         return dict(found.nearest)
 
     def listed(
@@ -107,7 +107,7 @@ class Candidates:
         return Search(variants.stream, variants.stream, variants.pool, advance=advance)
 
     def _recalled(self, name: tuple[str, ...] | None) -> Known:
-        text = None if name is None else self.cache.recall(*self._name(name))
+        text = None if name is None else self.cache.get(*self._name(name))
         return Known() if text is None else _from_json(text)
 
     def _name(self, name: tuple[str, ...]) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ class Candidates:
 @contextmanager
 def open_candidates(
     workspace: Workspace,
-    cache: PairCache,
+    cache: Cache,
     misses: int,
     missed: Missed,
     progress: Progress = no_progress,

@@ -7,8 +7,10 @@ along (at most 0.5 MB); full scans are read in the process that needs them, and 
 from __future__ import annotations
 
 import dataclasses
+import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -18,8 +20,8 @@ import numpy as np
 from dvdup import slicing, verify, voxels
 from dvdup.errors import Interrupted, ReadError
 from dvdup.match import Side
+from dvdup.pipeline.cache import Cache
 from dvdup.pipeline.missed import NO_ROOM, Missed, volume_of
-from dvdup.pipeline.pairs import PairCache
 from dvdup.pipeline.processes import do_all
 from dvdup.pipeline.small import Proxies
 from dvdup.records import Embedded, IndexedCase, Progress, Verified, no_progress
@@ -184,7 +186,7 @@ def verify_pairs(
     sides: Sides,
     jobs: int,
     *,
-    cache: PairCache | None = None,
+    cache: Cache | None = None,
     missed: Missed | None = None,
     progress: Progress = no_progress,
     should_stop: Callable[[], bool] = lambda: False,
@@ -203,8 +205,8 @@ def verify_pairs(
     Raises:
         Interrupted: `should_stop` said so; what was compared is in the cache.
     """
-    cache, missed = cache or PairCache(None, ""), missed or Missed()
-    known = {pair: cache.get(sides.a.case(pair[0]), sides.b.case(pair[1])) for pair in pairs}
+    cache, missed = cache or Cache(None, ""), missed or Missed()
+    known = {pair: kept_pair(cache, sides.a.case(pair[0]), sides.b.case(pair[1])) for pair in pairs}
     found = {pair: seen for pair, seen in known.items() if seen is not None}
     todo = [pair for pair in pairs if pair not in found]
     n = jobs if len(todo) >= _FEW else 1
@@ -219,7 +221,7 @@ def verify_pairs(
         progress("comparing voxels", done, len(todo))
         found[order.pair] = _told(order.pair, seen.found, sides)
         if seen.with_files:
-            cache.put(order.a.case, order.b.case, found[order.pair])
+            keep_pair(cache, order.a.case, order.b.case, found[order.pair])
         else:
             seen.tell(missed, order.a.case, order.b.case)
         done += 1
@@ -230,6 +232,21 @@ def verify_pairs(
     if todo:
         progress("comparing voxels", len(todo), len(todo))
     return {pair: found[pair] for pair in sorted(found)}
+
+
+def kept_pair(cache: Cache, a: IndexedCase, b: IndexedCase) -> Verified | None:
+    """What was said about (a, b) before, or None."""
+    with suppress(ValueError, TypeError):
+        text = cache.get("pair", a.content, b.content)
+        return None if text is None else Verified(**json.loads(text))
+    return None
+
+
+def keep_pair(cache: Cache, a: IndexedCase, b: IndexedCase, found: Verified) -> None:
+    """Keep it, unless other voxels could still decide."""
+    if found.decided:
+        text = json.dumps(dataclasses.asdict(found), sort_keys=True)
+        cache.put(text, "pair", a.content, b.content)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,10 +13,10 @@ from dvdup import match, verdicts
 from dvdup.config import Config, ReportConfig
 from dvdup.match import MatchSettings
 from dvdup.pipeline import calibrated, evidence, renamed, results
+from dvdup.pipeline.cache import Cache, open_cache
 from dvdup.pipeline.candidates import Candidates, open_candidates, verify_candidates
 from dvdup.pipeline.evidence import CaseSet, Pair
 from dvdup.pipeline.missed import Missed
-from dvdup.pipeline.pairs import PairCache, pair_cache
 from dvdup.pipeline.refs import Ref, all_refs, find_ref, split_order
 from dvdup.pipeline.stale import stale_cases
 from dvdup.pipeline.sync import as_unreadable
@@ -119,7 +119,7 @@ def compare_refs(
     def make() -> tuple[Report, bool]:
         salt = results.salt_of(index.meta, rules.describe(), evidence.CODE)
         with (
-            pair_cache(workspace.sealed, salt) as cache,
+            open_cache(workspace.sealed, salt) as cache,
             open_run(workspace, rules, cache, progress, should_stop) as run,
         ):
             found = _find_all(refs, pairs, run)
@@ -194,7 +194,7 @@ class Run:
     workspace: Workspace
     """Where the files are, and how many processes may compare them."""
     rules: Rules
-    cache: PairCache
+    cache: Cache
     candidates: Candidates
     missed: Missed
     """Is told which files could not be had."""
@@ -218,7 +218,7 @@ class Run:
 def open_run(
     workspace: Workspace,
     rules: Rules,
-    cache: PairCache,
+    cache: Cache,
     progress: Progress = no_progress,
     should_stop: ShouldStop = lambda: False,
 ) -> Iterator[Run]:

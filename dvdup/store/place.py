@@ -212,7 +212,7 @@ def _written(folder: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         yield from sorted(folder / entry.name for entry in entries)
     cache = folder / "cache"
-    yield from (cache / "pairs.sqlite", cache / "variants.lance")
+    yield from (cache / "answers.sqlite", cache / "variants.lance")
     yield from (cache / "variants.lance" / name for name in _TABLE_FOLDERS)
     for place in (folder, folder / "rebuild"):
         yield place / "index"

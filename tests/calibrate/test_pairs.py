@@ -13,9 +13,9 @@ from dvdup.calibrate.run import gathered
 from dvdup.config import load_config
 from dvdup.errors import InputError
 from dvdup.pipeline import Workspace
+from dvdup.pipeline.cache import Cache
 from dvdup.pipeline.candidates import open_candidates
 from dvdup.pipeline.missed import Missed
-from dvdup.pipeline.pairs import PairCache
 from dvdup.pipeline.refs import whole
 
 
@@ -34,7 +34,7 @@ def ref(workspace):
 
 @pytest.fixture
 def candidates(workspace):
-    with open_candidates(workspace, PairCache(None, ""), 1, Missed()) as found:
+    with open_candidates(workspace, Cache(None, ""), 1, Missed()) as found:
         yield found
 
 

@@ -31,7 +31,7 @@ def asked(monkeypatch):
 
     monkeypatch.setattr("dvdup.calibrate.work.strangers", strangers)
     monkeypatch.setattr("dvdup.calibrate.work.copies", copies)
-    monkeypatch.setattr("dvdup.calibrate.run.pair_cache", _forgetful)
+    monkeypatch.setattr("dvdup.calibrate.run.open_cache", _forgetful)
     return seen
 
 
@@ -42,9 +42,9 @@ class _forgetful:  # noqa: N801 - stands for a function
         pass
 
     def __enter__(self):
-        from dvdup.pipeline.pairs import PairCache
+        from dvdup.pipeline.cache import Cache
 
-        return PairCache(None, "")
+        return Cache(None, "")
 
     def __exit__(self, *error):
         pass

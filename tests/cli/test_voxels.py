@@ -76,7 +76,7 @@ def test_pairs_are_compared_once(planted, console, dvdup, monkeypatch):
         without.setattr(evidence, "judge_pair", None)  # whoever compares a pair fails
         assert dvdup(planted.root, "check", "-f", "json").stdout == first.stdout
     forget_results(planted)
-    (planted.root / ".dvdup/cache/pairs.sqlite").unlink()
+    (planted.root / ".dvdup/cache/answers.sqlite").unlink()
     assert console(planted.root, "check", "-f", "json", "--jobs", "1").stdout == first.stdout
 
 

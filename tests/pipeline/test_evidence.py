@@ -15,10 +15,10 @@ from dvdup import voxels
 from dvdup.errors import InputError
 from dvdup.hashing import file_hash
 from dvdup.pipeline import Interrupted, evidence, processes
+from dvdup.pipeline.cache import open_cache
 from dvdup.pipeline.evidence import FileChannel, Sides, verify_pairs
 from dvdup.pipeline.files import RACY
 from dvdup.pipeline.missed import Missed
-from dvdup.pipeline.pairs import pair_cache
 from dvdup.records import Embedded, FileStat, IndexedCase
 from dvdup.sealed import SealedFiles
 
@@ -136,10 +136,10 @@ def test_no_room_for_the_files_is_told(pair, tmp_path, monkeypatch):
 
     monkeypatch.setattr(evidence.verify, "judge", judge)
     missed = Missed()
-    with pair_cache(caches(tmp_path), "salt") as cache:
+    with open_cache(caches(tmp_path), "salt") as cache:
         verify_pairs(PAIRS[:1], Sides(tmp_path, *pair), 1, cache=cache, missed=missed)
         known = [side.case(key) for side, key in zip(pair, PAIRS[0], strict=True)]
-        assert cache.get(*known) is None
+        assert evidence.kept_pair(cache, *known) is None
     assert [each.case for each in missed.unreadable] == ["copy", "one"]
     assert "memory" in missed.unreadable[0].reason
 
@@ -149,19 +149,19 @@ def caches(tmp_path) -> SealedFiles:
 
 
 def test_what_is_remembered_is_not_compared_again(pair, tmp_path, monkeypatch):
-    with pair_cache(caches(tmp_path), "salt") as cache:
+    with open_cache(caches(tmp_path), "salt") as cache:
         first = verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)
     monkeypatch.setattr(evidence, "judge_pair", None)
-    with pair_cache(caches(tmp_path), "salt") as cache:
+    with open_cache(caches(tmp_path), "salt") as cache:
         assert verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache) == first
-    with pair_cache(caches(tmp_path), "other") as cache, pytest.raises(TypeError):
+    with open_cache(caches(tmp_path), "other") as cache, pytest.raises(TypeError):
         verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)
 
 
 def test_what_a_proxy_said_is_asked_again_once_the_file_is_back(pair, tmp_path):
     file = tmp_path / "test/copy.nii.gz"
     aside = file.rename(tmp_path / "aside")
-    with pair_cache(caches(tmp_path), "salt") as cache:
+    with open_cache(caches(tmp_path), "salt") as cache:
         said = verify_pairs(PAIRS[:1], Sides(tmp_path, *pair), jobs=1, cache=cache)[PAIRS[0]]
         assert "flipped" not in said.reason
         aside.rename(file)
@@ -171,26 +171,26 @@ def test_what_a_proxy_said_is_asked_again_once_the_file_is_back(pair, tmp_path):
 
 def test_a_cache_that_cannot_be_written_costs_time_only(pair, tmp_path):
     (tmp_path / "index").write_text("a file where a folder should be")
-    with pair_cache(caches(tmp_path), "salt") as cache:
+    with open_cache(caches(tmp_path), "salt") as cache:
         assert len(verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)) == 2
 
 
 def test_a_damaged_cache_costs_time_only(pair, tmp_path):
-    file = tmp_path / "index/cache/pairs.sqlite"
+    file = tmp_path / "index/cache/answers.sqlite"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"no database" * 100)
     sealed = caches(tmp_path)
-    with pair_cache(sealed, "salt") as cache:
+    with open_cache(sealed, "salt") as cache:
         assert len(verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)) == 2
-    assert sealed.damaged == {"cache/pairs.sqlite"}
+    assert sealed.damaged == {"cache/answers.sqlite"}
     assert remembered(tmp_path, pair)
 
 
 def remembered(tmp_path, pair, sealed=None) -> bool:
     """Whether the pairs are known."""
     ours, theirs = pair
-    with pair_cache(sealed or caches(tmp_path), "salt") as cache:
-        return all(cache.get(ours.case(a), theirs.case(b)) for a, b in PAIRS)
+    with open_cache(sealed or caches(tmp_path), "salt") as cache:
+        return all(evidence.kept_pair(cache, ours.case(a), theirs.case(b)) for a, b in PAIRS)
 
 
 def sql(*statements):
@@ -215,45 +215,45 @@ def cut(file):
 @pytest.mark.parametrize(
     ("harm", "seen"),
     [
-        (sql("UPDATE sealed_pairs SET found = replace(found, 'near', 'none')"), True),
-        (sql("UPDATE sealed_pairs SET seal = ''"), True),
-        (sql("UPDATE sealed_pairs SET found = NULL"), True),
-        (sql("DELETE FROM sealed_pairs"), False),
-        (sql("DROP TABLE sealed_pairs"), False),
-        (sql("DROP TABLE sealed_pairs", "CREATE TABLE sealed_pairs (x)"), True),
+        (sql("UPDATE answers SET answer = replace(answer, 'near', 'none')"), True),
+        (sql("UPDATE answers SET seal = ''"), True),
+        (sql("UPDATE answers SET answer = NULL"), True),
+        (sql("DELETE FROM answers"), False),
+        (sql("DROP TABLE answers"), False),
+        (sql("DROP TABLE answers", "CREATE TABLE answers (x)"), True),
         (lambda file: file.write_bytes(b""), False),
         (one_byte, True),
         (cut, True),
     ],
 )
 def test_answers_that_were_edited_are_given_anew(pair, tmp_path, harm, seen):
-    with pair_cache(caches(tmp_path), "salt") as cache:
+    with open_cache(caches(tmp_path), "salt") as cache:
         first = verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)
     assert remembered(tmp_path, pair)
-    harm(tmp_path / "index/cache/pairs.sqlite")
+    harm(tmp_path / "index/cache/answers.sqlite")
     sealed = caches(tmp_path)
     assert not remembered(tmp_path, pair, sealed)
     assert bool(sealed.damaged) == seen
-    with pair_cache(sealed, "salt") as cache:
+    with open_cache(sealed, "salt") as cache:
         assert verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache) == first
     assert remembered(tmp_path, pair)
 
 
 def test_a_file_with_another_name_is_not_written_to(pair, tmp_path):
     """As snapshots made of hard links have them."""
-    file, other = tmp_path / "index/cache/pairs.sqlite", tmp_path / "other.sqlite"
+    file, other = tmp_path / "index/cache/answers.sqlite", tmp_path / "other.sqlite"
     sql("CREATE TABLE mine (x)")(other)
     before = other.read_bytes()
     file.parent.mkdir(parents=True)
     os.link(other, file)
-    with pair_cache(caches(tmp_path), "salt") as cache:
+    with open_cache(caches(tmp_path), "salt") as cache:
         verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)
     assert remembered(tmp_path, pair)
     assert other.read_bytes() == before
 
 
 def test_answers_of_another_index_are_not_believed(pair, tmp_path):
-    with pair_cache(caches(tmp_path), "salt") as cache:
+    with open_cache(caches(tmp_path), "salt") as cache:
         verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)
     other = SealedFiles(tmp_path / "index", lambda: b"l" * 32)
     assert not remembered(tmp_path, pair, other)
@@ -261,14 +261,15 @@ def test_answers_of_another_index_are_not_believed(pair, tmp_path):
 
 def test_the_wish_to_stop_keeps_what_is_finished(pair, tmp_path):
     answers = iter([False, True, True])
-    with pair_cache(caches(tmp_path), "salt") as cache:
+    with open_cache(caches(tmp_path), "salt") as cache:
         with pytest.raises(Interrupted, match="1 of 2 pairs"):
             verify_pairs(
                 PAIRS, Sides(tmp_path, *pair), 1, cache=cache, should_stop=lambda: next(answers)
             )
         ours, theirs = pair
-        assert cache.get(ours.case(PAIRS[0][0]), theirs.case(PAIRS[0][1])) is not None
-        assert cache.get(ours.case(PAIRS[1][0]), theirs.case(PAIRS[1][1])) is None
+        known = [(ours.case(a), theirs.case(b)) for a, b in PAIRS]
+        assert evidence.kept_pair(cache, *known[0]) is not None
+        assert evidence.kept_pair(cache, *known[1]) is None
 
 
 def test_processes_say_the_same(pair, tmp_path, monkeypatch):

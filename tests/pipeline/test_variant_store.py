@@ -113,7 +113,7 @@ def forget_results(workspace) -> None:
 def diffed(workspace, **more) -> str:
     """A report that is made anew, also of pairs that were compared before."""
     forget_results(workspace)
-    (workspace.folder / "cache/pairs.sqlite").unlink(missing_ok=True)
+    (workspace.folder / "cache/answers.sqlite").unlink(missing_ok=True)
     return as_json(pipeline.diff(opened(workspace.root), "train", "test", **more))
 
 
@@ -232,7 +232,7 @@ def test_whatever_becomes_of_the_table_the_report_is_the_same(workspace, harm):
     forget_results(workspace)
     said = []
     if harm is not no_folder:
-        (workspace.folder / "cache/pairs.sqlite").unlink()
+        (workspace.folder / "cache/answers.sqlite").unlink()
     again = pipeline.diff(opened(workspace.root), "train", "test", say=said.append)
     assert as_json(again) == first
     healed = harm in (shutil.rmtree, no_folder)

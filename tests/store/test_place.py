@@ -98,7 +98,7 @@ def test_a_dataset_may_move_together_with_its_index(tmp_path):
 
 LINKS = (
     "index", "rebuild", "index.old", "cache", "results", "lock", "key",
-    "cache/pairs.sqlite", "cache/variants.lance", "cache/variants.lance/data",
+    "cache/answers.sqlite", "cache/variants.lance", "cache/variants.lance/data",
     "index/cases.lance", "index/slices.lance/data",
     "index/cases.lance/_versions", "rebuild/index",
 )  # fmt: skip

@@ -1,61 +1,53 @@
-"""What voxels have said about pairs before, so that a pair is compared once.
+"""Answers that took time, kept beside the index: what voxels said, lists of nearest cases.
 
-A small SQLite file beside the index. The key of a pair is a hash over both contents and everything
-else that changes the answer, so that nothing in it grows stale; it may be deleted at any time.
-Every answer is sealed with the key of the index: one that was edited or damaged is not believed,
-and a file that is no database any more is replaced.
+A small SQLite file. The name of an answer is a hash over its inputs and everything else that
+changes it, the source of the modules that made it among them, so that nothing in it grows stale; it
+may be deleted at any time. Every answer is sealed with the key of the index: one that was edited or
+damaged is not believed, and a file that is no database any more is replaced. What was not used for
+a while is dropped.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from hmac import compare_digest
 from pathlib import Path
 
 from dvdup.hashing import seal
-from dvdup.records import IndexedCase, Verified
 from dvdup.sealed import SealedFiles, nowhere
 
-NAME = "cache/pairs.sqlite"
-_TABLE = "CREATE TABLE IF NOT EXISTS sealed_pairs (pair TEXT PRIMARY KEY, found TEXT, seal TEXT)"
+NAME = "cache/answers.sqlite"
+KEPT_DAYS = 90
+"""Days after which an answer that nobody has asked for is dropped."""
+
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS answers "
+    "(name TEXT PRIMARY KEY, answer TEXT, seal TEXT, used INTEGER)"
+)
+_DAY = 86400  # seconds
 
 
-class PairCache:
-    """Remembered pairs; where the file cannot be used nothing is remembered."""
+class Cache:
+    """Kept answers; where the file cannot be used nothing is kept."""
 
     def __init__(
         self, connection: sqlite3.Connection | None, salt: str, sealed: SealedFiles | None = None
     ) -> None:
-        """Keep an open connection, and what the answers depend on besides the pair."""
+        """Keep an open connection, and what all answers depend on."""
         self._connection, self._salt = connection, salt
         self._sealed = sealed or nowhere()
 
-    def get(self, a: IndexedCase, b: IndexedCase) -> Verified | None:
-        """What was said about (a, b), or None."""
-        with suppress(ValueError, TypeError):
-            text = self.recall(a.content, b.content)
-            return None if text is None else Verified(**json.loads(text))
-        return None
-
-    def put(self, a: IndexedCase, b: IndexedCase, found: Verified) -> None:
-        """Remember it, unless other voxels could still decide."""
-        if found.decided:
-            self.remember(
-                json.dumps(dataclasses.asdict(found), sort_keys=True), a.content, b.content
-            )
-
-    def recall(self, *what: str) -> str | None:
-        """The text that was remembered under a name, or None."""
+    def get(self, *name: str) -> str | None:
+        """The answer that was kept under a name of some parts, or None."""
         if self._connection is None:
             return None
-        key, row = self._key(what), None
+        key, row = self._key(name), None
         try:
-            query = "SELECT found, seal FROM sealed_pairs WHERE pair = ?"
+            query = "SELECT answer, seal, used FROM answers WHERE name = ?"
             row = self._connection.execute(query, (key,)).fetchone()
         except sqlite3.OperationalError:  # locked, or a full disk
             return None
@@ -63,32 +55,40 @@ class PairCache:
             self._sealed.damaged.add(NAME)
         if row is None:
             return None
-        text, found = str(row[0]), str(row[1])
-        if compare_digest(found.encode(), self._seal(key, text).encode()):
-            return text
-        self._sealed.damaged.add(NAME)
-        return None
+        answer, found = str(row[0]), str(row[1])
+        if not compare_digest(found.encode(), self._seal(key, answer).encode()):
+            self._sealed.damaged.add(NAME)
+            return None
+        if row[2] != _today():
+            self._change("UPDATE answers SET used = ? WHERE name = ?", (_today(), key))
+        return answer
 
-    def remember(self, text: str, *what: str) -> None:
-        """Remember a text under a name of some parts."""
-        if self._connection is None:
-            return
-        with suppress(sqlite3.Error):
-            self._connection.execute(
-                "INSERT OR REPLACE INTO sealed_pairs VALUES (?, ?, ?)",
-                (key := self._key(what), text, self._seal(key, text)),
-            )
+    def put(self, answer: str, *name: str) -> None:
+        """Keep an answer under a name of some parts."""
+        key = self._key(name)
+        row = (key, answer, self._seal(key, answer), _today())
+        self._change("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", row)
+
+    def _change(self, command: str, values: tuple[object, ...]) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.execute(command, values)
 
     def _seal(self, key: str, text: str) -> str:
         return seal(self._sealed.key(), f"{NAME}/{key}", text.encode("utf-8", "surrogatepass"))
 
-    def _key(self, what: tuple[str, ...]) -> str:
-        text = "\0".join((self._salt, *what))
+    def _key(self, name: tuple[str, ...]) -> str:
+        text = "\0".join((self._salt, *name))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
+def _today() -> int:
+    """Days since 1970."""
+    return int(time.time() // _DAY)
+
+
 @contextmanager
-def pair_cache(sealed: SealedFiles, salt: str) -> Iterator[PairCache]:
+def open_cache(sealed: SealedFiles, salt: str) -> Iterator[Cache]:
     """Open the cache of an index folder.
 
     Args:
@@ -97,10 +97,10 @@ def pair_cache(sealed: SealedFiles, salt: str) -> Iterator[PairCache]:
     """
     connection = _connected(sealed)
     if connection is None:
-        yield PairCache(None, salt)
+        yield Cache(None, salt)
         return
     with closing(connection):
-        yield PairCache(connection, salt, sealed)
+        yield Cache(connection, salt, sealed)
 
 
 def _connected(sealed: SealedFiles) -> sqlite3.Connection | None:
@@ -139,7 +139,9 @@ def _opened(file: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(file, isolation_level=None)
         try:
             connection.execute(_TABLE)
-            connection.execute("SELECT count(pair), count(found), count(seal) FROM sealed_pairs")
+            connection.execute("SELECT count(name), count(answer), count(seal) FROM answers")
+            oldest = (_today() - KEPT_DAYS,)
+            connection.execute("DELETE FROM answers WHERE used < ?", oldest)
         except BaseException:
             connection.close()
             raise
