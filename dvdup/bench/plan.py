@@ -44,9 +44,9 @@ class Line:
         """Name in the records; changes with the version of the aggregation."""
         version = AGGREGATIONS[self.aggregation].version
         changed = self.variants or AGGREGATIONS[self.aggregation].costly
-        looks = f"+variants.{variants_key()}" if changed else ""
+        changes = f"+variants.{variants_key()}" if changed else ""
         less = f"-{self.without}" if self.without else ""
-        return f"{self.aggregation}.{version}/{self.index}{looks}{less}"
+        return f"{self.aggregation}.{version}/{self.index}{changes}{less}"
 
 
 def variants_key() -> str:

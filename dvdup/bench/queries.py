@@ -89,7 +89,7 @@ class Asked:
         """Score every case: float64 (N,), -inf for those that are not allowed.
 
         Args:
-            line: How; with variants the best look of a case counts.
+            line: How; with variants by those of both scans.
             allowed: bool (N,), who may win.
         """
         if len(self._rows) == 0:

@@ -61,7 +61,7 @@ LEGEND = (
     "strength and over all edits (95 % interval over persons), and the specificity it reached. "
     "Thresholds are fitted on other persons; specificity is the worse of unedited and edited "
     "negatives. wrong: alarms for a wrong case. first: the source ranks first, whatever its score. "
-    "dvdup is the lead that ranks candidates, verified what dvdup diff decides about them, -x the "
+    "dvdup is the score that ranks candidates, verified what dvdup diff decides about them, -x the "
     "same without step x."
 )
 
