@@ -35,7 +35,6 @@ COARSE_SIDE, FINE_SIDE = 64, 104
 """Voxels of the longest extent in the two rounds."""
 
 _TRIES = 4  # starts that are registered
-_RIVAL = 0.02  # correlations this far below the best one may be those of the right start
 _TURNS = 16  # of the 44 turns that are looked at closely
 _MIDDLE, _AROUND = 24, 8  # voxels of the middle of a scan at least, and around it in the other
 _CLOSE = 0.15  # merits this far apart leave it open which start is right
@@ -257,16 +256,14 @@ def _found(look: _Look, hopeless: Hopeless | None) -> list[np.ndarray] | Evidenc
     """The best of a few starts, after mutual information has had its way with each.
 
     Two where the second is nearly as good: a head looks much like its mirror image. The evidence
-    instead where that of the likely starts is hopeless.
+    instead where that of every start is hopeless.
     """
-    starts = _starts(look)
-    likely = [s for s in starts if s.correlation >= starts[0].correlation - _RIVAL]
-    tried = _tried(look, likely, [])
+    tried = _tried(look, _starts(look))
     if hopeless is not None and tried:
+        # every start: that of a strongly edited copy is not always among the likeliest
         seen = [look.evidence(place) for _, place in tried]
         if all(map(hopeless, seen)):
             return max(seen, key=lambda evidence: evidence.agreement.middle)
-    tried = _tried(look, starts[len(likely) :], tried)
     tried.sort(key=lambda each: -each[0])
     others = [
         (merit, place)
@@ -307,11 +304,9 @@ def _starts(look: _Look) -> list[start.Start]:
     return list(start.distinct(start.ranked([*starts, *start.search(a, b, turns)]), _TRIES))
 
 
-def _tried(
-    look: _Look, starts: Sequence[start.Start], before: Sequence[tuple[float, np.ndarray]]
-) -> list[tuple[float, np.ndarray]]:
-    """Merit and placement of those tried before, and of the starts that are worth it."""
-    tried = list(before)
+def _tried(look: _Look, starts: Sequence[start.Start]) -> list[tuple[float, np.ndarray]]:
+    """Merit and placement of the starts that are worth it."""
+    tried: list[tuple[float, np.ndarray]] = []
     rough = smoothed(look.a, 1.5 * look.width), smoothed(look.b, 1.5 * look.width)
     for each in starts:
         if _settled(tried, each.place):
