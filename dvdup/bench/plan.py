@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -49,6 +50,7 @@ class Line:
         return f"{self.aggregation}.{version}/{self.index}{changes}{less}"
 
 
+@functools.cache
 def variants_key() -> str:
     """Changes with the code that makes variant rows and candidates."""
     code = code_fingerprint("variants", "slicing", "voxels", "compare", "verify")

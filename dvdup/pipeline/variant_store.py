@@ -7,12 +7,12 @@ projection, and is fast enough to embed a case some 650 times.
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -24,27 +24,16 @@ from dvdup.embedders.names import split_name
 from dvdup.errors import Interrupted
 from dvdup.fingerprint import code_fingerprint
 from dvdup.hashing import file_hash, text_hash
+from dvdup.pipeline.evidence import CaseSet
 from dvdup.pipeline.missed import Missed
 from dvdup.pipeline.small import Proxies
 from dvdup.pipeline.workspace import Workspace, checkpoint_folder
 from dvdup.records import IndexedCase, Progress, SliceStack, no_progress
+from dvdup.slicing import Recipe
 from dvdup.store.variants import VariantTable
-
-Key = tuple[str, str]
 
 _BLOCK = 32  # cases whose rows are made before they are kept
 _CODE = ("variants", "slicing", "voxels", "compare.variant_rows")
-
-
-class Holder(Protocol):
-    """Where the cases of one side are kept."""
-
-    @property
-    def lasting(self) -> bool:
-        """Whether they are cases of the index, so that what is made of them may be kept."""
-
-    def proxied(self, keys: Sequence[Key]) -> Mapping[Key, IndexedCase]:
-        """Some of its cases, with their proxies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +94,7 @@ class VariantStore:
     should_stop: Callable[[], bool] = lambda: False
     _embedder: Embedder | None = None
 
-    def ensure(self, cases: Sequence[IndexedCase], holder: Holder) -> None:
+    def ensure(self, cases: Sequence[IndexedCase], holder: CaseSet) -> None:
         """Make the rows that are missing.
 
         Args:
@@ -127,13 +116,28 @@ class VariantStore:
                 )
             block = missing[start : start + _BLOCK]
             filled = proxies.filled(holder.proxied([case.key for case in block]).values())
-            made = dict(self.pool.map(self._made, filled.values()))
+            made = dict(zip(filled, self.pool.map(self._made, filled.values()), strict=True))
+            self._tell_empty(case for case in filled.values() if not len(made[case.key].slices))
+            rows = {
+                self.network.name_of(filled[key].content): each.to_bytes()
+                for key, each in made.items()
+                if len(each.slices)
+            }
             if holder.lasting:
-                self.table.add(made)
+                self.table.add(rows)
             else:
-                self.table.add_for_now(made)
+                self.table.add_for_now(rows)
         if missing:
             self.progress("embedding variants", len(missing), len(missing))
+
+    def _tell_empty(self, cases: Iterable[IndexedCase]) -> None:
+        """A case without rows finds nobody, and nobody finds it: it has not been checked."""
+        for case in cases:
+            self.missed.failed(
+                case,
+                "nothing is to be seen in its small copy; look at it with dvdup show, or leave it "
+                "out with dataset.exclude",
+            )
 
     def there(self, cases: Sequence[IndexedCase]) -> list[str]:
         """The contents of the cases whose rows are there, sorted."""
@@ -145,13 +149,10 @@ class VariantStore:
         """The rows of some contents; of those that have none, nothing."""
         names = {self.network.name_of(content): content for content in contents}
         for name, payload in self.table.read(names):
-            rows = VariantRows.from_bytes(payload)
-            if len(rows.slices) and len(rows.channel):
-                yield names[name], rows
+            yield names[name], VariantRows.from_bytes(payload)
 
-    def _made(self, case: IndexedCase) -> tuple[str, bytes]:
-        rows = rows_of(case, self._load().embed, self.network.projection)
-        return self.network.name_of(case.content), rows.to_bytes()
+    def _made(self, case: IndexedCase) -> VariantRows:
+        return rows_of(case, self._load().embed, self.network.projection)
 
     def _load(self) -> Embedder:
         if self._embedder is None:
@@ -196,6 +197,14 @@ def rows_of_proxies(
 def _cut(proxies: np.ndarray, spacing: tuple[float, ...]) -> SliceStack:
     """Slices of proxies, as the built-in network wants them, whatever the recipe of the index."""
     recipe = slicing.make_recipe(size=embedders.BUILTIN_SIDE)
+    stack = _cut_by(proxies, spacing, recipe)
+    if len(stack):
+        return stack
+    # what was informative at full resolution may be faint here: better all slices than none
+    return _cut_by(proxies, spacing, dataclasses.replace(recipe, foreground=0.0, contrast=0.0))
+
+
+def _cut_by(proxies: np.ndarray, spacing: tuple[float, ...], recipe: Recipe) -> SliceStack:
     stacks = [
         slicing.slice_channel(
             np.asfortranarray(proxy, np.float32), proxy, spacing, "", channel, recipe

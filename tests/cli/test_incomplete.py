@@ -57,7 +57,7 @@ def test_a_scan_that_cannot_be_read_when_it_is_compared(dataset, dvdup, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(missed.readers, "read_volume", read)
         ran = dvdup(dataset.root, *command, "--jobs", "1", "--candidates", "1")
-        assert ran.code != 0
+        assert ran.code == 1  # its small copy makes it a finding all the same
         assert "could not check 1 of" in ran.stdout
         assert "the disk gave up" in ran.stdout
     ran = dvdup(dataset.root, *command, "--jobs", "1", "--candidates", "1")

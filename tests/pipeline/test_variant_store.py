@@ -319,3 +319,33 @@ def test_the_network_is_builtin_unless_other_weights_have_a_projection(tmp_path)
     assert own.name == "builtin@own.onnx"
     assert own.key != shipped.key
     assert own.name_of("x") != shipped.name_of("x") != shipped.name_of("y")
+
+
+def faint(shape=(1, 20, 20, 20)) -> np.ndarray:
+    """A proxy of which no slice is informative by the recipe: scattered voxels on black."""
+    bright = np.random.default_rng(0).random(shape) < 0.02
+    return np.where(bright, 200, 0).astype(np.uint8)
+
+
+def test_a_case_whose_slices_are_all_faint_has_rows_all_the_same(embedded):
+    network = network_for("builtin")
+    rows = variant_store.rows_of_proxies(
+        faint(), (20, 20, 20), (1.0, 1.0, 1.0), pooled, network.projection
+    )
+    assert len(rows.slices) > 0
+    assert rows.asking.shape[1] > 0
+
+
+def test_a_case_that_shows_nothing_is_told_in_every_run(workspace, monkeypatch):
+    """It finds nobody and nobody finds it, so that it must not pass as clean."""
+    cut = variant_store.rows_of_proxies
+
+    def empty(proxies, shape, spacing, embed, projection):
+        return cut(np.zeros_like(proxies), shape, spacing, embed, projection)
+
+    monkeypatch.setattr(variant_store, "rows_of_proxies", empty)
+    for _ in range(2):
+        report = pipeline.diff(opened(workspace.root), "train", "test")
+        told = {case.case: case.reason for case in report.unreadable}
+        assert {"p14", "p15", "p16", "mirrored"} <= set(told)
+        assert "nothing is to be seen" in told["p14"]
