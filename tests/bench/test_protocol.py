@@ -60,9 +60,11 @@ def test_what_is_stronger_is_found_less(result):
         noise, slab = row.by_edit["noise"], row.by_edit["slab"]
         assert noise["mild"].value >= noise["medium"].value >= noise["strong"].value
         assert noise["mild"].value > noise["strong"].value
-        # the weights of the rank score are made for `builtin`: to them all thumbnails are alike
+        assert slab["mild"].value >= slab["medium"].value >= slab["strong"].value
+        # with `dvdup` alone no slab is found: its weights are made for `builtin`, to which
+        # thumbnails are all alike
         if row is not rows_of(result)["dvdup", False]:
-            assert slab["mild"].value > slab["medium"].value >= slab["strong"].value
+            assert slab["mild"].value > slab["strong"].value
 
 
 def test_variants_find_the_mirror(result):
