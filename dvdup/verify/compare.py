@@ -21,6 +21,8 @@ from dvdup.verify.steps import ALL, Steps
 FINE, MIDDLE = 0.6, 1.2
 """Widths of the bands: sigma of the narrower gaussian, in voxels of the comparison."""
 
+_MOST = 0.995  # correlations above are equal to it: what is left is interpolation
+_WEIGHTS = np.array([0.5, 2.0, 0.5])  # of the fine band, the middle one, the values
 _CELL = {FINE: 4, MIDDLE: 8}  # voxels along the edge of a cell
 _CONTENT = 0.15  # of the range; brighter voxels belong to the body
 _FEWEST = 300  # voxels below which nothing is concluded
@@ -49,6 +51,17 @@ class Agreement:
     """Share of the body of b that a shows."""
     voxels: int
     """Voxels of the comparison that both show and where something is to be seen."""
+
+    @property
+    def strength(self) -> float:
+        """How strongly it speaks for a copy: about 2 for strangers, up to 9 for copies.
+
+        The weighed sum of the three correlations, each on the scale of Fisher's z, on which
+        strangers and copies are both spread evenly. The middle band weighs most: noise spoils the
+        fine one, and templates made of many people agree in the fine one too.
+        """
+        parts = np.clip([self.fine, self.middle, self.correlation], -_MOST, _MOST)
+        return float(_WEIGHTS @ np.arctanh(parts))
 
 
 NOTHING = Agreement(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0)

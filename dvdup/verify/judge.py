@@ -15,9 +15,27 @@ import numpy as np
 from dvdup.verify.done import Done, what_was_done
 from dvdup.verify.exact import same_values
 from dvdup.verify.grid import make_grid
-from dvdup.verify.scans import COARSE_SIDE, FINE_SIDE, Evidence, Scan, compare, usable_extent
+from dvdup.verify.scans import (
+    COARSE_SIDE,
+    FINE_SIDE,
+    Evidence,
+    Scan,
+    Shortcuts,
+    compare,
+    usable_extent,
+)
 from dvdup.verify.steps import ALL, Steps
-from dvdup.verify.verdict import Decision, Found, Limits, decide, is_hopeless, is_open, reach, score
+from dvdup.verify.verdict import (
+    Decision,
+    Found,
+    Limits,
+    decide,
+    is_hopeless,
+    is_open,
+    is_sure,
+    reach,
+    score,
+)
 
 Full = Callable[[], tuple[Scan, Scan] | None]
 """Reads both scans at full resolution, None where proxies must do; called at most once, and only
@@ -95,7 +113,10 @@ def _compared(
 ) -> Evidence | None:
     """The evidence, on finer voxels where a place is known; less close where that is enough."""
     side = COARSE_SIDE if place is None else FINE_SIDE
-    return compare(a, b, side, place, steps, lambda seen: is_hopeless(seen, limits))
+    shortcuts = Shortcuts(
+        lambda seen, rough: is_hopeless(seen, limits, rough), lambda seen: is_sure(seen, limits)
+    )
+    return compare(a, b, side, place, steps, shortcuts)
 
 
 def measure(a: Scan, b: Scan, full: Full | None = None, limits: Limits | None = None) -> float:

@@ -6,9 +6,10 @@ into words.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ _TRIES = 4  # starts that are registered
 _TURNS = 16  # of the 44 turns that are looked at closely
 _MIDDLE, _AROUND = 24, 8  # voxels of the middle of a scan at least, and around it in the other
 _CLOSE = 0.15  # merits this far apart leave it open which start is right
-_COPY = 0.9  # agreement at first sight that strangers seldom have
+_APART = 0.2  # numbers of linear maps that are not nearly the same
 _SURE = 0.99  # merit of a start that makes others needless
 
 
@@ -137,8 +138,14 @@ def _shift(centre: Sequence[float], sign: int) -> np.ndarray:
     return matrix
 
 
-Hopeless = Callable[[Evidence], bool]
-"""Says of what a look at few voxels found whether closer looks are needless."""
+@dataclass(frozen=True, slots=True)
+class Shortcuts:
+    """Says of evidence on the way whether more work is needless."""
+
+    hopeless: Callable[[Evidence, bool], bool]
+    """Whether a pair is none; the second argument is True where nothing was registered finely."""
+    sure: Callable[[Evidence], bool]
+    """Whether a pair is a copy, so that no other direction need be tried."""
 
 
 def compare(
@@ -147,9 +154,9 @@ def compare(
     side: int = COARSE_SIDE,
     place: np.ndarray | None = None,
     steps: Steps = ALL,
-    hopeless: Hopeless | None = None,
+    shortcuts: Shortcuts | None = None,
 ) -> Evidence | None:
-    """Bring two scans together and compare them.
+    """Bring two scans together and compare them; which of them comes first does not matter.
 
     Args:
         a: One scan.
@@ -157,31 +164,60 @@ def compare(
         side: Voxels of the longest extent in the comparison.
         place: A placement that an earlier round found, as in `Evidence`; None to search.
         steps: Which steps are taken.
-        hopeless: Asked about evidence on the way; where it says so, that is what is returned.
+        shortcuts: Asked about evidence on the way; None: nothing is cut short.
 
     Returns:
         The evidence, or None if a scan is constant.
     """
-    if _volume(b) < _volume(a):
+    if _comes_first(b, a):
         back = None if place is None else np.linalg.inv(place)
-        turned = None
-        if _volume(b) != _volume(a):
-            turned = compare(b, a, side, back, steps, hopeless)
-        if turned is not None:
-            return turned.flipped()
+        turned = _compared(b, a, side, back, steps, shortcuts)
+        return None if turned is None else turned.flipped()
+    return _compared(a, b, side, place, steps, shortcuts)
+
+
+def _compared(
+    a: Scan,
+    b: Scan,
+    side: int,
+    place: np.ndarray | None,
+    steps: Steps,
+    shortcuts: Shortcuts | None,
+) -> Evidence | None:
+    """The evidence, b being brought onto a first."""
     look = _look(a, b, side, steps)
     if look is None:
         return None
     if place is not None:
-        return _from_place(look, on_voxels(place, a, b), hopeless)
-    found = _found(look.coarser(), hopeless)
+        return _from_place(look, on_voxels(place, a, b), shortcuts)
+    found = _found(look, shortcuts)
     if isinstance(found, Evidence):
         return found
     first = look.registered(found[0])
-    if hopeless is not None and hopeless(first):  # the others looked no better from afar
-        return first
-    seen = [first, *map(look.registered, found[1:])]
-    return max(seen, key=lambda evidence: evidence.agreement.middle)
+    if shortcuts is not None and shortcuts.hopeless(first, False):
+        return first  # the other looked no better before it was registered
+    return _best([first, *map(look.registered, found[1:])], look, shortcuts)
+
+
+def _best(seen: Sequence[Evidence], look: _Look, shortcuts: Shortcuts | None) -> Evidence:
+    """The evidence that speaks most for a copy, from the other side too where that is open.
+
+    What is compared lies on the voxels of one scan. Where the other has the wider ones, seen in
+    the anatomy, its noise and its thick slices spoil the comparison less on its own.
+    """
+    best = max(seen, key=_strength)
+    if shortcuts is not None and (shortcuts.sure(best) or shortcuts.hopeless(best, False)):
+        return best
+    back = np.linalg.inv(on_voxels(best.place, *look.scans))
+    return max(best, look.turned().registered(back).flipped(), key=_strength)
+
+
+_Try = tuple[float, np.ndarray]
+"""The merit of a placement, and the placement."""
+
+
+def _strength(evidence: Evidence) -> float:
+    return evidence.agreement.strength
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,6 +238,10 @@ class _Look:
         width = 2 * self.width
         one, other = coarser(self.a, width), coarser(self.b, width)
         return replace(self, a=one, b=other, width=width, side=self.side // 2)
+
+    def turned(self) -> _Look:
+        """The same with a and b exchanged."""
+        return replace(self, scans=self.scans[::-1], a=self.b, b=self.a)
 
     def evidence(self, place: np.ndarray) -> Evidence:
         """What is to be seen where b lies at a place."""
@@ -243,51 +283,49 @@ def _look(a: Scan, b: Scan, side: int, steps: Steps) -> _Look | None:
     return _Look((a, b), one, other, width, side, steps)
 
 
-def _from_place(look: _Look, place: np.ndarray, hopeless: Hopeless | None) -> Evidence:
+def _from_place(look: _Look, place: np.ndarray, shortcuts: Shortcuts | None) -> Evidence:
     """The evidence near a place; that of the middle alone where it is hopeless."""
-    if hopeless is not None:
+    if shortcuts is not None:
         seen = look.middle(place).registered(place, 1)
-        if hopeless(seen):
+        if shortcuts.hopeless(seen, False):
             return seen
-    return look.registered(place)
+    return _best([look.registered(place)], look, shortcuts)
 
 
-def _found(look: _Look, hopeless: Hopeless | None) -> list[np.ndarray] | Evidence:
-    """The best of a few starts, after mutual information has had its way with each.
-
-    Two where the second is nearly as good: a head looks much like its mirror image. The evidence
-    instead where that of every start is hopeless.
-    """
-    tried = _tried(look, _starts(look))
-    if hopeless is not None and tried:
-        # every start: that of a strongly edited copy is not always among the likeliest
-        seen = [look.evidence(place) for _, place in tried]
-        if all(map(hopeless, seen)):
-            return max(seen, key=lambda evidence: evidence.agreement.middle)
-    tried.sort(key=lambda each: -each[0])
-    others = [
-        (merit, place)
-        for merit, place in tried[1:]
-        if merit > tried[0][0] - _CLOSE and np.abs(place - tried[0][1])[:3, :3].max() > 0.2
+def _found(look: _Look, shortcuts: Shortcuts | None) -> list[np.ndarray] | Evidence:
+    """Placements that are worth registering, best first; the evidence where all are hopeless."""
+    rough = look.coarser()
+    best = _rivals(rough, _tried(rough, _starts(rough))) or [(0.0, np.eye(4))]
+    places = [_settled_in(rough, *each) for each in best]
+    seen = [(look.evidence(place), place) for place in places]
+    seen.sort(key=lambda each: -_strength(each[0]))
+    hopeful = [
+        place for found, place in seen if shortcuts is None or not shortcuts.hopeless(found, True)
     ]
-    return _rivals(look, [*tried[:1], *others[:1]], hopeless) or [np.eye(4)]
+    return hopeful or seen[0][0]
 
 
-def _rivals(
-    look: _Look, best: list[tuple[float, np.ndarray]], hopeless: Hopeless | None
-) -> list[np.ndarray]:
-    """Those of the best two placements, with their merits, that are worth a closer look.
+def _rivals(look: _Look, tried: Sequence[_Try]) -> list[_Try]:
+    """The best of some placements and another one that may be better.
 
-    The one at which more agrees comes first.
+    That at which fine structures agree most, or one of nearly equal merit: a head looks much like
+    its mirror image.
     """
-    if len(best) < 2:
-        return [place for _, place in best]
-    seen = [(look.evidence(place), place) for _, place in best]
-    first, second = sorted(seen, key=lambda each: -each[0].agreement.middle)
-    doubtful = first[0].agreement.middle < _COPY
-    if hopeless is not None and doubtful and hopeless(second[0]):
-        return [first[1]]
-    return [first[1], second[1]]
+    by_merit = sorted(tried, key=lambda each: -each[0])
+    by_strength = sorted(tried, key=lambda each: -_strength(look.evidence(each[1])))
+    close = [each for each in by_merit if each[0] > by_merit[0][0] - _CLOSE]
+    others = (
+        each
+        for each in (*by_strength[:1], *close)
+        if np.abs(each[1] - by_merit[0][1])[:3, :3].max() > _APART
+    )
+    return [*by_merit[:1], *islice(others, 1)]
+
+
+def _settled_in(look: _Look, merit: float, place: np.ndarray) -> np.ndarray:
+    """A placement that mutual information found, nearer by coarse structures if they agree more."""
+    moved = by_structure(look.a, look.b, _layers(look, place, 2 * MIDDLE), place)
+    return moved if _merit(look, moved) > merit else place
 
 
 def _starts(look: _Look) -> list[start.Start]:
@@ -304,9 +342,9 @@ def _starts(look: _Look) -> list[start.Start]:
     return list(start.distinct(start.ranked([*starts, *start.search(a, b, turns)]), _TRIES))
 
 
-def _tried(look: _Look, starts: Sequence[start.Start]) -> list[tuple[float, np.ndarray]]:
+def _tried(look: _Look, starts: Sequence[start.Start]) -> list[_Try]:
     """Merit and placement of the starts that are worth it."""
-    tried: list[tuple[float, np.ndarray]] = []
+    tried: list[_Try] = []
     rough = smoothed(look.a, 1.5 * look.width), smoothed(look.b, 1.5 * look.width)
     for each in starts:
         if _settled(tried, each.place):
@@ -321,7 +359,7 @@ def _tried(look: _Look, starts: Sequence[start.Start]) -> list[tuple[float, np.n
     return tried
 
 
-def _settled(tried: list[tuple[float, np.ndarray]], place: np.ndarray) -> bool:
+def _settled(tried: Sequence[_Try], place: np.ndarray) -> bool:
     """Whether another start is needless: one is sure, and its mirror image has had its chance."""
     hands = {bool(np.linalg.det(other) > 0) for _, other in tried}
     return any(merit > _SURE for merit, _ in tried) and bool(np.linalg.det(place) > 0) in hands
@@ -403,5 +441,18 @@ def usable_extent(scan: Scan) -> np.ndarray:
     return size
 
 
+def _comes_first(one: Scan, other: Scan) -> bool:
+    """Whether a scan is the one that stays: the smaller field of view, or by its voxels."""
+    sizes = _volume(one), _volume(other)
+    return sizes[0] < sizes[1] or (sizes[0] == sizes[1] and _digest(one) < _digest(other))
+
+
 def _volume(scan: Scan) -> float:
     return float(np.prod(usable_extent(scan)))
+
+
+def _digest(scan: Scan) -> bytes:
+    """Tells scans of equal volume apart, so that they have an order of their own."""
+    said = repr((scan.values.shape, str(scan.values.dtype), scan.spacing, scan.full, scan.exact))
+    values = hashlib.blake2b(np.asarray(scan.values).tobytes("F"), digest_size=16)
+    return values.digest() + said.encode()

@@ -3,11 +3,8 @@
 In: what was found about a pair. Out: a `Decision` with the rule that made it, a confidence and a
 reason in words.
 
-The strength of the voxel evidence is the weighed sum of the agreement in three bands, each on the
-scale of Fisher's z, on which strangers and copies are both spread evenly. The middle band weighs
-most: noise spoils the fine one, and templates made of many people agree in the fine one too. Where
-a finer grid is to be had, only a clear case is decided on a coarse one: whole brains of two persons
-agree there almost as well as copies do.
+Where a finer grid is to be had, only a clear case is decided on a coarse one: whole brains of two
+persons agree there almost as well as copies do.
 """
 
 from __future__ import annotations
@@ -20,18 +17,15 @@ import numpy as np
 
 from dvdup.records import Verdict
 from dvdup.verify.exact import Same
-from dvdup.verify.scans import COARSE_SIDE, Evidence
+from dvdup.verify.scans import Evidence
 
 STRENGTH = 2
 """Grows when the same pair gets another strength: thresholds fitted before mean nothing then."""
 
-_MOST = 0.995  # correlations above are equal to it: what is left is interpolation
-
-_WEIGHTS = np.array([0.5, 2.0, 0.5])  # of the fine band, the middle one, the values
 _UNDECIDING = ("undecided", "nothing-to-compare")  # rules that decide nothing
 _STEEP = 2.0  # of the confidence over the strength
 _SAME = 10.0  # score of equal values, above every strength
-_LACKING, _LACKING_FINE = 0.4, 1.0  # strength that strangers lack at a quick look
+_LACKING_ROUGH, _LACKING_FINE = 2.2, 1.0  # strength that strangers lack at a quick look
 _OPEN = 0.99  # so that what is open stays below what is decided
 
 
@@ -108,9 +102,7 @@ class Rule:
 
 def strength(evidence: Evidence) -> float:
     """How strongly the voxels speak for a copy: about 2 for strangers, up to 9 for copies."""
-    found = evidence.agreement
-    parts = np.clip([found.fine, found.middle, found.correlation], -_MOST, _MOST)
-    return float(_WEIGHTS @ np.arctanh(parts))
+    return evidence.agreement.strength
 
 
 def score(found: Found, limits: Limits | None = None) -> float:
@@ -179,22 +171,24 @@ def is_open(evidence: Evidence | None, limits: Limits | None = None) -> bool:
     return limits.stranger <= strength(evidence) < limits.clear_copy
 
 
-def is_hopeless(evidence: Evidence, limits: Limits | None = None) -> bool:
+def is_hopeless(evidence: Evidence, limits: Limits | None = None, rough: bool = False) -> bool:
     """Whether a quick look is enough to call a pair strangers.
 
     Args:
-        evidence: Of few voxels, of one of two placements, or of the middle of the scans.
+        evidence: From one direction, or of the middle of the scans.
         limits: The constants.
+        rough: Whether nothing was registered yet but by mutual information.
     """
     limits = limits or Limits()
-    return _enough(evidence, limits) and strength(evidence) < limits.stranger - _lacking(evidence)
+    lacking = _LACKING_ROUGH if rough else _LACKING_FINE if evidence.final else 0.0
+    return _enough(evidence, limits) and strength(evidence) < limits.stranger - lacking
 
 
-def _lacking(evidence: Evidence) -> float:
-    """How much strength a copy may lack on top, from what its evidence is made of."""
-    if evidence.final:
-        return _LACKING_FINE
-    return _LACKING if evidence.side < COARSE_SIDE else 0.0
+def is_sure(evidence: Evidence, limits: Limits | None = None) -> bool:
+    """Whether a pair is a copy whatever else is looked at."""
+    limits = limits or Limits()
+    needed = limits.copy if evidence.final else limits.clear_copy
+    return _enough(evidence, limits) and strength(evidence) >= needed
 
 
 def _enough(evidence: Evidence, limits: Limits) -> bool:
@@ -213,10 +207,7 @@ def _is_turned(found: Found, limits: Limits) -> bool:
 
 
 def _is_copy(found: Found, limits: Limits) -> bool:
-    evidence = found.evidence
-    if evidence is None or not _enough(evidence, limits):
-        return False
-    return strength(evidence) >= (limits.copy if evidence.final else limits.clear_copy)
+    return found.evidence is not None and is_sure(found.evidence, limits)
 
 
 def _is_whole(found: Found, limits: Limits) -> bool:
