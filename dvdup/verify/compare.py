@@ -9,9 +9,9 @@ or covered with noise still agrees in the coarser of the two bands.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 
@@ -28,6 +28,7 @@ _CONTENT = 0.15  # of the range; brighter voxels belong to the body
 _FEWEST = 300  # voxels below which nothing is concluded
 _SHARP = 0.35  # sigma in voxels below which a difference in sharpness is not worth mending
 _WIDTHS = (0.0, 0.4, 0.6, 0.9, 1.3, 1.8, 2.5, 3.4, 4.5)  # that are tried
+_LINES = 4096  # through a scan that are enough to tell its sharpness
 _LONG = 4  # voxels of an axis from which sharpness along it can be told
 _SQRT3 = 3**0.5  # a gaussian of width 1, blurred by this, has width 2
 _EVEN = 1e-4  # of the range; a neighbourhood without this much change is padding
@@ -238,28 +239,60 @@ def sharpness_gap(ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray) -> n
 
 def _gap_along(axis: int, ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray) -> float:
     """The gap along one axis; 0 where no blur explains it."""
-    from scipy import ndimage
-
+    if usable.shape[axis] < _LONG:
+        return 0.0
+    ours, theirs, usable = (_thinned(each, axis) for each in (ours, theirs, usable))
     pairs = _steps(usable, axis, np.logical_and)
-    if usable.shape[axis] < _LONG or not pairs.any():
+    if not pairs.any():
         return 0.0
     wanted = [_roughness(each, axis, usable, pairs) for each in (ours, theirs)]
     sharper, low = (ours, wanted[1]) if wanted[0] > wanted[1] else (theirs, wanted[0])
     weight = usable.astype(np.float32)
-    last = max(wanted)
-    for before, sigma in pairwise(_WIDTHS):
+    sharper = sharper * weight
+
+    def roughness(sigma: float) -> float:
         # what lies outside must not bleed in: it would look like structure
-        inner, norm = (
-            ndimage.gaussian_filter1d(each, sigma, axis, mode="nearest", truncate=3.0)
-            for each in (sharper * weight, weight)
-        )
-        now = _roughness(inner / np.maximum(norm, 1e-3), axis, usable, pairs)
-        if now <= low:
-            share = (last - low) / max(1e-9, last - now)
-            width = before + share * (sigma - before)
-            return 0.0 if width < _SHARP else float(np.copysign(width, wanted[0] - wanted[1]))
-        last = now
-    return 0.0
+        inner, norm = _along(sharper, sigma, axis), _along(weight, sigma, axis)
+        return _roughness(inner / np.maximum(norm, 1e-3), axis, usable, pairs)
+
+    width = _width_of(roughness, max(wanted), low)
+    return 0.0 if width < _SHARP else float(np.copysign(width, wanted[0] - wanted[1]))
+
+
+def _thinned(values: np.ndarray, axis: int) -> np.ndarray:
+    """Every voxel along an axis, of at most about `_LINES` lines."""
+    lines = values.size / values.shape[axis]
+    stride = max(1, round((lines / _LINES) ** 0.5))
+    kept = tuple(slice(None, None, 1 if each == axis else stride) for each in range(3))
+    return np.ascontiguousarray(values[kept])
+
+
+def _along(values: np.ndarray, sigma: float, axis: int) -> np.ndarray:
+    """Blurred by a gaussian along one axis."""
+    from scipy import ndimage
+
+    found: np.ndarray = ndimage.gaussian_filter1d(values, sigma, axis, mode="nearest", truncate=3.0)
+    return found
+
+
+def _width_of(roughness: Callable[[float], float], unblurred: float, wanted: float) -> float:
+    """The width of the blur after which a scan is as rough as wanted; 0 if none is.
+
+    Args:
+        roughness: After a blur, by its width; less for wider ones.
+        unblurred: Without any.
+        wanted: Not above it.
+    """
+    seen = {0: unblurred, 1: roughness(_WIDTHS[1])}  # most scans are about equally sharp
+    low, high = (0, 1) if seen[1] <= wanted else (1, len(_WIDTHS))
+    while high - low > 1:
+        middle = (low + high) // 2
+        seen[middle] = roughness(_WIDTHS[middle])
+        low, high = (low, middle) if seen[middle] <= wanted else (middle, high)
+    if high == len(_WIDTHS):
+        return 0.0
+    share = (seen[low] - wanted) / max(1e-9, seen[low] - seen[high])
+    return _WIDTHS[low] + share * (_WIDTHS[high] - _WIDTHS[low])
 
 
 def _roughness(values: np.ndarray, axis: int, usable: np.ndarray, pairs: np.ndarray) -> float:

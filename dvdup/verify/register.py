@@ -54,7 +54,7 @@ def by_information(
     """
     method = _method(a, b, samples=2000)
     method.SetMetricAsMattesMutualInformation(_BINS)
-    method.SetOptimizerAsRegularStepGradientDescent(step_mm, step_mm / 100, 40, 0.5, 1e-8)
+    method.SetOptimizerAsRegularStepGradientDescent(step_mm, step_mm / 100, 24, 0.5, 1e-8)
     return _run(method, a, b, values, place)
 
 

@@ -35,11 +35,12 @@ from dvdup.voxels import proxy_factor
 COARSE_SIDE, FINE_SIDE = 64, 104
 """Voxels of the longest extent in the two rounds."""
 
-_TRIES = 4  # starts that are registered
+_TRIES = 3  # starts that are registered
 _TURNS = 16  # of the 44 turns that are looked at closely
 _MIDDLE, _AROUND = 24, 8  # voxels of the middle of a scan at least, and around it in the other
 _CLOSE = 0.15  # merits this far apart leave it open which start is right
 _APART = 0.2  # numbers of linear maps that are not nearly the same
+_FIRST, _LAST = slice(1), slice(-1, None)  # of the rounds of a registration
 _SURE = 0.99  # merit of a start that makes others needless
 
 
@@ -209,7 +210,7 @@ def _best(seen: Sequence[Evidence], look: _Look, shortcuts: Shortcuts | None) ->
     if shortcuts is not None and (shortcuts.sure(best) or shortcuts.hopeless(best, False)):
         return best
     back = np.linalg.inv(on_voxels(best.place, *look.scans))
-    return max(best, look.turned().registered(back).flipped(), key=_strength)
+    return max(best, look.turned().registered(back, _LAST).flipped(), key=_strength)
 
 
 _Try = tuple[float, np.ndarray]
@@ -265,10 +266,12 @@ class _Look:
         other = cut(self.b, np.floor(low).astype(int), np.ceil(high).astype(int))
         return replace(self, a=one, b=other)
 
-    def registered(self, place: np.ndarray, most: int = 2) -> Evidence:
-        """The same after b was registered by ever finer structures, `most` times."""
-        widths = (2 * MIDDLE, MIDDLE) if self.side <= COARSE_SIDE else (MIDDLE, FINE)
-        for fineness in widths[:most]:
+    def registered(self, place: np.ndarray, rounds: slice = slice(None)) -> Evidence:
+        """The same after b was registered by structures that get finer, in some of the rounds."""
+        widths: Sequence[float] = (
+            (2 * MIDDLE, MIDDLE) if self.side <= COARSE_SIDE else (MIDDLE, FINE)
+        )
+        for fineness in widths[rounds]:
             place = by_structure(self.a, self.b, _layers(self, place, fineness), place)
         return self.evidence(place)
 
@@ -286,7 +289,7 @@ def _look(a: Scan, b: Scan, side: int, steps: Steps) -> _Look | None:
 def _from_place(look: _Look, place: np.ndarray, shortcuts: Shortcuts | None) -> Evidence:
     """The evidence near a place; that of the middle alone where it is hopeless."""
     if shortcuts is not None:
-        seen = look.middle(place).registered(place, 1)
+        seen = look.middle(place).registered(place, _FIRST)
         if shortcuts.hopeless(seen, False):
             return seen
     return _best([look.registered(place)], look, shortcuts)

@@ -19,7 +19,7 @@ from dvdup.records import Verdict
 from dvdup.verify.exact import Same
 from dvdup.verify.scans import Evidence
 
-STRENGTH = 2
+STRENGTH = 3
 """Grows when the same pair gets another strength: thresholds fitted before mean nothing then."""
 
 _UNDECIDING = ("undecided", "nothing-to-compare")  # rules that decide nothing

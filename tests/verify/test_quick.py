@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dvdup.verify import Limits, Scan, judge
+from dvdup import edits
+from dvdup.verify import Limits, Scan, compare, judge, measure, strength
 from dvdup.verify.grid import Grid, cut
-from dvdup.verify.scans import COARSE_SIDE
 from dvdup.verify.start import promising, turns
 from dvdup.verify.verdict import is_hopeless
 
@@ -18,17 +18,46 @@ def grid(values: np.ndarray) -> Grid:
     return Grid(values, np.full(3, 2.0), -(np.array(values.shape) - 1.0))
 
 
-def test_strangers_are_turned_away_on_few_voxels(person):
-    found = judge(Scan(person(1), SIZE), Scan(person(2), SIZE))
+def strangers(person) -> tuple[Scan, Scan]:
+    return Scan(person(1), SIZE), Scan(person(6)[::2, ::2, ::2], SIZE)
+
+
+def refused(*args):
+    raise AssertionError("registered by fine structures")
+
+
+def test_strangers_are_turned_away_before_anything_is_registered_finely(person, monkeypatch):
+    monkeypatch.setattr("dvdup.verify.scans._Look.registered", refused)
+    found = judge(*strangers(person))
     assert found.decision.rule == "other-structure"
-    assert found.evidence.side < COARSE_SIDE
-    assert is_hopeless(found.evidence)
+    assert is_hopeless(found.evidence, rough=True)
 
 
 @pytest.mark.parametrize(("threshold", "enough"), [(3.0, False), (5.0, True), (7.0, True)])
 def test_a_lower_threshold_asks_for_closer_looks(person, threshold, enough):
-    found = judge(Scan(person(1), SIZE), Scan(person(2), SIZE))
-    assert is_hopeless(found.evidence, Limits().with_copy(threshold)) == enough
+    found = judge(*strangers(person))
+    assert is_hopeless(found.evidence, Limits().with_copy(threshold), rough=True) == enough
+
+
+@pytest.mark.parametrize("edit", ["rotation", "gamma", "noise"])
+def test_which_scan_comes_first_does_not_matter(person, edit):
+    done = edits.apply(edit, "strong", person(1), SIZE, "p")
+    one, other = Scan(done.values, done.spacing), Scan(person(1), SIZE)
+    here, there = judge(one, other), judge(other, one)
+    assert one.values.shape == other.values.shape
+    assert here.score == there.score
+    assert here.decision == there.decision
+    np.testing.assert_allclose(here.evidence.place, np.linalg.inv(there.evidence.place), atol=1e-9)
+
+
+def test_the_wider_voxels_are_compared_where_both_ways_are_open(person):
+    # a scan that was scaled up and covered with noise: on its own voxels little agrees
+    large = edits.apply("scale", "strong", person(1), SIZE, "p")
+    noisy = edits.apply("noise", "strong", large.values, large.spacing, "p")
+    copy, source = Scan(noisy.values, noisy.spacing), Scan(person(1), SIZE)
+    found = measure(copy, source)
+    assert found == measure(source, copy)
+    assert found == strength(compare(copy, source))
 
 
 def test_turns_that_fit_are_among_the_promising_ones(person):
