@@ -21,6 +21,16 @@ Origin = Literal["declared", "added"]
 Status = Literal["ok", "unchecked", "unreadable"]
 Verdict = Literal["identical", "near", "partial", "same-subject"]
 
+Key = tuple[str, str]
+"""What identifies a case: (split, case_id)."""
+Pair = tuple[Key, Key]
+"""A case of the first side of a comparison and one of the second."""
+
+Say = Callable[[str], None]
+"""Called with a line for the user."""
+ShouldStop = Callable[[], bool]
+"""Says whether the user wishes to stop."""
+
 VERDICTS: tuple[Verdict, ...] = ("identical", "near", "partial", "same-subject")
 """Strongest first."""
 
@@ -47,7 +57,7 @@ class Case:
     like DICOM and cannot be read as such."""
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """(split, case_id)."""
         return (self.split, self.case_id)
 
@@ -202,7 +212,7 @@ class IndexedCase:
     proxy_shape: tuple[int, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """(split, case_id)."""
         return (self.split, self.case_id)
 
@@ -309,7 +319,7 @@ class Member:
         return f"{self.split}/{self.case}" if self.split else self.case
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """(split, case_id)."""
         return self.split, self.case
 
@@ -425,3 +435,13 @@ class LogEntry:
     """UTC, ISO 8601, seconds."""
     counts: dict[str, int]
     tags: tuple[str, ...] = ()
+
+
+def case_of(row: IndexedCase) -> Case:
+    """A case of the index as a declaration, to be read again."""
+    return Case(row.split, row.case_id, row.paths, row.group, row.origin, row.series)
+
+
+def as_unreadable(case: IndexedCase) -> Unreadable:
+    """A case that could not be checked, for the report."""
+    return Unreadable(case.case_id, case.split, case.paths, case.reason)

@@ -132,9 +132,9 @@ def bench(
     --embedder can be repeated and takes two baselines as well: correlation and phash3d. Without
     it the configured embedder, thumbnail and both baselines are measured.
     """
-    from dvdup.bench import Hooks, demand_format, draw, measure, render, to_document
+    from dvdup.commands.output import write_report
     from dvdup.extras import demand
-    from dvdup.pipeline import write_report
+    from dvdup.lab.bench import Hooks, demand_format, draw, measure, render, to_document
 
     demand_format(format_)
     if plots is not None:  # before hours of measuring, not after them
@@ -156,7 +156,7 @@ def bench(
 
 
 def _asked(workspace: Any, flags: dict[str, Any]) -> Any:
-    from dvdup.bench import BASELINES, Options, Voxels
+    from dvdup.lab.bench import BASELINES, Options, Voxels
 
     usual = (workspace.config.embedder, "thumbnail", *BASELINES)
     names = ("groups", "scans", "ask", "quick", "indexes", "variants", "seed", "timing", "work")

@@ -56,8 +56,8 @@ def calibrate(
     the threshold that keeps the budget goes into [calibration] of the configuration file, and
     every comparison goes by it from then on. Needs 30 groups at least.
     """
-    from dvdup import calibrate as room
     from dvdup.extras import demand
+    from dvdup.lab import calibrate as room
 
     if youden and budget is not None:
         raise click.UsageError("--youden and --budget exclude each other; give one of them.")

@@ -11,7 +11,7 @@ import click
 from dvdup.cli.console import say
 
 if TYPE_CHECKING:
-    from dvdup.pipeline import Workspace
+    from dvdup.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -140,8 +140,8 @@ def open_workspace(config: Path | None, *, outside_index: bool = False, **flags:
     import os
 
     from dvdup.config import load_config
-    from dvdup.pipeline import Workspace
     from dvdup.readers import limits
+    from dvdup.workspace import Workspace
 
     overrides = {
         _SETTINGS[name]: value

@@ -19,8 +19,8 @@ from dvdup.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from dvdup.pipeline import Workspace
     from dvdup.records import Progress, Report, SyncSummary
+    from dvdup.workspace import Workspace
 
 
 @click.command()
@@ -37,13 +37,11 @@ def diff(ref_a: str, ref_b: str, config: Path | None, quiet: bool, **flags: Any)
     index as it is; `dvdup check` brings it up to date first. Exit code 1 if something is found,
     2 if something could not be checked, or is not as it was indexed.
     """
-    from dvdup import pipeline
+    from dvdup.commands import diff
 
     def run(workspace: Workspace, progress: Progress) -> Report:
         with stop_requests() as stop:
-            return pipeline.diff(
-                workspace, ref_a, ref_b, progress=progress, should_stop=stop, say=say
-            )
+            return diff.diff(workspace, ref_a, ref_b, progress=progress, should_stop=stop, say=say)
 
     return _report(run, config, quiet, flags)
 
@@ -62,8 +60,9 @@ def check(config: Path | None, quiet: bool, full: bool, **flags: Any) -> int:
     The command for pre-commit and CI: with nothing changed it takes a moment. Exit code 1 if
     something is found, 2 if it could not be checked completely.
     """
-    from dvdup import pipeline
     from dvdup.cli.words import left_out_lines
+    from dvdup.commands import check
+    from dvdup.sync.build import Hooks
 
     def synced(summary: SyncSummary) -> None:
         for line in left_out_lines(summary):
@@ -71,8 +70,8 @@ def check(config: Path | None, quiet: bool, full: bool, **flags: Any) -> int:
 
     def run(workspace: Workspace, progress: Progress) -> Report:
         with stop_requests() as should_stop:
-            hooks = pipeline.Hooks(progress, should_stop, say, synced, full)
-            return pipeline.check(workspace, hooks=hooks)
+            hooks = Hooks(progress, should_stop, say, synced, full)
+            return check.check(workspace, hooks=hooks)
 
     return _report(run, config, quiet, flags)
 
@@ -88,10 +87,10 @@ def query(file: str, split: str | None, config: Path | None, quiet: bool, **flag
 
     The index is not changed.
     """
-    from dvdup import pipeline
+    from dvdup.commands import adhoc
 
     def run(workspace: Workspace, progress: Progress) -> Report:
-        return pipeline.query(workspace, file, split=split, progress=progress, say=say)
+        return adhoc.query(workspace, file, split=split, progress=progress, say=say)
 
     return _report(run, config, quiet, flags)
 
@@ -104,10 +103,10 @@ def query(file: str, split: str | None, config: Path | None, quiet: bool, **flag
 @place_options
 def compare(file_a: str, file_b: str, config: Path | None, quiet: bool, **flags: Any) -> int:
     """Report whether two scans (files or DICOM folders) are copies; needs no index."""
-    from dvdup import pipeline
+    from dvdup.commands import adhoc
 
     def run(workspace: Workspace, progress: Progress) -> Report:
-        return pipeline.compare(workspace, file_a, file_b, progress=progress)
+        return adhoc.compare(workspace, file_a, file_b, progress=progress)
 
     return _report(run, config, quiet, flags)
 
@@ -119,20 +118,21 @@ def _report(
     flags: dict[str, Any],
 ) -> int:
     """Run a comparison, write its report, return the exit code."""
-    from dvdup import pipeline
+    from dvdup.commands.output import demand_output, exit_code, format_of, write_report
+    from dvdup.report import render
 
     output = flags.pop("output")
-    format_ = pipeline.format_of(flags.pop("format_"), output)
+    format_ = format_of(flags.pop("format_"), output)
     workspace = open_workspace(config, **flags)
     if output is not None:
-        pipeline.demand_output(workspace, output)
+        demand_output(workspace, output)
     with progress_bar(quiet=quiet) as progress:
         report = run(workspace, progress)
     if output is None or str(output) == "-":
-        put(pipeline.render(report, format_, **screen()))
+        put(render(report, format_, **screen()))
     else:
-        pipeline.write_report(output, pipeline.render(report, format_))
-    return pipeline.exit_code(report, workspace.config.report)
+        write_report(output, render(report, format_))
+    return exit_code(report, workspace.config.report)
 
 
 COMMANDS = (diff, check, query, compare)

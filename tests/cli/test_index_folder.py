@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from dvdup import store
-from dvdup.pipeline import build
 from dvdup.store import Index
+from dvdup.sync import build
 
 N = 6
 
