@@ -401,6 +401,28 @@ def no_progress(what: str, done: int, total: int) -> None:
     """Ignore progress."""
 
 
+def _never() -> bool:
+    return False
+
+
+def _silent(line: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """How a long command talks to the outside."""
+
+    progress: Progress = no_progress
+    should_stop: ShouldStop = _never
+    say: Say = _silent
+    """Called with remarks."""
+
+    def waiting(self) -> None:
+        """Tell why nothing happens."""
+        self.say("waiting for another dvdup command that writes to this index ...")
+
+
 @dataclass(frozen=True, slots=True)
 class SyncSummary:
     """What one `add` or `sync` did, counted in cases."""

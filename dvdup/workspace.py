@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from dvdup import embedders, readers, slicing, store
-from dvdup.config import DEFAULT_EMBEDDER, Config
+from dvdup.config import DEFAULT_EMBEDDER, Config, load_config
 from dvdup.discover import Formats
 from dvdup.embedders import Embedder, LoadOptions
 from dvdup.embedders.names import split_name
 from dvdup.errors import EmbedderError, StoreMismatchError
 from dvdup.files import Verified
-from dvdup.records import Embedded, EmbedderSpec, SliceStack
+from dvdup.readers import limits
+from dvdup.records import Embedded, EmbedderSpec, Say, SliceStack
 from dvdup.sealed import SealedFiles, nowhere
 from dvdup.slicing import Recipe
 from dvdup.store import Index, IndexMeta, Lease, Writer
@@ -94,13 +95,13 @@ class Workspace:
 
     def writer(self, index: Index, command: str) -> Writer:
         """What writes to an index while its lock is held."""
-        limits = self.config.store
+        store_config = self.config.store
         return Writer(
             index,
             command,
-            commit_rows=limits.commit_rows,
-            commit_seconds=limits.commit_seconds,
-            proxies=limits.proxies,
+            commit_rows=store_config.commit_rows,
+            commit_seconds=store_config.commit_seconds,
+            proxies=store_config.proxies,
             still_mine=self.lease.demand if self.lease is not None else lambda: None,
         )
 
@@ -136,6 +137,33 @@ class Workspace:
         spec = embedder.spec
         recipe = recipe_of(self.config, spec)
         return store.create(self.folder, IndexMeta(spec, recipe.describe(), recipe.hash()))
+
+
+def open_workspace(
+    config: Path | None,
+    *,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object],
+    outside: bool = False,
+    warn: Say = lambda line: None,
+) -> Workspace:
+    """Combine settings, environment, configuration file and defaults; `load_config` has the rules.
+
+    The limit of what may be read holds for the whole process from here on.
+
+    Raises:
+        ConfigError: One of them cannot be used.
+    """
+    loaded = load_config(
+        config=config,
+        cwd=Path.cwd(),
+        environ=environ,
+        overrides=overrides,
+        outside=outside,
+        warn=warn,
+    )
+    limits.choose(loaded.read.max_bytes)
+    return Workspace(loaded)
 
 
 class LazyEmbedder:

@@ -13,17 +13,13 @@ from typing import Any
 import click
 
 from dvdup import __version__
-from dvdup.cli.console import say
+from dvdup.cli.console import EXIT_FAILED, say
 from dvdup.errors import DvdupError
 from dvdup.records import READER_THREADS
 
 
 class _ReaderGone(Exception):  # noqa: N818 - said to nobody
     """Whoever read our stdout has closed it; click would end with 1, which means findings."""
-
-
-EXIT_FINDINGS = 1
-EXIT_FAILED = 2
 
 
 class Commands(click.Group):

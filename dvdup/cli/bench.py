@@ -18,6 +18,7 @@ from dvdup.cli.options import (
     QUIET,
     open_workspace,
 )
+from dvdup.records import Hooks
 
 _WHAT = (
     click.option(
@@ -134,7 +135,7 @@ def bench(
     """
     from dvdup.commands.output import write_report
     from dvdup.extras import demand
-    from dvdup.lab.bench import Hooks, demand_format, draw, measure, render, to_document
+    from dvdup.lab.bench import demand_format, draw, measure, render, to_document
 
     demand_format(format_)
     if plots is not None:  # before hours of measuring, not after them

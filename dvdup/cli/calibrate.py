@@ -9,6 +9,7 @@ import click
 
 from dvdup.cli.console import out, progress_bar, say, stop_requests
 from dvdup.cli.options import GROUPS, JOBS, open_workspace, place_options
+from dvdup.records import Hooks
 
 
 @click.command()
@@ -70,7 +71,7 @@ def calibrate(
     )
     workspace = open_workspace(config, **flags)
     with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
-        result = room.calibrate(workspace, options, room.Hooks(progress, should_stop))
+        result = room.calibrate(workspace, options, Hooks(progress, should_stop))
     for line in room.lines(result):
         out(line)
     if plot is not None:

@@ -51,8 +51,8 @@ def add(
 
     A folder stands for every scan below it. Adding again what is unchanged costs nothing.
     """
+    from dvdup.records import Hooks
     from dvdup.sync import build
-    from dvdup.sync.build import Hooks
 
     if not split:
         raise click.UsageError("--split is empty; name one, such as train")
@@ -95,22 +95,18 @@ def sync(
     Reads and embeds only what is new or changed; moved and copied files are recognised by their
     bytes, vanished ones leave the index. Ctrl-C keeps what is finished.
     """
+    from dvdup.records import Hooks
     from dvdup.sync import build
-    from dvdup.sync.build import Hooks
 
     workspace = open_workspace(config, **flags)
     with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
         summary = build.sync(
             workspace,
             rebuild=rebuild,
-            hooks=Hooks(
-                progress,
-                should_stop,
-                say,
-                full=full,
-                confirm=lambda loss: yes or confirmed(f"{loss}. Go on?"),
-                moved=adopt,
-            ),
+            full=full,
+            adopt=adopt,
+            confirm=lambda loss: yes or confirmed(f"{loss}. Go on?"),
+            hooks=Hooks(progress, should_stop, say),
         )
     return _finish(summary, quiet)
 
@@ -134,7 +130,7 @@ def rm(cases: tuple[str, ...], config: Path | None, quiet: bool, **flags: Any) -
     dvdup.toml declares comes back with the next sync.
     """
     from dvdup.commands import history
-    from dvdup.sync.build import Hooks
+    from dvdup.records import Hooks
 
     waiting = Hooks(say=say).waiting
     removed = history.remove(open_workspace(config, **flags), cases, waiting)
@@ -160,7 +156,7 @@ def tag(
     A tag stays: `dvdup diff train@NAME test` compares with the split as it was.
     """
     from dvdup.commands import history
-    from dvdup.sync.build import Hooks
+    from dvdup.records import Hooks
 
     if (name is None) != listing or (listing and delete):
         raise click.UsageError("give one of NAME, --delete NAME, or --list")

@@ -24,6 +24,7 @@ from dvdup.errors import InputError
 from dvdup.files import stat_files
 from dvdup.records import (
     Case,
+    Hooks,
     IndexedCase,
     Pair,
     Progress,
@@ -37,7 +38,6 @@ from dvdup.records import (
 from dvdup.report import render
 from dvdup.slicing import Recipe
 from dvdup.store import IndexMeta
-from dvdup.sync import build
 from dvdup.sync.prepare import prepare
 from dvdup.workspace import LazyEmbedder, Workspace, recipe_of
 
@@ -49,8 +49,7 @@ def query(
     file: str,
     *,
     split: str | None = None,
-    progress: Progress = no_progress,
-    say: Say = lambda line: None,
+    hooks: Hooks | None = None,
 ) -> Report:
     """Look up the scan of a file (or every scan of a folder) in the index, which is not changed.
 
@@ -58,13 +57,13 @@ def query(
         workspace: Where.
         file: A file or a DICOM folder, relative to the working folder.
         split: Search this split only.
-        progress: Called as scans are read.
-        say: Called with remarks.
+        hooks: Progress, remarks, the wish to stop.
 
     Raises:
         InputError: No such file or split.
         StoreError: There is no index, or it was made with other settings.
     """
+    hooks = hooks or Hooks()
     index = workspace.open_index()
     target = find_ref(index, split) if split is not None else whole(index)
     stale = stale_cases(workspace, index, [target])
@@ -74,17 +73,15 @@ def query(
     recipe = recipe_of(workspace.config, index.meta.embedder)
     scans = []
     for done, case in enumerate(declared):
-        progress("reading", done, len(declared))
+        hooks.progress("reading", done, len(declared))
         scans.append(read_scan(workspace, case, recipe, embedder))
-    own = _themselves(target, scans, say)
+    own = _themselves(target, scans, hooks.say)
     rules = rules_of(workspace.config, index.meta)
-    warn_if_outgrown(workspace.config, index, say)
-    with open_run(workspace, rules, Cache(None, ""), progress) as run:
+    warn_if_outgrown(workspace.config, index, hooks.say)
+    with open_run(workspace, rules, Cache(None, ""), hooks) as run:
         findings = compare_sides(target, MemoryCases(scans), run, without=own)
-    missed = run.missed
-    if missed.remark is not None:
-        say(missed.remark)
-    report = assemble([target], findings, index.meta, rules, missed.unreadable)
+    run.missed.tell(hooks.say)
+    report = assemble([target], findings, index.meta, rules, run.missed.unreadable)
     report = dataclasses.replace(
         report,
         refs=(*_splits(target), RefInfo(file, "", len(scans))),
@@ -118,7 +115,7 @@ def _themselves(target: Ref, scans: Sequence[EmbeddedScan], say: Say) -> frozens
 
 
 def compare(
-    workspace: Workspace, file_a: str, file_b: str, *, progress: Progress = no_progress
+    workspace: Workspace, file_a: str, file_b: str, *, hooks: Hooks | None = None
 ) -> Report:
     """Compare two scans; needs no index.
 
@@ -127,17 +124,18 @@ def compare(
     """
     if os.path.normpath(file_a) == os.path.normpath(file_b):
         raise InputError(f"{file_a} is named twice; compare takes two scans")
+    hooks = hooks or Hooks()
     embedder = LazyEmbedder(workspace.config)
     recipe = recipe_of(workspace.config, embedder.spec)
     names = names_of(file_a, file_b)
     scans = []
     for done, (file, name) in enumerate(zip((file_a, file_b), names, strict=True)):
-        progress("reading", done, 2)
+        hooks.progress("reading", done, 2)
         scans.append(read_scan(workspace, one_scan(workspace, file, name), recipe, embedder))
     one, other = scans
     meta = IndexMeta(embedder.spec, recipe.describe(), recipe.hash())
     rules = rules_of(workspace.config, meta)
-    with open_run(workspace, rules, Cache(None, ""), progress) as run:
+    with open_run(workspace, rules, Cache(None, ""), hooks) as run:
         findings = compare_sides(MemoryCases([one]), MemoryCases([other]), run)
     report = dataclasses.replace(
         assemble([], findings, meta, rules),
@@ -221,5 +219,5 @@ def demo(
         config=folder / "dvdup.toml", cwd=Path.cwd(), environ={}, overrides={}
     )
     workspace = Workspace(config)
-    report = check.check(workspace, hooks=build.Hooks(progress=progress))
+    report = check.check(workspace, hooks=Hooks(progress))
     return render(report, "table", width=width, color=color), planted

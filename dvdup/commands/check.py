@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dvdup.compare.calibrated import warn_if_outgrown
 from dvdup.compare.engine import compare_all
 from dvdup.compare.walk import prune_variants
 from dvdup.errors import InputError
-from dvdup.records import Report
+from dvdup.records import Hooks, Report, SyncSummary
 from dvdup.store import Index
-from dvdup.sync.build import Hooks, bring_up_to_date
+from dvdup.sync.build import bring_up_to_date
 from dvdup.workspace import LazyEmbedder, Workspace
 
 
-def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
+def _nothing(summary: SyncSummary) -> None:
+    """Do nothing."""
+
+
+def check(
+    workspace: Workspace,
+    *,
+    full: bool = False,
+    synced: Callable[[SyncSummary], None] = _nothing,
+    hooks: Hooks | None = None,
+) -> Report:
     """Sync, then compare every pair of splits.
+
+    Args:
+        workspace: Where.
+        full: Hash every file, whatever its stat.
+        synced: Called with what the sync did and left out.
+        hooks: Progress, messages, the wish to stop.
 
     Raises:
         DvdupError: As `sync` and `diff`.
     """
     hooks = hooks or Hooks()
     with workspace.writing(hooks.waiting) as workspace:
-        summary, index = bring_up_to_date(workspace, LazyEmbedder(workspace.config), hooks)
-    hooks.synced(summary)
+        summary, index = bring_up_to_date(
+            workspace, LazyEmbedder(workspace.config), hooks, full=full
+        )
+    synced(summary)
     index = workspace.open_index() if summary.changed or summary.unreadable else index
     if not index.cases:
         raise InputError(
@@ -34,9 +54,7 @@ def check(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
         workspace,
         index,
         within=workspace.config.report.within,
-        progress=hooks.progress,
-        should_stop=hooks.should_stop,
-        say=hooks.say,
+        hooks=hooks,
     )
     if summary.changed:
         prune_variants(workspace, index.cases)

@@ -22,7 +22,7 @@ from dvdup.commands import adhoc
 from dvdup.compare import verdicts
 from dvdup.compare.cases import FileChannel, Sides
 from dvdup.compare.memory import EmbeddedScan, MemoryCases
-from dvdup.compare.pair import channels_of, judge_pair, line_in_words
+from dvdup.compare.pair import PairJob, channels_of, judge_pair, line_in_words
 from dvdup.compare.refs import find_case
 from dvdup.compare.rules import Rules, rules_of
 from dvdup.compare.small import with_proxy
@@ -79,7 +79,7 @@ def show(workspace: Workspace, a: str, b: str, *, progress: Progress = no_progre
     progress("comparing voxels", 0, 1)
     channels = _channels(workspace.root, scans, rules)
     seen = [_Seen(channel) for channel in channels]
-    judged = judge_pair(*channels, rules.voxels).found
+    judged = judge_pair(PairJob(*channels, rules.voxels)).found
     place = _place(judged.evidence, seen)
     matrix = _matrix(channels, scans, place)
     words = (

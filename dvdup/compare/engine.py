@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,21 +14,18 @@ from dvdup.compare import match, pair, renamed, results, verdicts
 from dvdup.compare.cases import CaseSet, Sides
 from dvdup.compare.findings import assemble, decide, with_fail_on
 from dvdup.compare.missed import Missed
-from dvdup.compare.pair import as_record, judge_job, orders
+from dvdup.compare.pair import as_record, jobs_of, judge_pair
 from dvdup.compare.refs import Ref, all_refs, split_order
 from dvdup.compare.rules import Rules, rules_of
-from dvdup.compare.walk import Candidates, open_candidates, verify_candidates
+from dvdup.compare.walk import Candidates, Walk, open_candidates
 from dvdup.errors import Interrupted
 from dvdup.records import (
     Finding,
+    Hooks,
     IndexedCase,
     Pair,
-    Progress,
     Report,
-    Say,
-    ShouldStop,
     Verified,
-    no_progress,
 )
 from dvdup.sealed import tell_damaged
 from dvdup.store import Index
@@ -43,9 +40,7 @@ def compare_all(
     index: Index,
     *,
     within: bool,
-    progress: Progress = no_progress,
-    should_stop: ShouldStop = lambda: False,
-    say: Say = lambda line: None,
+    hooks: Hooks,
 ) -> Report:
     """Compare every pair of splits; with `within` also every split with itself.
 
@@ -56,7 +51,7 @@ def compare_all(
     pairs = list(combinations(range(len(refs)), 2))
     if within:
         pairs += [(i, i) for i in range(len(refs))]
-    return compare_refs(workspace, index, refs, pairs, progress, should_stop, say)
+    return compare_refs(workspace, index, refs, pairs, hooks)
 
 
 def compare_refs(
@@ -64,42 +59,52 @@ def compare_refs(
     index: Index,
     refs: Sequence[Ref],
     pairs: Sequence[tuple[int, int]],
-    progress: Progress,
-    should_stop: ShouldStop = lambda: False,
-    say: Say = lambda line: None,
+    hooks: Hooks,
 ) -> Report:
-    """Compare some pairs of refs, or read the stored result; `fail_on` is filled in afterwards."""
+    """Compare some pairs of refs, or read the stored result; `fail_on` is filled in afterwards.
+
+    Args:
+        workspace: Where.
+        index: The newest version.
+        refs: What is compared.
+        pairs: Which of them with which, as positions; a ref with itself finds its duplicates.
+        hooks: Progress, messages, the wish to stop.
+
+    Raises:
+        Interrupted: The user wishes to stop; pairs whose voxels were compared are remembered.
+    """
     rules = rules_of(workspace.config, index.meta)
     key = results.key_of(refs, pairs, index.meta, rules.describe())
-
-    def make() -> tuple[Report, bool]:
+    report = results.read(workspace.sealed, key)
+    if report is None:
         salt = results.salt_of(index.meta, rules.describe(), pair.CODE)
+        found: dict[tuple[object, ...], Finding] = {}
         with (
             open_cache(workspace.sealed, salt) as cache,
-            open_run(workspace, rules, cache, progress, should_stop) as run,
+            open_run(workspace, rules, cache, hooks) as run,
         ):
-            found = _find_all(refs, pairs, run)
-        missed = run.missed
-        if missed.remark is not None:
-            say(missed.remark)
-        return assemble(refs, found, index.meta, rules, missed.unreadable), missed.nothing
-
-    report = results.stored_or_made(workspace.sealed, key, make)
-    tell_damaged(workspace.sealed, say)
+            for a, b in _chosen(refs, pairs, hooks):
+                # test asks train, whichever is named first
+                asks_first = split_order(a.info.split) > split_order(b.info.split)
+                name = (a.info.ref, b.info.ref)
+                leaks = compare_sides(a, b, run, asks_first=asks_first, name=name)
+                for leak in renamed.without_renamed(leaks, a, b):
+                    found.setdefault(_identity(leak), leak)
+        run.missed.tell(hooks.say)
+        made = assemble(refs, tuple(found.values()), index.meta, rules, run.missed.unreadable)
+        report = results.keep(workspace.sealed, key, made, lasting=run.missed.nothing)
+    tell_damaged(workspace.sealed, hooks.say)
     return with_fail_on(report, workspace.config.report)
 
 
-def _find_all(
-    refs: Sequence[Ref], pairs: Sequence[tuple[int, int]], run: Run
-) -> tuple[Finding, ...]:
-    """The findings of all pairs of refs, each once."""
-    found: dict[tuple[object, ...], Finding] = {}
+def _chosen(
+    refs: Sequence[Ref], pairs: Sequence[tuple[int, int]], hooks: Hooks
+) -> Iterator[tuple[Ref, Ref]]:
+    """The pairs of refs; one ref under two positions is one object, compared with itself."""
     for done, (i, j) in enumerate(pairs):
-        run.progress("comparing", done, len(pairs))
-        for finding in find_leaks(refs[i], refs[j], run):
-            found.setdefault(_identity(finding), finding)
-    run.progress("comparing", len(pairs), len(pairs))
-    return tuple(found.values())
+        hooks.progress("comparing", done, len(pairs))
+        yield refs[i], refs[i] if refs[i].info.ref == refs[j].info.ref else refs[j]
+    hooks.progress("comparing", len(pairs), len(pairs))
 
 
 def _identity(finding: Finding) -> tuple[object, ...]:
@@ -119,61 +124,22 @@ class Run:
     candidates: Candidates
     missed: Missed
     """Is told which files could not be had."""
-    progress: Progress = no_progress
-    should_stop: ShouldStop = lambda: False
-
-    def verify(self, pairs: Sequence[Pair], sides: tuple[CaseSet, CaseSet]) -> dict[Pair, Verified]:
-        """Compare the voxels of some pairs of two sides."""
-        return verify_pairs(
-            pairs,
-            Sides(self.workspace.root, *sides, self.rules.voxels),
-            n_jobs(self.workspace.config),
-            cache=self.cache,
-            missed=self.missed,
-            progress=self.progress,
-            should_stop=self.should_stop,
-        )
+    hooks: Hooks
 
 
 @contextmanager
-def open_run(
-    workspace: Workspace,
-    rules: Rules,
-    cache: Cache,
-    progress: Progress = no_progress,
-    should_stop: ShouldStop = lambda: False,
-) -> Iterator[Run]:
+def open_run(workspace: Workspace, rules: Rules, cache: Cache, hooks: Hooks) -> Iterator[Run]:
     """Open all that a comparison needs.
 
     Args:
         workspace: Where.
         rules: What makes a finding.
         cache: What is remembered.
-        progress: Called as work is done.
-        should_stop: Whether the user wants to stop.
+        hooks: Progress, and the wish to stop.
     """
     missed = Missed()
-    with open_candidates(
-        workspace, cache, rules.candidates, missed, progress, should_stop
-    ) as candidates:
-        yield Run(workspace, rules, cache, candidates, missed, progress, should_stop)
-
-
-def find_leaks(a: Ref, b: Ref, run: Run) -> tuple[Finding, ...]:
-    """Every pair of cases of two refs that is a finding.
-
-    Args:
-        a: First ref.
-        b: Second ref; the first one again looks for duplicates inside it.
-        run: What makes a finding, and how to compare.
-    """
-    name = (a.info.ref, b.info.ref)
-    if a.info.ref == b.info.ref:
-        return compare_sides(a, a, run, name=name)
-    # test asks train, whichever is named first
-    asks_first = split_order(a.info.split) > split_order(b.info.split)
-    found = compare_sides(a, b, run, asks_first=asks_first, name=name)
-    return renamed.without_renamed(found, a, b)
+    with open_candidates(workspace, cache, rules.candidates, missed, hooks) as candidates:
+        yield Run(workspace, rules, cache, candidates, missed, hooks)
 
 
 def compare_sides(
@@ -195,23 +161,23 @@ def compare_sides(
         name: What the sides are called, where what is found is to be kept.
         without: Pairs that are one scan under two names; they are no finding.
     """
-    verified: dict[Pair, Verified] = {}
     if run.rules.candidates:
-        verified = verify_candidates(
-            run.candidates,
-            (a, b),
-            lambda pairs: run.verify(pairs, (a, b)),
-            asks_first=asks_first,
-            name=name,
-            without=without,
-        )
-        pairs = _reported(a, b, verified) - set(without)
-        scores = match.score_pairs(pairs, a.side(), b.side(), run.rules.match)
+        walk = Walk(run.candidates, (a, b), asks_first=asks_first, name=name, without=without)
+        sides = Sides(run.workspace.root, a, b, run.rules.voxels)
+        jobs = n_jobs(run.workspace.config)
+        while pairs := walk.wanted():
+            found = verify_pairs(
+                pairs, sides, jobs, cache=run.cache, missed=run.missed, hooks=run.hooks
+            )
+            walk.learn(pairs, found)
+        verified = walk.verified
+        wanted = _reported(a, b, verified) - set(without)
+        scores = match.score_pairs(wanted, a.side(), b.side(), run.rules.match)
     else:
-        side = a.side()
+        verified, side = {}, a.side()
         scores = match.match(side, side if a is b else b.side(), run.rules.match)
-    found = decide(scores, verified, (a, b), run.rules.limits, within=a is b)
-    return tuple(each for each in found if (each.a.key, each.b.key) not in without)
+    findings = decide(scores, verified, (a, b), run.rules.limits, within=a is b)
+    return tuple(each for each in findings if (each.a.key, each.b.key) not in without)
 
 
 def _reported(a: CaseSet, b: CaseSet, verified: Mapping[Pair, Verified]) -> set[Pair]:
@@ -227,10 +193,9 @@ def verify_pairs(
     sides: Sides,
     jobs: int,
     *,
-    cache: Cache | None = None,
-    missed: Missed | None = None,
-    progress: Progress = no_progress,
-    should_stop: Callable[[], bool] = lambda: False,
+    cache: Cache,
+    missed: Missed,
+    hooks: Hooks,
 ) -> dict[Pair, Verified]:
     """Compare the voxels of some pairs.
 
@@ -240,38 +205,30 @@ def verify_pairs(
         jobs: Processes; few pairs are done in this one.
         cache: What has been compared before.
         missed: Is told which files could not be had.
-        progress: Called as pairs are done.
-        should_stop: Asked before a pair is begun.
+        hooks: Progress, and the wish to stop.
 
     Raises:
-        Interrupted: `should_stop` said so; what was compared is in the cache.
+        Interrupted: The user wishes to stop; what was compared is in the cache.
     """
-    cache, missed = cache or Cache(None, ""), missed or Missed()
-    known = {pair: kept_pair(cache, sides.a.case(pair[0]), sides.b.case(pair[1])) for pair in pairs}
+    cases = {(a, b): (sides.a.case(a), sides.b.case(b)) for a, b in pairs}
+    known = {pair: kept_pair(cache, *cases[pair]) for pair in pairs}
     found = {pair: seen for pair, seen in known.items() if seen is not None}
     todo = [pair for pair in pairs if pair not in found]
-    n = jobs if len(todo) >= _FEW else 1
-    done, stopped = 0, False
-
-    def stop() -> bool:
-        nonlocal stopped
-        stopped = stopped or should_stop()
-        return stopped
-
-    for order, seen in do_all(judge_job, orders(todo, sides, missed), n, stop):
-        progress("comparing voxels", done, len(todo))
-        found[order.pair] = as_record(order.pair, seen.found, sides)
+    n, done = jobs if len(todo) >= _FEW else 1, 0
+    for job, seen in do_all(judge_pair, jobs_of(todo, sides, missed), n, hooks.should_stop):
+        hooks.progress("comparing voxels", done, len(todo))
+        found[job.pair] = as_record(job.pair, seen.found, sides)
         if seen.with_files:
-            keep_pair(cache, order.a.case, order.b.case, found[order.pair])
+            keep_pair(cache, *cases[job.pair], found[job.pair])
         else:
-            seen.tell(missed, order.a.case, order.b.case)
+            seen.tell(missed, *cases[job.pair])
         done += 1
-    if stopped and done < len(todo):
+    if done < len(todo) and hooks.should_stop():
         raise Interrupted(
             f"stopped after {done} of {len(todo)} pairs, which are kept; run it again to go on"
         )
     if todo:
-        progress("comparing voxels", len(todo), len(todo))
+        hooks.progress("comparing voxels", len(todo), len(todo))
     return {pair: found[pair] for pair in sorted(found)}
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dvdup import readers
 from dvdup.files import holds_what_was_indexed
-from dvdup.records import IndexedCase, Key, Unreadable, Volume, as_unreadable, case_of
+from dvdup.records import IndexedCase, Key, Say, Unreadable, Volume, as_unreadable, case_of
 
 NO_ROOM = "there is not enough memory to compare it in full; use fewer processes (--jobs 1)"
 
@@ -44,17 +44,15 @@ class Missed:
         """Cases that were not checked, sorted."""
         return tuple(self._failed[key] for key in sorted(self._failed))
 
-    @property
-    def remark(self) -> str | None:
-        """What to say about cases whose files were away."""
+    def tell(self, say: Say) -> None:
+        """Say of how many cases the files were away."""
         n = len(self._away)
-        if n == 0:
-            return None
-        return (
-            f"note: the files of {'1 case' if n == 1 else f'{n:,} cases'} are gone or have changed "
-            "since they were indexed; small copies in the index stood in for them, which show "
-            "turned copies and parts less well"
-        )
+        if n:
+            say(
+                f"note: the files of {'1 case' if n == 1 else f'{n:,} cases'} are gone or have "
+                "changed since they were indexed; small copies in the index stood in for them, "
+                "which show turned copies and parts less well"
+            )
 
 
 def volume_of(root: Path, case: IndexedCase) -> Volume | None:

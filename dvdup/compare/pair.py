@@ -7,8 +7,8 @@ along (at most 0.5 MB); full scans are read in the process that needs them, and 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from dvdup.compare.missed import NO_ROOM, Missed
 from dvdup.compare.small import Proxies
 from dvdup.errors import ReadError
 from dvdup.records import IndexedCase, Pair, Verified
-from dvdup.verify import ALL, Full, Judged, Limits, Line, Scan, Steps
+from dvdup.verify import ALL, Judged, Limits, Line, Scan, Steps
 
 T = TypeVar("T")
 
@@ -60,16 +60,26 @@ class Seen(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Order:
-    """One pair for a worker."""
+class PairJob:
+    """Two channels that are compared."""
+
+    a: Channel
+    b: Channel
+    limits: Limits = field(default_factory=Limits)
+    """What makes a copy."""
+    steps: Steps = ALL
+    """Which steps of the comparison are taken."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CaseJob(PairJob):
+    """The channels of two cases that are compared."""
 
     pair: Pair
-    a: FileChannel
-    b: FileChannel
-    limits: Limits
+    """The keys of the cases."""
 
 
-def orders(pairs: Sequence[Pair], sides: Sides, missed: Missed | None = None) -> Iterator[Order]:
+def jobs_of(pairs: Sequence[Pair], sides: Sides, missed: Missed | None = None) -> Iterator[CaseJob]:
     """Pairs with all that is needed to judge them, fetched a block at a time.
 
     Where the index keeps no proxies they are made from the files; pairs of cases whose files
@@ -84,7 +94,7 @@ def orders(pairs: Sequence[Pair], sides: Sides, missed: Missed | None = None) ->
             if a not in ours or b not in theirs:
                 continue
             one, other = channels_of(ours[a], theirs[b], sides)
-            yield Order(pair=(a, b), a=one, b=other, limits=sides.limits)
+            yield CaseJob(one, other, sides.limits, pair=(a, b))
 
 
 def channels_of(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[FileChannel, FileChannel]:
@@ -104,83 +114,78 @@ def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
     )
 
 
-def judge_job(order: Order) -> Seen[Judged]:
-    """Verify the pair of a job."""
-    return judge_pair(order.a, order.b, order.limits)
-
-
-def judge_pair(
-    a: Channel, b: Channel, limits: Limits | None = None, steps: Steps = ALL
-) -> Seen[Judged]:
+def judge_pair(job: PairJob) -> Seen[Judged]:
     """Verify one pair; where a file has changed or gone its proxy must do."""
+    seen: list[Seen[Judged]] = []
+    for b, scale in _sizes(job.a, job.b):
+        files = _Files(job.a, b)
+        try:
+            judged = verify.judge(*files.proxies, files.both, job.limits, job.steps)
+        except MemoryError:
+            files.give_up()
+            judged = verify.judge(*files.proxies, None, job.limits, job.steps)
+        if judged.decision.verdict is not None:
+            return files.seen(judged if scale is None else judged.rescaled(scale))
+        seen.append(files.seen(judged))
+    return seen[0]
 
-    def judge(one: Scan, other: Scan, full: Full | None) -> Judged:
-        return verify.judge(one, other, full, limits, steps)
 
-    seen = _with_voxels(judge, a, b)
-    resized = _of_equal_extent(a, b)
-    if resized is None or seen.found.decision.verdict is not None:
-        return seen
-    again = _with_voxels(judge, a, resized)
-    if again.found.decision.verdict is None:
-        return seen
-    scale = np.array([*b.spacing, 1.0]) / [*resized.spacing, 1.0]
-    return dataclasses.replace(again, found=again.found.rescaled(scale))
-
-
-def measure_pair(order: Order) -> Seen[float]:
+def measure_pair(job: PairJob) -> Seen[float]:
     """How strongly the voxels of a pair speak for a copy, see `verify.measure`."""
+    seen: list[Seen[float]] = []
+    for b, _ in _sizes(job.a, job.b):
+        files = _Files(job.a, b)
+        try:
+            strength = verify.measure(*files.proxies, files.both, job.limits)
+        except MemoryError:
+            files.give_up()
+            strength = verify.measure(*files.proxies, None, job.limits)
+        seen.append(files.seen(strength))
+    return max(seen, key=lambda each: each.found)
 
-    def measure(one: Scan, other: Scan, full: Full | None) -> float:
-        return verify.measure(one, other, full, order.limits)
 
-    seen = _with_voxels(measure, order.a, order.b)
-    resized = _of_equal_extent(order.a, order.b)
-    if resized is None:
-        return seen
-    return max(seen, _with_voxels(measure, order.a, resized), key=lambda each: each.found)
-
-
-def _of_equal_extent(a: Channel, b: Channel) -> Channel | None:
-    """B with voxels that make it as large as a, if neither file says how large its voxels are.
+def _sizes(a: Channel, b: Channel) -> Iterator[tuple[Channel, np.ndarray | None]]:
+    """B as it is and, if neither file says how large its voxels are, made as large as a.
 
     Pictures and arrays have voxels of 1 mm, and a resized copy is another size in mm.
+
+    Yields:
+        b, and what takes its mm to those of b as it is; None where these are the same.
     """
+    yield b, None
     if not a.spacing == b.spacing == _UNKNOWN:
-        return None
+        return
     x, y, z = (
         1.0 if 1 in (ours, theirs) else ours / theirs
         for ours, theirs in zip(a.shape, b.shape, strict=True)
     )
     sizes = np.abs(np.log([x, y, z]))
-    if sizes.max() < np.log(_RESIZED) or sizes.max() > np.log(_MOST_RESIZED):
-        return None
-    return b.resized((x, y, z))
-
-
-def _with_voxels(look: Callable[[Scan, Scan, Full | None], T], a: Channel, b: Channel) -> Seen[T]:
-    """Look at two proxies, with a way to the full scans, which is taken where they are wanted."""
-    small = a.proxy(), b.proxy()
-    files = _Files(a, b)
-    try:
-        return Seen(look(*small, files.both), files.away, files.failed)
-    except MemoryError:
-        return Seen(look(*small, None), failed=(NO_ROOM, NO_ROOM))
+    if np.log(_RESIZED) <= sizes.max() <= np.log(_MOST_RESIZED):
+        yield b.resized((x, y, z)), np.array([*b.spacing, 1.0]) / [x, y, z, 1.0]
 
 
 class _Files:
-    """The full scans of a pair, and why they cannot be had."""
+    """The proxies of a pair, a way to its full scans, and why these cannot be had."""
 
     def __init__(self, a: Channel, b: Channel) -> None:
         self._channels = a, b
-        self.away, self.failed = (False, False), ("", "")
+        self.proxies = a.proxy(), b.proxy()
+        self._away, self._failed = (False, False), ("", "")
 
     def both(self) -> tuple[Scan, Scan] | None:
-        """Read them; None if one cannot be had."""
+        """Read the full scans; None if one cannot be had."""
         (one, why), (other, why_not) = map(_read, self._channels)
-        self.failed = why, why_not
-        self.away = one is None and not why, other is None and not why_not
+        self._failed = why, why_not
+        self._away = one is None and not why, other is None and not why_not
         return None if one is None or other is None else (one, other)
+
+    def give_up(self) -> None:
+        """There is no memory for the full scans."""
+        self._away, self._failed = (False, False), (NO_ROOM, NO_ROOM)
+
+    def seen(self, found: T) -> Seen[T]:
+        """What was found, with what it had to do without."""
+        return Seen(found, self._away, self._failed)
 
 
 def _read(channel: Channel) -> tuple[Scan | None, str]:

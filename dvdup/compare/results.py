@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -74,25 +74,9 @@ def _inputs(case: IndexedCase) -> tuple[Any, ...]:
     )
 
 
-def stored_or_made(
-    sealed: SealedFiles, key: str, make: Callable[[], tuple[Report, bool]]
-) -> Report:
-    """Read the result named `key`, or make it, and keep it if it says that it may be kept.
-
-    A fresh result takes the same way through JSON as a stored one, so that both render alike.
-    """
-    name = f"{_FOLDER}/{key}.json"
-    report = _read(sealed, name)
-    if report is None:
-        made, lasting = make()
-        text = to_json(made)
-        report = from_json(text)
-        if lasting:
-            _keep(sealed, name, text)
-    return report
-
-
-def _read(sealed: SealedFiles, name: str) -> Report | None:
+def read(sealed: SealedFiles, key: str) -> Report | None:
+    """The result named `key`, or None."""
+    name = _name(key)
     payload = sealed.read(name)
     if payload is None:
         return None
@@ -105,7 +89,23 @@ def _read(sealed: SealedFiles, name: str) -> Report | None:
     return report
 
 
-def _keep(sealed: SealedFiles, name: str, text: str) -> None:
+def keep(sealed: SealedFiles, key: str, made: Report, *, lasting: bool) -> Report:
+    """Keep a result if it may be kept.
+
+    Returns:
+        The result on its way through JSON, so that a fresh one renders as a stored one does.
+    """
+    text = to_json(made)
+    if lasting:
+        _write(sealed, _name(key), text)
+    return from_json(text)
+
+
+def _name(key: str) -> str:
+    return f"{_FOLDER}/{key}.json"
+
+
+def _write(sealed: SealedFiles, name: str, text: str) -> None:
     """Write a result and drop the oldest ones; a folder that cannot be written costs time only."""
     with suppress(OSError):
         sealed.write(name, text.encode())

@@ -27,7 +27,7 @@ from dvdup.embedders.names import split_name
 from dvdup.errors import Interrupted
 from dvdup.fingerprint import code_fingerprint
 from dvdup.hashing import file_hash, text_hash
-from dvdup.records import IndexedCase, Progress, SliceStack, no_progress
+from dvdup.records import Hooks, IndexedCase, SliceStack
 from dvdup.slicing import Recipe
 from dvdup.store.variants import VariantTable
 from dvdup.workspace import Workspace, checkpoint_folder
@@ -90,8 +90,7 @@ class VariantStore:
     """Threads that make rows."""
     missed: Missed
     """Is told which cases have no proxy and no files."""
-    progress: Progress = no_progress
-    should_stop: Callable[[], bool] = lambda: False
+    hooks: Hooks
     _embedder: Embedder | None = None
 
     def ensure(self, cases: Sequence[IndexedCase], holder: CaseSet) -> None:
@@ -108,8 +107,8 @@ class VariantStore:
         missing = [case for case in cases if self.network.name_of(case.content) not in there]
         proxies = Proxies(self.workspace.root, self.missed)
         for start in range(0, len(missing), _BLOCK):
-            self.progress("embedding variants", start, len(missing))
-            if self.should_stop():
+            self.hooks.progress("embedding variants", start, len(missing))
+            if self.hooks.should_stop():
                 raise Interrupted(
                     f"stopped after {start} of {len(missing)} variants, which are kept; run it "
                     "again to go on"
@@ -128,7 +127,7 @@ class VariantStore:
             else:
                 self.table.add_for_now(rows)
         if missing:
-            self.progress("embedding variants", len(missing), len(missing))
+            self.hooks.progress("embedding variants", len(missing), len(missing))
 
     def _tell_empty(self, cases: Iterable[IndexedCase]) -> None:
         """A case without rows finds nobody, and nobody finds it: it has not been checked."""

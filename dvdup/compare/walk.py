@@ -16,15 +16,12 @@ from dvdup.compare.search import Known, Search
 from dvdup.compare.variant_store import VariantStore, network_of
 from dvdup.errors import Interrupted
 from dvdup.fingerprint import code_fingerprint
-from dvdup.records import IndexedCase, Pair, Progress, Verified, no_progress
+from dvdup.records import Hooks, IndexedCase, Pair, Verified
 from dvdup.store.variants import VariantTable
 from dvdup.workers import reader_threads
 from dvdup.workspace import Workspace, n_jobs
 
 T = TypeVar("T")
-
-Verify = Callable[[Sequence[Pair]], Mapping[Pair, Verified]]
-"""Compares the voxels of some pairs (case of a, case of b)."""
 
 _CODE = (
     *("compare.candidates", "compare.scores", "compare.search", "compare.variant_rows"),
@@ -103,8 +100,8 @@ class Candidates:
         def advance(n: int) -> None:
             nonlocal done
             done = min(n_asking, done + n)
-            variants.progress("searching candidates", done, n_asking)
-            if variants.should_stop():
+            variants.hooks.progress("searching candidates", done, n_asking)
+            if variants.hooks.should_stop():
                 raise Interrupted("stopped while searching candidates; run it again to go on")
 
         return Search(variants.stream, variants.stream, variants.pool, advance=advance)
@@ -124,8 +121,7 @@ def open_candidates(
     cache: Cache,
     misses: int,
     missed: Missed,
-    progress: Progress = no_progress,
-    should_stop: Callable[[], bool] = lambda: False,
+    hooks: Hooks,
 ) -> Iterator[Candidates]:
     """Open what the candidates of a command are found by.
 
@@ -134,89 +130,72 @@ def open_candidates(
         cache: Where lists are kept.
         misses: As in `Candidates`.
         missed: Is told which files could not be had.
-        progress: Called as work is done.
-        should_stop: Whether the user wants to stop.
+        hooks: Progress, and the wish to stop.
     """
     with reader_threads(n_jobs(workspace.config)) as pool:
         table = VariantTable(workspace.sealed)
         network = network_of(workspace)
-        store = VariantStore(workspace, network, table, pool, missed, progress, should_stop)
+        store = VariantStore(workspace, network, table, pool, missed, hooks)
         yield Candidates(store, cache, misses)
 
 
-def verify_candidates(
-    candidates: Candidates,
-    sides: tuple[CaseSet, CaseSet],
-    verify: Verify,
-    *,
-    asks_first: bool = False,
-    name: tuple[str, str] | None = None,
-    without: Collection[Pair] = frozenset(),
-) -> dict[Pair, Verified]:
-    """Compare the voxels of the candidates of every asking case, and of more where copies are.
+class Walk:
+    """Whose voxels are compared, round by round: the nearest of every case, more where copies are.
 
-    Args:
-        candidates: Finds them.
-        sides: Both sides, of which the second asks; one object twice for one side with itself.
-        verify: Compares voxels.
-        asks_first: Whether the first side asks instead.
-        name: What the sides are called, where lists are to be kept.
-        without: Pairs that are one scan under two names, and not compared.
-
-    Returns:
-        (case of a, case of b) -> what the voxels say; within one side the smaller case first.
+    Pairs are (case of a, case of b); within one side the smaller case comes first.
     """
-    others, asking = reversed(sides) if asks_first else sides
-    walk = _Walk(candidates, asking, others, asks_first, without)
-    kept_as = None if name is None else (*name, str(asks_first))
-    nearest = candidates.nearest(asking, others, kept_as)
-    verified: dict[Pair, Verified] = {}
-    while todo := walk.wanted(nearest):
-        found = verify(sorted(todo))
-        verified |= found
-        walk.learn(todo, found)
-    return verified
-
-
-class _Walk:
-    """What is known about pairs while candidates are compared round by round."""
 
     def __init__(
         self,
         candidates: Candidates,
-        asking: CaseSet,
-        others: CaseSet,
-        asks_first: bool,
-        without: Collection[Pair],
+        sides: tuple[CaseSet, CaseSet],
+        *,
+        asks_first: bool = False,
+        name: tuple[str, str] | None = None,
+        without: Collection[Pair] = frozenset(),
     ) -> None:
+        """Find the nearest cases of every case that asks.
+
+        Args:
+            candidates: Finds them.
+            sides: a and b, of which b asks; one object twice for one side with itself.
+            asks_first: Whether a asks instead.
+            name: What the sides are called, where lists are to be kept.
+            without: Pairs that are one scan under two names, and not compared.
+        """
+        self.verified: dict[Pair, Verified] = {}
+        others, asking = reversed(sides) if asks_first else sides
         self._candidates, self._others = candidates, others
         self._within, self._asks_first = asking is others, asks_first
         self._by_content = {case.content: case for case in others.voting}
         self._asking = {case.content: case for case in asking.voting}
         self._copies: dict[Pair, bool] = dict.fromkeys(without, True)
+        kept_as = None if name is None else (*name, str(asks_first))
+        self._nearest = candidates.nearest(asking, others, kept_as)
 
-    def wanted(self, nearest: dict[str, Nearest]) -> set[Pair]:
-        """The pairs whose voxels are compared next."""
+    def wanted(self) -> list[Pair]:
+        """The pairs whose voxels are compared next, sorted; none once all is known."""
         found: set[Pair] = set()
         for content, case in self._asking.items():
-            found |= self._of(case, nearest, content)
-        return found
+            found |= self._of(case, content)
+        return sorted(found)
 
     def learn(self, asked: Iterable[Pair], found: Mapping[Pair, Verified]) -> None:
         """Take in what the voxels of some pairs said; what could not be compared is no copy."""
+        self.verified |= found
         for pair in asked:
             self._copies[pair] = pair in found and found[pair].verdict is not None
 
-    def _of(self, case: IndexedCase, nearest: dict[str, Nearest], content: str) -> set[Pair]:
+    def _of(self, case: IndexedCase, content: str) -> set[Pair]:
         def is_copy(other: str) -> bool | None:
             return self._is_copy(self._by_content[other], case)
 
         while True:
-            lists = nearest.get(content, Nearest())
+            lists = self._nearest.get(content, Nearest())
             following = next_candidates(lists, is_copy, self._candidates.misses)
             if following.compare or not following.ended:
                 return {self._pair(self._by_content[each], case) for each in following.compare}
-            nearest[content] = self._candidates.whole(content, self._others)
+            self._nearest[content] = self._candidates.whole(content, self._others)
 
     def _is_copy(self, other: IndexedCase, asking: IndexedCase) -> bool | None:
         if set(other.voxel_hashes) & set(asking.voxel_hashes):

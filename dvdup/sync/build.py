@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from dvdup import discover, files, store
@@ -13,12 +12,11 @@ from dvdup.errors import DvdupError, InputError, StoreError
 from dvdup.records import (
     Case,
     Declaration,
+    Hooks,
     IndexedCase,
     Key,
-    Progress,
     Say,
     SyncSummary,
-    no_progress,
 )
 from dvdup.sealed import nowhere, tell_damaged
 from dvdup.store import Index
@@ -32,41 +30,8 @@ Confirm = Callable[[str], bool]
 """From what would be lost to whether that is meant."""
 
 
-def _silent(line: str) -> None:
-    """Say nothing."""
-
-
-def _nothing(summary: SyncSummary) -> None:
-    """Do nothing."""
-
-
-def _never() -> bool:
-    return False
-
-
 def _refuse(loss: str) -> bool:
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """How a long command talks to the outside."""
-
-    progress: Progress = no_progress
-    should_stop: Callable[[], bool] = _never
-    say: Say = _silent
-    synced: Callable[[SyncSummary], None] = _nothing
-    """Called by `check` with what its sync did and left out."""
-    full: bool = False
-    """Whether every file is hashed again, whatever its stat."""
-    confirm: Confirm = _refuse
-    """Asked before something goes that cannot be made again."""
-    moved: bool = False
-    """Whether the dataset has moved, so that an index elsewhere is to be taken over."""
-
-    def waiting(self) -> None:
-        """Tell why nothing happens."""
-        self.say("waiting for another dvdup command that writes to this index ...")
 
 
 def init(folder: Path, *, force: bool = False) -> tuple[Path, tuple[str, ...]]:
@@ -147,14 +112,24 @@ def _refuse_other_files(
             )
 
 
-def sync(workspace: Workspace, *, rebuild: bool = False, hooks: Hooks | None = None) -> SyncSummary:
+def sync(
+    workspace: Workspace,
+    *,
+    rebuild: bool = False,
+    full: bool = False,
+    adopt: bool = False,
+    confirm: Confirm = _refuse,
+    hooks: Hooks | None = None,
+) -> SyncSummary:
     """Make the index equal what is declared; cases added by hand stay while their files do.
 
     Args:
         workspace: Where.
         rebuild: Make the index anew beside the old one, then swap: for other settings, or after
-            damage. Tags and history start afresh, so that `hooks.confirm` is asked where there are
-            some.
+            damage. Tags and history start afresh, so that `confirm` is asked where there are some.
+        full: Hash every file, whatever its stat.
+        adopt: Take over an index elsewhere, as the dataset has moved.
+        confirm: Asked before something goes that cannot be made again.
         hooks: Progress, messages, the wish to stop.
 
     Raises:
@@ -163,17 +138,23 @@ def sync(workspace: Workspace, *, rebuild: bool = False, hooks: Hooks | None = N
         Interrupted: The user asked to stop; what was finished is kept.
     """
     hooks = hooks or Hooks()
-    with workspace.writing(hooks.waiting, moved=hooks.moved) as workspace:
+    with workspace.writing(hooks.waiting, moved=adopt) as workspace:
         if rebuild:
-            summary = _rebuild(workspace, hooks)
+            summary = _rebuild(workspace, confirm, hooks, full=full)
         else:
-            summary, _ = bring_up_to_date(workspace, LazyEmbedder(workspace.config), hooks)
+            embedder = LazyEmbedder(workspace.config)
+            summary, _ = bring_up_to_date(workspace, embedder, hooks, full=full)
         tell_damaged(workspace.sealed, hooks.say)
     return summary
 
 
 def bring_up_to_date(
-    workspace: Workspace, embedder: LazyEmbedder, hooks: Hooks, added: Sequence[Case] | None = None
+    workspace: Workspace,
+    embedder: LazyEmbedder,
+    hooks: Hooks,
+    added: Sequence[Case] | None = None,
+    *,
+    full: bool = False,
 ) -> tuple[SyncSummary, Index]:
     """Sync the index of a workspace; the caller holds the lock.
 
@@ -182,15 +163,16 @@ def bring_up_to_date(
         embedder: The embedder, not yet loaded.
         hooks: Progress, messages, the wish to stop.
         added: Cases added by hand that have to be kept; None: those of the index itself.
+        full: Hash every file, whatever its stat.
     """
     index = workspace.open_or_create(embedder) if store.exists(workspace.folder) else None
     old = index.cases if index is not None else ()
     kept = by_hand(old) if added is None else list(added)
-    declared = declaration(workspace, old, kept, hooks.should_stop, full=hooks.full)
+    declared = declaration(workspace, old, kept, hooks.should_stop, full=full)
     if index is None:  # what cannot be declared leaves nothing behind
         index = workspace.open_or_create(embedder)
     indexed = {case.key: case for case in old}
-    todo = plan(workspace.root, declared.cases, indexed, workspace.verified, full=hooks.full)
+    todo = plan(workspace.root, declared.cases, indexed, workspace.verified, full=full)
     lost.tell(workspace.root, todo, declared.cases, indexed, hooks.say)
     return _carry_out(workspace, index, embedder, todo, declared, "sync", hooks), index
 
@@ -218,10 +200,10 @@ def _carry_out(
     return run.carry_out(todo, declaration)
 
 
-def _rebuild(workspace: Workspace, hooks: Hooks) -> SyncSummary:
+def _rebuild(workspace: Workspace, confirm: Confirm, hooks: Hooks, *, full: bool) -> SyncSummary:
     """Fill a new index beside the old one and put it in its place."""
     added, loss = _worth_keeping(workspace, hooks.say)
-    if loss and not hooks.confirm(loss):
+    if loss and not confirm(loss):
         raise InputError(f"{loss}; nothing was done, --yes goes on")
     aside = workspace.beside(store.REBUILD)
     store.claim(aside.folder, workspace.root)
@@ -231,7 +213,7 @@ def _rebuild(workspace: Workspace, hooks: Hooks) -> SyncSummary:
             aside.open_index()
         except DvdupError:
             store.discard(aside.folder)
-    summary, _ = bring_up_to_date(aside, embedder, hooks, added)
+    summary, _ = bring_up_to_date(aside, embedder, hooks, added, full=full)
     store.swap_in(workspace.folder)
     return summary
 

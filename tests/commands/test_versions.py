@@ -102,8 +102,8 @@ def test_a_rebuild_that_was_stopped_goes_on(synced, dvdup, monkeypatch):
     """What it had finished stays finished, and the old index serves until then."""
     from dvdup.config import load_config
     from dvdup.errors import Interrupted
+    from dvdup.records import Hooks
     from dvdup.sync import build
-    from dvdup.sync.build import Hooks
     from dvdup.workspace import Workspace
 
     monkeypatch.chdir(synced.root)
@@ -114,12 +114,11 @@ def test_a_rebuild_that_was_stopped_goes_on(synced, dvdup, monkeypatch):
     hooks = Hooks(
         progress=lambda what, done, total: seen.append(done),
         should_stop=lambda: 7 in seen,
-        confirm=lambda loss: True,
     )
     with pytest.raises(Interrupted):
-        build.sync(Workspace(config), rebuild=True, hooks=hooks)
+        build.sync(Workspace(config), rebuild=True, confirm=lambda loss: True, hooks=hooks)
     assert dvdup(synced.root, "diff", "train", "test").code == 0
-    done = build.sync(Workspace(config), rebuild=True, hooks=Hooks(confirm=lambda loss: True))
+    done = build.sync(Workspace(config), rebuild=True, confirm=lambda loss: True)
     assert (done.embedded, done.unchanged) == (13, 7)
     assert not (synced.root / ".dvdup/rebuild").exists()
 

@@ -7,21 +7,21 @@ import os
 import sqlite3
 import zlib
 from contextlib import closing
+from itertools import chain, repeat
 
 import numpy as np
 import pytest
 
 from dvdup import voxels, workers
-from dvdup.cache import open_cache
+from dvdup.cache import Cache, open_cache
 from dvdup.compare import engine
 from dvdup.compare import pair as judging
 from dvdup.compare.cases import FileChannel, Sides
-from dvdup.compare.engine import verify_pairs
 from dvdup.compare.missed import Missed
 from dvdup.errors import InputError, Interrupted
 from dvdup.files import RACY
 from dvdup.hashing import file_hash
-from dvdup.records import Embedded, FileStat, IndexedCase
+from dvdup.records import Embedded, FileStat, Hooks, IndexedCase
 from dvdup.sealed import SealedFiles
 
 
@@ -62,6 +62,17 @@ def scan_of(root, split, name, values, save):
         proxy=zlib.compress(proxy.tobytes()),
         proxy_shape=proxy.shape,
     )
+
+
+def verify_pairs(pairs, sides, jobs, cache=None, missed=None, **hooks):
+    cache, missed = cache or Cache(None, ""), missed or Missed()
+    return engine.verify_pairs(pairs, sides, jobs, cache=cache, missed=missed, hooks=Hooks(**hooks))
+
+
+def said_of(missed):
+    said = []
+    missed.tell(said.append)
+    return said
 
 
 @pytest.fixture
@@ -113,7 +124,7 @@ def test_without_the_file_the_proxy_must_do(pair, tmp_path, how):
     assert not missed.nothing
     failed = how == "unreadable"
     assert [each.case for each in missed.unreadable] == ["copy"] * failed
-    assert (missed.remark is None) == failed
+    assert (said_of(missed) == []) == failed
 
 
 def test_a_young_file_is_believed_by_its_bytes(pair, tmp_path, phantom, save):
@@ -262,7 +273,7 @@ def test_answers_of_another_index_are_not_believed(pair, tmp_path):
 
 
 def test_the_wish_to_stop_keeps_what_is_finished(pair, tmp_path):
-    answers = iter([False, True, True])
+    answers = chain([False], repeat(True))
     with open_cache(caches(tmp_path), "salt") as cache:
         with pytest.raises(Interrupted, match="1 of 2 pairs"):
             verify_pairs(

@@ -9,7 +9,7 @@ import pytest
 
 from dvdup.compare import results
 from dvdup.compare.refs import all_refs
-from dvdup.compare.results import key_of, stored_or_made
+from dvdup.compare.results import keep, key_of, read
 from dvdup.records import EmbedderSpec, FileStat, Report
 from dvdup.sealed import SealedFiles
 from dvdup.store import IndexMeta
@@ -102,6 +102,14 @@ def sealed(tmp_path) -> SealedFiles:
 def report(n_pairs: int = 3) -> tuple[Report, bool]:
     settings = {"embedder": "e", "weights": "", "recipe": "r", "thresholds": {}, "fail_on": []}
     return Report(settings, (), (), (), (), n_pairs), True
+
+
+def stored_or_made(sealed, key, make):
+    found = read(sealed, key)
+    if found is None:
+        made, lasting = make()
+        found = keep(sealed, key, made, lasting=lasting)
+    return found
 
 
 def test_it_is_made_once(sealed):

@@ -23,7 +23,7 @@ from dvdup.compare.variant_store import Network, VariantStore, network_for, netw
 from dvdup.compare.walk import prune_variants
 from dvdup.config import load_config
 from dvdup.errors import Interrupted
-from dvdup.records import Verified
+from dvdup.records import Hooks, Verified
 from dvdup.report import render
 from dvdup.store.variants import NAME, VariantTable
 from dvdup.sync import build
@@ -119,7 +119,7 @@ def diffed(workspace, **more) -> str:
     """A report that is made anew, also of pairs that were compared before."""
     forget_results(workspace)
     (workspace.folder / "cache/answers.sqlite").unlink(missing_ok=True)
-    return as_json(diff(opened(workspace.root), "train", "test", **more))
+    return as_json(diff(opened(workspace.root), "train", "test", hooks=Hooks(**more)))
 
 
 def as_json(report) -> str:
@@ -132,7 +132,9 @@ def found_pairs(text: str) -> list[tuple[str, str]]:
 
 def store_of(workspace, pool, missed=None, **more) -> VariantStore:
     table = VariantTable(workspace.sealed)
-    return VariantStore(workspace, network_of(workspace), table, pool, missed or Missed(), **more)
+    return VariantStore(
+        workspace, network_of(workspace), table, pool, missed or Missed(), Hooks(**more)
+    )
 
 
 @pytest.fixture
@@ -238,7 +240,7 @@ def test_whatever_becomes_of_the_table_the_report_is_the_same(workspace, harm):
     said = []
     if harm is not no_folder:
         (workspace.folder / "cache/answers.sqlite").unlink()
-    again = diff(opened(workspace.root), "train", "test", say=said.append)
+    again = diff(opened(workspace.root), "train", "test", hooks=Hooks(say=said.append))
     assert as_json(again) == first
     healed = harm in (shutil.rmtree, no_folder)
     assert ("damaged or edited" in " ".join(said)) != healed

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dvdup.compare import walk
 from dvdup.compare.candidates import Nearest, Ranking, candidates_of
 from dvdup.compare.search import Known
-from dvdup.compare.walk import verify_candidates
+from dvdup.compare.walk import Walk
 from dvdup.records import Verified
 
 
@@ -61,6 +61,13 @@ class Voxels:
             for a, b in pairs
             if {a[1], b[1]} not in map(set, self.away)
         }
+
+
+def verify_candidates(lists, sides, voxels, **options):
+    walk = Walk(lists, sides, **options)
+    while pairs := walk.wanted():
+        walk.learn(pairs, voxels(pairs))
+    return walk.verified
 
 
 def verified(verdict):

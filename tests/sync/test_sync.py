@@ -132,8 +132,8 @@ def test_re_encoded_copy_is_not_embedded(synced, dvdup, save, phantom):
 def test_stop_request_keeps_what_is_finished(dataset, monkeypatch, dvdup):
     from dvdup.config import load_config
     from dvdup.errors import Interrupted
+    from dvdup.records import Hooks
     from dvdup.sync import build
-    from dvdup.sync.build import Hooks
     from dvdup.workspace import Workspace
 
     monkeypatch.chdir(dataset.root)

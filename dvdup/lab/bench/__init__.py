@@ -18,7 +18,7 @@ from dvdup.lab.bench.baselines import BASELINES
 from dvdup.lab.bench.document import Document, from_json, schema, to_document, to_json
 from dvdup.lab.bench.plan import Voxels
 from dvdup.lab.bench.plots import draw
-from dvdup.lab.bench.run import Hooks, Options, measure
+from dvdup.lab.bench.run import Options, measure
 from dvdup.lab.bench.tables import FORMATS, demand_format, markdown, render, summary
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "BASELINES",
     "FORMATS",
     "Document",
-    "Hooks",
     "Options",
     "Voxels",
     "demand_format",

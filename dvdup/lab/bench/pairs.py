@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from dvdup import verify
-from dvdup.compare.pair import judge_pair
+from dvdup.compare.pair import PairJob, judge_pair
 from dvdup.lab.bench.database import Database
 from dvdup.lab.bench.shelf import Proxies, Shelf, proxies
 from dvdup.lab.evaluate.scans import Scan
@@ -65,7 +65,7 @@ class Pairs:
         if (case, steps) not in self._scores:
             channels = self._channels(case)
             # the case of the database comes first, as the side that is asked
-            self._scores[case, steps] = judge_pair(*channels, steps=steps).found.score
+            self._scores[case, steps] = judge_pair(PairJob(*channels, steps=steps)).found.score
         return self._scores[case, steps]
 
     def _channels(self, case: int) -> tuple[MemoryChannel, MemoryChannel]:

@@ -34,7 +34,7 @@ from dvdup.lab.bench.workers import Crew, Job, Setup, Worker
 from dvdup.lab.evaluate.persons import persons as find_persons
 from dvdup.lab.evaluate.sampling import choose_scans
 from dvdup.lab.evaluate.scans import copies
-from dvdup.records import Case, EmbedderSpec, Progress, Unreadable, no_progress
+from dvdup.records import Case, EmbedderSpec, Hooks, Unreadable
 from dvdup.slicing import Recipe
 from dvdup.workspace import Workspace, load_options, n_jobs, recipe_of
 
@@ -65,15 +65,6 @@ class Options:
     timing: bool = True
     work: Path | None = None
     """Folder for finished queries; None: `bench` in the index folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """How the bench talks to the outside."""
-
-    progress: Progress = no_progress
-    should_stop: Callable[[], bool] = lambda: False
-    say: Callable[[str], None] = lambda line: None
 
 
 def measure(
@@ -322,4 +313,4 @@ def _speed(answers: Answers, jobs: int) -> float | None:
     return jobs * slices / seconds if seconds > 0 else None
 
 
-__all__ = ["Hooks", "Options", "measure"]
+__all__ = ["Options", "measure"]

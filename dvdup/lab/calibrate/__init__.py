@@ -15,12 +15,11 @@ plot       the picture
 """
 
 from dvdup.lab.calibrate.plot import demand_file, draw
-from dvdup.lab.calibrate.run import BUDGET, Hooks, Options, Result, calibrate, store
+from dvdup.lab.calibrate.run import BUDGET, Options, Result, calibrate, store
 from dvdup.lab.calibrate.text import lines
 
 __all__ = [
     "BUDGET",
-    "Hooks",
     "Options",
     "Result",
     "calibrate",

@@ -14,7 +14,7 @@ from dvdup.cache import Cache, open_cache
 from dvdup.compare import calibrated, verdicts
 from dvdup.compare.cases import Sides
 from dvdup.compare.missed import Missed
-from dvdup.compare.pair import CODE, orders
+from dvdup.compare.pair import CODE, jobs_of
 from dvdup.compare.refs import Ref, whole
 from dvdup.compare.rules import Rules
 from dvdup.compare.walk import open_candidates
@@ -25,7 +25,7 @@ from dvdup.fingerprint import code_fingerprint
 from dvdup.lab.calibrate import work
 from dvdup.lab.calibrate.pairs import Chosen, choose, demand_groups, edits_of, stranger_pairs
 from dvdup.lab.calibrate.threshold import LEVELS, Fitted, Strengths, fit
-from dvdup.records import Key, Pair, Progress, case_of, no_progress
+from dvdup.records import Hooks, Key, Pair, case_of
 from dvdup.store import Index, IndexMeta
 from dvdup.verify import Limits
 from dvdup.workers import do_all
@@ -54,14 +54,6 @@ class Options:
     all_strangers: bool = False
     """Whether pairs of two groups that are called copies are strangers all the same."""
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """How a calibration talks to the outside."""
-
-    progress: Progress = no_progress
-    should_stop: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +127,7 @@ def calibrate(workspace: Workspace, options: Options, hooks: Hooks | None = None
     chosen = choose(ref, options.groups, options.cases)
     with open_cache(workspace.sealed, _salt(rules, index.meta)) as cache:
         run = _Run(workspace, ref, chosen, rules.voxels, cache, hooks)
-        with open_candidates(
-            workspace, cache, rules.candidates, Missed(), hooks.progress, hooks.should_stop
-        ) as candidates:
+        with open_candidates(workspace, cache, rules.candidates, Missed(), hooks) as candidates:
             wanted = stranger_pairs(ref, chosen, candidates)
         pairs = run.strangers(wanted)
         copies, unreadable = run.copies(options.seed)
@@ -266,11 +256,11 @@ class _Run:
         }
         todo = [pair for pair in pairs if pair not in found]
         sides = Sides(self.workspace.root, self.ref, self.ref, self.limits)
-        jobs = orders(todo, sides)
-        for order, seen in self._all(work.strangers, jobs, len(todo), "comparing strangers"):
-            found[order.pair] = seen.found
+        jobs = jobs_of(todo, sides)
+        for job, seen in self._all(work.strangers, jobs, len(todo), "comparing strangers"):
+            found[job.pair] = seen.found
             if seen.with_files:
-                self._remember((seen.found,), *names[order.pair])
+                self._remember((seen.found,), *names[job.pair])
         return {pair: found[pair] for pair in pairs}
 
     def copies(self, seed: int) -> tuple[dict[Key, tuple[float, ...]], tuple[str, ...]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dvdup import verify, voxels
-from dvdup.compare.pair import Order, Seen, measure_pair
+from dvdup.compare.pair import PairJob, Seen, measure_pair
 from dvdup.errors import ReadError
 from dvdup.lab.evaluate.scans import Scan as Read
 from dvdup.lab.evaluate.scans import read_scan
@@ -29,9 +29,9 @@ class Copies:
     limits: Limits
 
 
-def strangers(order: Order) -> Seen[float]:
+def strangers(job: PairJob) -> Seen[float]:
     """The strength of a pair."""
-    return measure_pair(order)
+    return measure_pair(job)
 
 
 def copies(order: Copies) -> tuple[float, ...] | None:

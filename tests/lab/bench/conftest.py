@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from dvdup.config import load_config
-from dvdup.lab.bench import Hooks, Options, measure
+from dvdup.lab.bench import Options, measure
 from dvdup.lab.bench.results import Result
+from dvdup.records import Hooks
 from dvdup.workspace import Workspace
 
 EDITS = ("mirror", "noise", "gamma", "slab")

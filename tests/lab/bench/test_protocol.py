@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from dvdup.errors import ConfigError, InputError, Interrupted
-from dvdup.lab.bench import Hooks, from_json, schema, to_document, to_json
+from dvdup.lab.bench import from_json, schema, to_document, to_json
 from dvdup.lab.bench.plan import Line, Plan, Task
 from dvdup.lab.bench.results import EVERYDAY
 from dvdup.lab.bench.tables import headline
 from dvdup.lab.bench.work import Work
+from dvdup.records import Hooks
 
 
 def rows_of(result, embedder="thumbnail"):

@@ -16,6 +16,7 @@ from dvdup.config import load_config
 from dvdup.errors import InputError
 from dvdup.lab.calibrate.pairs import choose, edits_of, stranger_pairs
 from dvdup.lab.calibrate.run import gathered
+from dvdup.records import Hooks
 from dvdup.workspace import Workspace
 
 
@@ -34,7 +35,7 @@ def ref(workspace):
 
 @pytest.fixture
 def candidates(workspace):
-    with open_candidates(workspace, Cache(None, ""), 1, Missed()) as found:
+    with open_candidates(workspace, Cache(None, ""), 1, Missed(), Hooks()) as found:
         yield found
 
 

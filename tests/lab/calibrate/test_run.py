@@ -10,7 +10,8 @@ import pytest
 from dvdup.compare.pair import Seen
 from dvdup.config import load_config
 from dvdup.errors import DvdupError, InputError
-from dvdup.lab.calibrate import Hooks, Options, calibrate
+from dvdup.lab.calibrate import Options, calibrate
+from dvdup.records import Hooks
 from dvdup.workspace import Workspace
 
 
