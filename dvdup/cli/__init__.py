@@ -4,6 +4,6 @@ Nothing heavy is imported here or at the top of a command's module, so that `dvd
 instant.
 """
 
-from dvdup.cli.app import app, main
+from dvdup.cli.entry import app, main
 
 __all__ = ["app", "main"]

@@ -164,7 +164,7 @@ def caches(tmp_path) -> SealedFiles:
 def test_what_is_remembered_is_not_compared_again(pair, tmp_path, monkeypatch):
     with open_cache(caches(tmp_path), "salt") as cache:
         first = verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache)
-    monkeypatch.setattr(judging, "judge_pair", None)
+    monkeypatch.setattr(engine, "judge_pair", None)
     with open_cache(caches(tmp_path), "salt") as cache:
         assert verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1, cache=cache) == first
     with open_cache(caches(tmp_path), "other") as cache, pytest.raises(TypeError):
