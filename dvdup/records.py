@@ -258,8 +258,8 @@ class Directed:
 class PairScore:
     """The scores of one pair of cases; `match` says how each is computed."""
 
-    a: tuple[str, str]
-    b: tuple[str, str]
+    a: Key
+    b: Key
     count_score: Directed
     shared_score: Directed
     similarity: Directed
@@ -269,8 +269,6 @@ class PairScore:
     """Voting slices of a and of b, in the channel that has most."""
     cohort: tuple[int, int]
     """Cases that the background was taken from, for a as the query and for b."""
-    count_top3: Directed | None = None
-    """Only where it was asked for."""
 
     def flipped(self) -> PairScore:
         """The same with a and b exchanged."""
@@ -283,7 +281,6 @@ class PairScore:
             background=self.background.flipped(),
             slices=self.slices[::-1],
             cohort=self.cohort[::-1],
-            count_top3=self.count_top3.flipped() if self.count_top3 is not None else None,
         )
 
 
@@ -389,8 +386,6 @@ class Report:
     """Findings only, strongest first, then by name."""
     groups: tuple[Group, ...]
     unreadable: tuple[Unreadable, ...]
-    n_pairs: int
-    """How many pairs were compared by their slices or hashes."""
 
 
 Progress = Callable[[str, int, int], None]

@@ -18,6 +18,7 @@ from dvdup.cli.options import (
     QUIET,
     open_workspace,
 )
+from dvdup.errors import EXIT_FAILED
 from dvdup.records import Hooks
 
 _WHAT = (
@@ -153,7 +154,7 @@ def bench(
     if plots is not None:
         for file in draw(document, result.curves, plots):
             say(f"wrote {file}", quiet=quiet)
-    return 2 if result.unreadable and not workspace.config.report.allow_unreadable else 0
+    return EXIT_FAILED if result.unreadable and not workspace.config.report.allow_unreadable else 0
 
 
 def _asked(workspace: Any, flags: dict[str, Any]) -> Any:

@@ -22,8 +22,6 @@ from dvdup.text import visible_lines
 
 _LINE_SECONDS = 10.0
 _WINDOW_SECONDS = 120.0
-EXIT_FAILED = 2
-"""The exit code of what could not be checked."""
 STOP_SECONDS = 20.0
 """After so long a command that was asked to stop is ended as it is."""
 

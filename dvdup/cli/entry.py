@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from dvdup import __version__
-from dvdup.cli.console import EXIT_FAILED, say
-from dvdup.errors import DvdupError
+from dvdup.cli.console import say
+from dvdup.errors import EXIT_FAILED, DvdupError
 from dvdup.records import READER_THREADS
 
 

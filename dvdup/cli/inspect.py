@@ -9,6 +9,7 @@ import click
 
 from dvdup.cli.console import out, progress_bar, say
 from dvdup.cli.options import open_workspace, place_options
+from dvdup.errors import EXIT_FAILED
 
 
 @click.command()
@@ -35,7 +36,7 @@ def status(config: Path | None, quiet: bool, verify: bool, **flags: Any) -> int:
         say(f"damaged: {fault}")
     for case in found.differing:
         say(f"differs: {case}")
-    return 2 if found.damage or found.differing else 0
+    return EXIT_FAILED if found.damage or found.differing else 0
 
 
 @click.command()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dvdup.cli.console import EXIT_FAILED, progress_bar, put, say, screen, stop_requests
+from dvdup.cli.console import progress_bar, put, say, screen, stop_requests
 from dvdup.cli.options import (
     FULL,
     JOBS,
@@ -19,6 +19,7 @@ from dvdup.cli.options import (
     place_options,
     report_options,
 )
+from dvdup.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
     from dvdup.records import Progress, Report, SyncSummary

@@ -9,6 +9,7 @@ import click
 
 from dvdup.cli.console import confirmed, progress_bar, put, say, screen, stop_requests
 from dvdup.cli.options import FULL, embed_options, open_workspace, place_options
+from dvdup.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
     from dvdup.records import SyncSummary
@@ -117,7 +118,7 @@ def _finish(summary: SyncSummary, quiet: bool) -> int:
 
     for line in summary_lines(summary, verbose=not quiet):
         say(line)
-    return 2 if summary.unreadable else 0
+    return EXIT_FAILED if summary.unreadable else 0
 
 
 @click.command()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 
 from dvdup.compare.calibrated import warn_if_outgrown
-from dvdup.compare.engine import compare_all
+from dvdup.compare.engine import compare_refs
+from dvdup.compare.refs import all_refs
 from dvdup.compare.walk import prune_variants
 from dvdup.errors import InputError
 from dvdup.records import Hooks, Report, SyncSummary
@@ -50,12 +52,11 @@ def check(
         )
     _demand_two_splits(workspace, index)
     warn_if_outgrown(workspace.config, index, hooks.say)
-    report = compare_all(
-        workspace,
-        index,
-        within=workspace.config.report.within,
-        hooks=hooks,
-    )
+    refs = all_refs(index)
+    pairs = list(combinations(range(len(refs)), 2))
+    if workspace.config.report.within:
+        pairs += [(i, i) for i in range(len(refs))]
+    report = compare_refs(workspace, index, refs, pairs, hooks)
     if summary.changed:
         prune_variants(workspace, index.cases)
     return report

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 from dvdup import files, store
 from dvdup.errors import DvdupError, InputError, ReadError
-from dvdup.records import IndexedCase, LogEntry, Progress, Unreadable, as_unreadable, no_progress
+from dvdup.records import (
+    IndexedCase,
+    Key,
+    LogEntry,
+    Progress,
+    Unreadable,
+    as_unreadable,
+    no_progress,
+)
 from dvdup.store import Index
 from dvdup.sync.declared import by_hand, declaration
 from dvdup.workspace import Workspace
@@ -190,7 +198,7 @@ def remove(
     return tuple("/".join(key) for key in chosen)
 
 
-def _matching(index: Index, pattern: str) -> list[tuple[str, str]]:
+def _matching(index: Index, pattern: str) -> list[Key]:
     found = [case.key for case in index.cases if fnmatch.fnmatchcase("/".join(case.key), pattern)]
     if not found:
         splits = ", ".join(sorted({case.split for case in index.cases})) or "none"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dvdup.config import ReportConfig
-from dvdup.errors import ConfigError, InputError
+from dvdup.errors import EXIT_FAILED, EXIT_FINDINGS, ConfigError, InputError
 from dvdup.records import Report
 from dvdup.report import FORMATS
 from dvdup.workspace import Workspace
@@ -101,8 +101,8 @@ def exit_code(report: Report, config: ReportConfig) -> int:
         if not pair.accepted and config.fails(pair.verdict, pair.basis)
     ]
     if failing:
-        return 1
+        return EXIT_FINDINGS
     unchecked = [
         case for case in report.unreadable if case.kind == "stale" or not config.allow_unreadable
     ]
-    return 2 if unchecked else 0
+    return EXIT_FAILED if unchecked else 0

@@ -7,7 +7,6 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import combinations
 
 from dvdup.cache import Cache, open_cache
 from dvdup.compare import match, pair, renamed, results, verdicts
@@ -15,7 +14,7 @@ from dvdup.compare.cases import CaseSet, Sides
 from dvdup.compare.findings import assemble, decide, with_fail_on
 from dvdup.compare.missed import Missed
 from dvdup.compare.pair import as_record, jobs_of, judge_pair
-from dvdup.compare.refs import Ref, all_refs, split_order
+from dvdup.compare.refs import Ref, split_order
 from dvdup.compare.rules import Rules, rules_of
 from dvdup.compare.walk import Candidates, Walk, open_candidates
 from dvdup.errors import Interrupted
@@ -33,25 +32,6 @@ from dvdup.workers import do_all
 from dvdup.workspace import Workspace, n_jobs
 
 _FEW = 8  # pairs that are not worth starting processes for
-
-
-def compare_all(
-    workspace: Workspace,
-    index: Index,
-    *,
-    within: bool,
-    hooks: Hooks,
-) -> Report:
-    """Compare every pair of splits; with `within` also every split with itself.
-
-    Raises:
-        Interrupted: `should_stop` said so; pairs whose voxels were compared are remembered.
-    """
-    refs = all_refs(index)
-    pairs = list(combinations(range(len(refs)), 2))
-    if within:
-        pairs += [(i, i) for i in range(len(refs))]
-    return compare_refs(workspace, index, refs, pairs, hooks)
 
 
 def compare_refs(

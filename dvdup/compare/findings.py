@@ -96,7 +96,6 @@ def assemble(
         pairs=ordered,
         groups=verdicts.groups(ordered),
         unreadable=_unreadable(refs, unreadable),
-        n_pairs=0,
     )
 
 

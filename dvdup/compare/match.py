@@ -5,8 +5,6 @@ k of the other side, for both directions at once. Every score is a function of s
 
 - `count_score(q -> k)`: share of the slices i of q with k = argmax s[i, .], ties to the smaller
   (split, case). The published measure (Truong, Khun Jush, Lenga, arXiv 2312.07273, top-1).
-- `count_top3(q -> k)`: share of i with k among the cases of the three nearest slices of i, ties as
-  above.
 - `shared_score(q -> k)`: share of i with s[i, k] >= max s[i, .] - `margin`, and
   s[i, k] >= m + `floor` * (1 - m), where m is the median of s[i, .] over the cases. All copies of
   one scan keep the votes of its slices; a slice that looks alike in everybody votes for nobody.
@@ -28,9 +26,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dvdup.records import MIN_COHORT, Directed, PairScore
+from dvdup.records import MIN_COHORT, Directed, Key, PairScore
 
-Key = tuple[str, str]
 Block = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Embeddings float (B, D), case codes int (B,), channels int (B,)."""
 
@@ -55,8 +52,6 @@ class MatchSettings:
     """Cases kept for every case by similarity, whatever their scores."""
     keep_above: float = 0.2
     """Count or shared score from which a pair is kept."""
-    top3: bool = False
-    """Whether to compute `count_top3`, which costs two sweeps of its own."""
     budget: int = 128_000_000
     """Floats of state, 4 bytes each."""
 
@@ -93,8 +88,6 @@ def match(a: Side, b: Side, settings: MatchSettings | None = None) -> list[PairS
     tiles = list(_tiles(a, b, settings.budget))
     offers = _survey_all(b, a, settings) if len(tiles) > 1 else None
     pairs = [pair for tile in tiles for pair in _tile_pairs(a, b, tile, offers, settings)]
-    if settings.top3:
-        pairs = _with_top3(pairs, a, b)
     within = a is b
     return sorted(
         (pair for pair in pairs if not within or pair.a < pair.b),
@@ -540,53 +533,3 @@ def _some(side: Side, keys: Collection[Key]) -> Side:
         n_slices=tuple(side.n_slices[code] for code in codes),
         blocks=blocks,
     )
-
-
-def _with_top3(pairs: list[PairScore], a: Side, b: Side) -> list[PairScore]:
-    ahead, back = top3_votes(a, b), top3_votes(b, a)
-    return [
-        dataclasses.replace(
-            pair,
-            count_top3=Directed(ahead.get((pair.a, pair.b), 0.0), back.get((pair.b, pair.a), 0.0)),
-        )
-        for pair in pairs
-    ]
-
-
-def top3_votes(queries: Side, candidates: Side) -> dict[tuple[Key, Key], float]:
-    """`count_top3` of every pair with a vote.
-
-    Args:
-        queries: The voting cases.
-        candidates: Whom they vote for.
-
-    Returns:
-        (query, candidate) -> share in (0, 1]; for several channels the maximum.
-    """
-    votes: dict[tuple[Key, Key], float] = {}
-    position = {key: code for code, key in enumerate(candidates.keys)}
-    for code, key in enumerate(queries.keys):
-        embedding, rows = _gathered(queries, range(code, code + 1))
-        nearest = _three_nearest(embedding, candidates, position.get(key, -1))
-        for channel in np.unique(rows.channel).tolist():
-            part = nearest[rows.channel == channel]
-            for k in np.unique(part[part >= 0]).tolist():
-                share = float((part == k).any(axis=1).mean())
-                pair = (key, candidates.keys[k])
-                votes[pair] = max(votes.get(pair, 0.0), share)
-    return votes
-
-
-def _three_nearest(embedding: np.ndarray, candidates: Side, own: int) -> np.ndarray:
-    """Cases (S, 3) int of the three nearest slices, ties to the smaller; -1 where there are fewer.
-
-    In float64, so that equal slices tie whatever block they come in.
-    """
-    queries, n = embedding.astype(np.float64), len(candidates.keys)
-    nearest = np.full((len(embedding), 3), _NO_RANK * n)
-    for block, case, _ in _ordered(candidates, range(n)):
-        steps = np.rint(queries @ block.astype(np.float64).T / -_TIE).astype(np.int64)
-        ranks = steps * n + case
-        ranks[:, case == own] = _NO_RANK * n
-        nearest = np.partition(np.concatenate([nearest, ranks], axis=1), 2, axis=1)[:, :3]
-    return np.where(nearest < _NO_RANK * n, nearest % n, -1)

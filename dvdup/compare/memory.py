@@ -50,15 +50,15 @@ class MemoryCases:
         """Those that have slices, ready to be matched."""
         return _side(list(self._scans.values()))
 
-    def case(self, key: tuple[str, str]) -> IndexedCase:
+    def case(self, key: Key) -> IndexedCase:
         """One of them."""
         return self._scans[key].case
 
-    def proxied(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], IndexedCase]:
+    def proxied(self, keys: Sequence[Key]) -> dict[Key, IndexedCase]:
         """Some of them, with their proxies."""
         return {key: self._scans[key].case for key in keys}
 
-    def rows(self, key: tuple[str, str]) -> Embedded:
+    def rows(self, key: Key) -> Embedded:
         """The slice rows of one that has a vote."""
         rows = self._scans[key].rows
         assert rows is not None

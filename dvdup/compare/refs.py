@@ -12,7 +12,7 @@ import numpy as np
 from dvdup import store
 from dvdup.compare.match import Block, Side
 from dvdup.errors import InputError
-from dvdup.records import Embedded, IndexedCase, RefInfo
+from dvdup.records import Embedded, IndexedCase, Key, RefInfo
 from dvdup.store import Index
 
 SPLIT_ORDER = ("train", "val", "test")
@@ -43,26 +43,26 @@ class Ref:
         return tuple(first.values())
 
     @functools.cached_property
-    def copies(self) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    def copies(self) -> dict[Key, list[Key]]:
         """Key of a voting case -> the keys of all cases of its content."""
-        keys: dict[str, list[tuple[str, str]]] = {}
+        keys: dict[str, list[Key]] = {}
         for case in self.cases:
             keys.setdefault(case.content, []).append(case.key)
         return {case.key: keys[case.content] for case in self.voting}
 
     @functools.cached_property
-    def _by_key(self) -> dict[tuple[str, str], IndexedCase]:
+    def _by_key(self) -> dict[Key, IndexedCase]:
         return {case.key: case for case in self.voting}
 
-    def case(self, key: tuple[str, str]) -> IndexedCase:
+    def case(self, key: Key) -> IndexedCase:
         """A voting case."""
         return self._by_key[key]
 
-    def proxied(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], IndexedCase]:
+    def proxied(self, keys: Sequence[Key]) -> dict[Key, IndexedCase]:
         """Some voting cases with their proxies."""
         return {case.key: case for case in self.index.with_proxies(keys)}
 
-    def rows(self, key: tuple[str, str]) -> Embedded:
+    def rows(self, key: Key) -> Embedded:
         """The slice rows of a voting case."""
         return self.index.rows_of(*key, self._by_key[key].content)
 

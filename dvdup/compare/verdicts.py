@@ -29,6 +29,7 @@ from dvdup.records import (
     Finding,
     Group,
     IndexedCase,
+    Key,
     Member,
     PairScore,
     Verdict,
@@ -37,8 +38,6 @@ from dvdup.records import (
 
 MIN_SLICES = 5
 """Voting slices below which the slices alone never decide."""
-
-Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dvdup.compare.match import MatchSettings, match, score_pairs
 from dvdup.records import MIN_COHORT
 
-ALL = MatchSettings(keep_above=-1.0, top3=True)
+ALL = MatchSettings(keep_above=-1.0)
 """Keep every pair."""
 EDGE = 1e-5
 """Distance from a threshold below which float32 and float64 may disagree."""
@@ -38,13 +38,6 @@ class Reference:
                 for row in query
             ]
         )
-        labels = [key for key in self.keys for _ in candidates[key]]
-        single = np.array(
-            [
-                [_cosine(row, other) for key in self.keys for _, other in candidates[key]]
-                for row in query
-            ]
-        )
         best, median = s.max(axis=1, keepdims=True), np.median(s, axis=1, keepdims=True)
         floor = median + limits.floor * (1 - median)
         if len(self.keys) < MIN_COHORT:
@@ -59,19 +52,8 @@ class Reference:
             "count": {key: np.mean([w == key for w in winners]) for key in self.keys},
             "shared": dict(zip(self.keys, votes.mean(axis=0), strict=True)),
             "similarity": dict(zip(self.keys, s.mean(axis=0), strict=True)),
-            "top3": self._top3(single, labels),
             "background": np.median(s.mean(axis=0)),
         }
-
-    def _top3(self, single, labels):
-        voted = dict.fromkeys(self.keys, 0.0)
-        for row in single:
-            ranked = np.sort(row)[::-1]
-            if len(ranked) > 3:
-                assume(ranked[2] - ranked[3] > EDGE)
-            for key in {labels[i] for i in np.argsort(-row, kind="stable")[:3]}:
-                voted[key] += 1 / len(single)
-        return voted
 
     def score(self, name, key):
         return max(channel[name][key] for channel in self.per_channel)
@@ -99,7 +81,6 @@ def check(found, a, b, limits):
             ("count", pair.count_score),
             ("shared", pair.shared_score),
             ("similarity", pair.similarity),
-            ("top3", pair.count_top3),
         ):
             # nothing is more alike than alike, whatever float16 made of the length of the rows
             there, here = min(1.0, forth.score(name, pair.b)), min(1.0, reverse.score(name, pair.a))
@@ -170,7 +151,7 @@ def test_tiles_and_blocks_change_no_score(slice_rows, side, data, budget, block,
     assert [(pair.a, pair.b) for pair in found] == [(pair.a, pair.b) for pair in expected]
     for one, other in zip(found, expected, strict=True):
         assert one.cohort == other.cohort
-        for name in ("count_score", "shared_score", "similarity", "background", "count_top3"):
+        for name in ("count_score", "shared_score", "similarity", "background"):
             left, right = getattr(one, name), getattr(other, name)
             assert left.a_to_b == pytest.approx(right.a_to_b, abs=2e-6), name
             assert left.b_to_a == pytest.approx(right.b_to_a, abs=2e-6), name

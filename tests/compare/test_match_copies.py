@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dvdup.compare.match import MatchSettings, match, top3_votes
+from dvdup.compare.match import MatchSettings, match
 
 ALL = MatchSettings(keep_above=-1.0)
 SIZES = [[8]] * 12
@@ -101,34 +101,6 @@ def test_a_slab_speaks_in_its_own_direction(slice_rows, side):
     assert pair.similarity.a_to_b < 0.7
 
 
-def test_top3_counts_a_case_once_a_slice(side):
-    row = np.eye(8, dtype=np.float16)
-    near = (row[0] * 0.8 + row[1] * 0.6).astype(np.float16)
-    train = {
-        ("train", "many"): [(0, row[0]), (0, row[0])],
-        ("train", "third"): [(0, near)],
-        ("train", "fourth"): [(0, row[5])],
-    }
-    query = {("test", "q"): [(0, row[0]), (0, row[5])]}
-    votes = top3_votes(side(query), side(train))
-    q = ("test", "q")
-    assert votes[q, ("train", "many")] == 1.0
-    assert votes[q, ("train", "third")] == 0.5
-    assert votes[q, ("train", "fourth")] == 0.5
-
-
-def test_top3_leaves_the_case_itself_out(slice_rows, side):
-    train = slice_rows(0, "train", [[3], [3]])
-    votes = top3_votes(side(train), side(train))
-    c0, c1 = sorted(train)
-    assert votes == {(c0, c1): 1.0, (c1, c0): 1.0}
-
-
-def test_scores_of_top3_only_where_asked_for(slice_rows, side):
-    train, test = slice_rows(0, "train", [[3]] * 4), slice_rows(1, "test", [[3]])
-    assert all(pair.count_top3 is None for pair in match(side(train), side(test), ALL))
-
-
 def test_only_pairs_worth_a_look_are_kept(slice_rows, side):
     """By similarity the nearest of each case, in both directions; more only by their scores."""
     train, test = slice_rows(0, "train", [[12]] * 20), slice_rows(1, "test", [[12]] * 3)
@@ -157,9 +129,9 @@ def test_only_pairs_worth_a_look_are_kept(slice_rows, side):
 @pytest.mark.parametrize("sides", [([], []), ([[3]], []), ([], [[3]])])
 def test_an_empty_side_gives_no_pair(slice_rows, side, sides):
     a, b = slice_rows(0, "train", sides[0]), slice_rows(1, "test", sides[1])
-    assert match(side(a), side(b), MatchSettings(top3=True)) == []
+    assert match(side(a), side(b), MatchSettings()) == []
 
 
 def test_a_lone_case_has_nobody_to_meet(slice_rows, side):
     alone = side(slice_rows(0, "train", [[3]]))
-    assert match(alone, alone, MatchSettings(top3=True)) == []
+    assert match(alone, alone, MatchSettings()) == []
