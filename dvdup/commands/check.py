@@ -12,7 +12,7 @@ from dvdup.compare.walk import prune_variants
 from dvdup.errors import InputError
 from dvdup.records import Hooks, Report, SyncSummary
 from dvdup.store import Index
-from dvdup.sync.build import bring_up_to_date
+from dvdup.sync.update import bring_up_to_date
 from dvdup.workspace import LazyEmbedder, Workspace
 
 

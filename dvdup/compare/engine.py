@@ -9,23 +9,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from dvdup.cache import Cache, open_cache
-from dvdup.compare import match, pair, renamed, results, verdicts
+from dvdup.compare import match, renamed, results, verdicts
 from dvdup.compare.cases import CaseSet, Sides
 from dvdup.compare.findings import assemble, decide, with_fail_on
 from dvdup.compare.missed import Missed
-from dvdup.compare.pair import as_record, jobs_of, judge_pair
+from dvdup.compare.pair import CODE, as_record, jobs_of, judge_pair
 from dvdup.compare.refs import Ref, split_order
 from dvdup.compare.rules import Rules, rules_of
 from dvdup.compare.walk import Candidates, Walk, open_candidates
 from dvdup.errors import Interrupted
-from dvdup.records import (
-    Finding,
-    Hooks,
-    IndexedCase,
-    Pair,
-    Report,
-    Verified,
-)
+from dvdup.records import Finding, Hooks, IndexedCase, Pair, Report, Verified
 from dvdup.sealed import tell_damaged
 from dvdup.store import Index
 from dvdup.workers import do_all
@@ -57,7 +50,7 @@ def compare_refs(
     key = results.key_of(refs, pairs, index.meta, rules.describe())
     report = results.read(workspace.sealed, key)
     if report is None:
-        salt = results.salt_of(index.meta, rules.describe(), pair.CODE)
+        salt = results.salt_of(index.meta, rules.describe(), CODE)
         found: dict[tuple[object, ...], Finding] = {}
         with (
             open_cache(workspace.sealed, salt) as cache,

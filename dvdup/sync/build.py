@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dvdup import discover, files, store
+from dvdup import discover, files
 from dvdup.config import CONFIG_NAME, to_toml
-from dvdup.errors import DvdupError, InputError, StoreError
-from dvdup.records import (
-    Case,
-    Declaration,
-    Hooks,
-    IndexedCase,
-    Key,
-    Say,
-    SyncSummary,
-)
+from dvdup.errors import InputError
+from dvdup.records import Case, Hooks, IndexedCase, Key, SyncSummary
 from dvdup.sealed import nowhere, tell_damaged
-from dvdup.store import Index
-from dvdup.sync import lost
-from dvdup.sync.declared import by_hand, declaration
-from dvdup.sync.plan import Plan, plan
-from dvdup.sync.run import Run
-from dvdup.workspace import LazyEmbedder, Workspace, n_jobs, readers_as_formats, recipe_of
-
-Confirm = Callable[[str], bool]
-"""From what would be lost to whether that is meant."""
+from dvdup.sync.plan import plan
+from dvdup.sync.rebuild import Confirm, rebuild_index
+from dvdup.sync.update import bring_up_to_date, carry_out
+from dvdup.workspace import LazyEmbedder, Workspace, readers_as_formats
 
 
 def _refuse(loss: str) -> bool:
@@ -91,7 +78,7 @@ def add(
         _refuse_other_files(workspace, declaration.cases, indexed)
         touched = {case.key: indexed[case.key] for case in declaration.cases if case.key in indexed}
         todo = plan(workspace.root, declaration.cases, touched, workspace.verified)
-        return _carry_out(
+        return carry_out(
             workspace, index, embedder, todo, declaration, f"add --split {split}", hooks
         )
 
@@ -140,101 +127,9 @@ def sync(
     hooks = hooks or Hooks()
     with workspace.writing(hooks.waiting, moved=adopt) as workspace:
         if rebuild:
-            summary = _rebuild(workspace, confirm, hooks, full=full)
+            summary = rebuild_index(workspace, confirm, hooks, full=full)
         else:
             embedder = LazyEmbedder(workspace.config)
             summary, _ = bring_up_to_date(workspace, embedder, hooks, full=full)
         tell_damaged(workspace.sealed, hooks.say)
     return summary
-
-
-def bring_up_to_date(
-    workspace: Workspace,
-    embedder: LazyEmbedder,
-    hooks: Hooks,
-    added: Sequence[Case] | None = None,
-    *,
-    full: bool = False,
-) -> tuple[SyncSummary, Index]:
-    """Sync the index of a workspace; the caller holds the lock.
-
-    Args:
-        workspace: Where.
-        embedder: The embedder, not yet loaded.
-        hooks: Progress, messages, the wish to stop.
-        added: Cases added by hand that have to be kept; None: those of the index itself.
-        full: Hash every file, whatever its stat.
-    """
-    index = workspace.open_or_create(embedder) if store.exists(workspace.folder) else None
-    old = index.cases if index is not None else ()
-    kept = by_hand(old) if added is None else list(added)
-    declared = declaration(workspace, old, kept, hooks.should_stop, full=full)
-    if index is None:  # what cannot be declared leaves nothing behind
-        index = workspace.open_or_create(embedder)
-    indexed = {case.key: case for case in old}
-    todo = plan(workspace.root, declared.cases, indexed, workspace.verified, full=full)
-    lost.tell(workspace.root, todo, declared.cases, indexed, hooks.say)
-    return _carry_out(workspace, index, embedder, todo, declared, "sync", hooks), index
-
-
-def _carry_out(
-    workspace: Workspace,
-    index: Index,
-    embedder: LazyEmbedder,
-    todo: Plan,
-    declaration: Declaration,
-    command: str,
-    hooks: Hooks,
-) -> SyncSummary:
-    run = Run(
-        workspace.root,
-        index,
-        workspace.writer(index, command),
-        recipe_of(workspace.config, index.meta.embedder),
-        embedder.embed,
-        workspace.verified,
-        jobs=n_jobs(workspace.config),
-        progress=hooks.progress,
-        should_stop=hooks.should_stop,
-    )
-    return run.carry_out(todo, declaration)
-
-
-def _rebuild(workspace: Workspace, confirm: Confirm, hooks: Hooks, *, full: bool) -> SyncSummary:
-    """Fill a new index beside the old one and put it in its place."""
-    added, loss = _worth_keeping(workspace, hooks.say)
-    if loss and not confirm(loss):
-        raise InputError(f"{loss}; nothing was done, --yes goes on")
-    aside = workspace.beside(store.REBUILD)
-    store.claim(aside.folder, workspace.root)
-    embedder = LazyEmbedder(workspace.config)
-    if store.exists(aside.folder):
-        try:  # go on where an interrupted rebuild stopped, if it was one with these settings
-            aside.open_index()
-        except DvdupError:
-            store.discard(aside.folder)
-    summary, _ = bring_up_to_date(aside, embedder, hooks, added, full=full)
-    store.swap_in(workspace.folder)
-    return summary
-
-
-def _worth_keeping(workspace: Workspace, say: Say) -> tuple[list[Case], str]:
-    """Cases added by hand in an index that is about to go, and what is lost with it, in words."""
-    if not store.exists(workspace.folder):
-        return [], ""
-    try:
-        index = Index(workspace.folder)
-        return by_hand(index.cases), _loss(sorted(store.tags(index)), len(store.log(index)))
-    except StoreError as error:
-        say(f"the old index cannot be read: {error}")
-        return [], (
-            "the old index cannot be read: its tags, its history and what was added by hand are "
-            "lost with it"
-        )
-
-
-def _loss(tags: Sequence[str], entries: int) -> str:
-    """What a rebuild ends; one entry of the log is the index as it will be again."""
-    parts = [f"the tags {', '.join(tags)}"] if tags else []
-    parts += [f"the history ({entries} entries of `dvdup log`)"] if entries > 1 else []
-    return f"--rebuild ends {' and '.join(parts)} of the index" if parts else ""
