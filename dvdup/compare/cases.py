@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
-
-import numpy as np
 
 from dvdup import slicing, verify, voxels
 from dvdup.compare.match import Side
@@ -117,8 +114,7 @@ class FileChannel:
 
     def proxy(self) -> Scan:
         """The channel as the index has it."""
-        shape = self.case.proxy_shape
-        values = np.frombuffer(zlib.decompress(self.case.proxy), np.uint8).reshape(shape)
+        values = voxels.unpacked(self.case.proxy, self.case.proxy_shape)
         return verify.of_proxy(values[self.place], self.case.shape, self.case.spacing)
 
     def full(self) -> Scan | None:

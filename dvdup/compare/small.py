@@ -7,32 +7,18 @@ index has none it is made from the files whenever it is needed, and nothing can 
 from __future__ import annotations
 
 import dataclasses
-import zlib
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from dvdup import slicing, voxels
 from dvdup.compare.missed import NO_ROOM, Missed, volume_of
 from dvdup.errors import ReadError
-from dvdup.records import IndexedCase, Key, Volume
+from dvdup.records import IndexedCase, Key
 
 _MOST = 256
 """Proxies that are remembered: 64 MB at most for a channel."""
-
-
-def packed(volume: Volume) -> tuple[bytes, tuple[int, ...]]:
-    """The proxies of the voting channels of a volume, as `cases` holds them.
-
-    Returns:
-        zlib of uint8 (C, X, Y, Z) in C order, and that shape.
-    """
-    channels = slicing.voting_channels(len(volume.channels))
-    proxy = np.stack([voxels.proxy(voxels.channel_values(volume, each)) for each in channels])
-    return zlib.compress(proxy.tobytes(), 1), tuple(int(n) for n in proxy.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +69,9 @@ def with_proxy(
                 f"{case.paths[0]}: gone or changed since it was indexed, and the index keeps no "
                 "small copy (store.proxies); bring it back, or run `dvdup sync`"
             )
-        made[case.content] = packed(volume)
+        channels = slicing.voting_channels(len(volume.channels))
+        values = (voxels.channel_values(volume, channel) for channel in channels)
+        made[case.content] = voxels.packed([voxels.proxy(each) for each in values])
         while len(made) > _MOST:
             made.popitem(last=False)
     proxy, shape = made[case.content]

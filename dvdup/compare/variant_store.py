@@ -8,7 +8,6 @@ projection, and is fast enough to embed a case some 650 times.
 from __future__ import annotations
 
 import dataclasses
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -169,7 +168,7 @@ def rows_of(
         embed: From uint8 (S, H, W) to unit float32 (S, D).
         projection: From D to 64 numbers.
     """
-    proxies = np.frombuffer(zlib.decompress(case.proxy), np.uint8).reshape(case.proxy_shape)
+    proxies = voxels.unpacked(case.proxy, case.proxy_shape)
     return rows_of_proxies(proxies, case.shape, case.spacing, embed, projection)
 
 

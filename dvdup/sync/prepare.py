@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from dvdup import hashing, readers, slicing, voxels
 from dvdup.errors import ReadError
@@ -73,7 +70,7 @@ def _from_volume(volume: Volume, row: IndexedCase, recipe: Recipe) -> Prepared:
                 )
             )
     stack = slicing.concatenate(stacks)
-    proxy = np.stack(proxies)
+    proxy, proxy_shape = voxels.packed(proxies)
     filled = dataclasses.replace(
         row,
         notes=volume.notes,
@@ -85,8 +82,8 @@ def _from_volume(volume: Volume, row: IndexedCase, recipe: Recipe) -> Prepared:
         shape=volume.shape,
         spacing=volume.spacing,
         modality=volume.modality,
-        proxy=zlib.compress(proxy.tobytes(), 1),
-        proxy_shape=tuple(int(n) for n in proxy.shape),
+        proxy=proxy,
+        proxy_shape=proxy_shape,
     )
     if len(stack) == 0:
         reason = (
