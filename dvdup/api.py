@@ -90,6 +90,8 @@ def open_dataset(
 ) -> Dataset:
     """Open the dataset that a configuration declares.
 
+    Variables of the environment (`DVDUP_*`) count as they do for the command line.
+
     Args:
         config: The `dvdup.toml`; None: the one of the working folder or of the nearest folder
             above it, or the defaults where there is none.

@@ -24,7 +24,7 @@ from dvdup.report.json import from_json, to_json
 from dvdup.sealed import SealedFiles
 from dvdup.store import IndexMeta
 
-_CODE = (
+CODE = (
     *("cache", "compare", "files", "records", "report.json", "slicing", "variants", "verify"),
     *("voxels", "workers", "workspace"),
 )
@@ -49,7 +49,7 @@ def key_of(
     return digest.hexdigest()
 
 
-def salt_of(meta: IndexMeta, limits: dict[str, Any], code: Sequence[str] = _CODE) -> str:
+def salt_of(meta: IndexMeta, limits: dict[str, Any], code: Sequence[str] = CODE) -> str:
     """Everything that changes an answer besides the cases, as text.
 
     Args:

@@ -32,7 +32,7 @@ from dvdup.store.variants import VariantTable
 from dvdup.workspace import Workspace, checkpoint_folder
 
 _BLOCK = 32  # cases whose rows are made before they are kept
-_CODE = ("compare.variant_rows", "compare.variant_store", "slicing", "variants", "voxels")
+CODE = ("compare.variant_rows", "compare.variant_store", "slicing", "variants", "voxels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def network_for(embedder: str, folder: Path | None = None) -> Network:
         if embedders.projection_file(own).is_file():
             name, weights = embedder, own
     file = embedders.projection_file(weights)
-    key = [file_hash(weights), file_hash(file), code_fingerprint(*_CODE)]
+    key = [file_hash(weights), file_hash(file), code_fingerprint(*CODE)]
     return Network(name, options, Projection(np.load(file, allow_pickle=False)), "\0".join(key))
 
 

@@ -23,7 +23,7 @@ from dvdup.workspace import Workspace, n_jobs
 
 T = TypeVar("T")
 
-_CODE = (
+CODE = (
     *("compare.candidates", "compare.scores", "compare.search", "compare.variant_rows"),
     *("compare.walk", "fingerprint"),
 )
@@ -111,7 +111,7 @@ class Candidates:
         return Known() if text is None else _from_json(text)
 
     def _name(self, name: tuple[str, ...]) -> tuple[str, ...]:
-        code = code_fingerprint(*_CODE)
+        code = code_fingerprint(*CODE)
         return ("nearest", self.variants.network.key, code, str(KEPT), *name)
 
 

@@ -26,6 +26,9 @@ from dvdup.records import Case
 QUICK_SCANS = 24
 QUICK_EDITS = ("rotation", "crop", "mirror", "noise", "gamma", "slab", edits.COMPOSE)
 
+CODE = ("compare", "slicing", "variants", "verify", "voxels")
+"""The modules whose source is part of what candidates and their voxels say."""
+
 _VERSION = 1  # of the protocol: grows whenever the same scans get other queries
 
 
@@ -53,7 +56,7 @@ class Line:
 @functools.cache
 def variants_key() -> str:
     """Changes with the code that makes variant rows and candidates."""
-    code = code_fingerprint("variants", "slicing", "voxels", "compare", "verify")
+    code = code_fingerprint(*CODE)
     return text_hash(code + file_hash(projection_file(packaged_weights())))[:12]
 
 

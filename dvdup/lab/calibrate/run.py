@@ -12,9 +12,10 @@ import numpy as np
 from dvdup import verify
 from dvdup.cache import Cache, open_cache
 from dvdup.compare import calibrated, verdicts
+from dvdup.compare import pair as judging
 from dvdup.compare.cases import Sides
 from dvdup.compare.missed import Missed
-from dvdup.compare.pair import CODE, jobs_of
+from dvdup.compare.pair import jobs_of
 from dvdup.compare.refs import Ref, whole
 from dvdup.compare.rules import Rules
 from dvdup.compare.walk import open_candidates
@@ -37,7 +38,9 @@ R = TypeVar("R")
 BUDGET = 0.001
 """False alarms a query case."""
 
-_CODE = ("edits", "lab.calibrate.work", "lab.evaluate.scans")
+CODE = (*judging.CODE, "edits", "lab.calibrate.work", "lab.evaluate.scans")
+"""The modules whose source is part of what a strength depends on."""
+
 _LEAST = 10  # cases with a stranger from which a tail is fitted
 
 
@@ -177,7 +180,7 @@ def _rules(config: Config, index: Index) -> Rules:
 def _salt(rules: Rules, meta: IndexMeta) -> str:
     """What a strength depends on besides the scans; slices choose which channels are compared."""
     what = [
-        *("strength", code_fingerprint(*CODE, *_CODE), rules.voxels.describe()),
+        *("strength", code_fingerprint(*CODE), rules.voxels.describe()),
         *(meta.embedder.name, meta.embedder.weights_hash, meta.recipe_hash),
     ]
     return json.dumps(what, sort_keys=True)
