@@ -37,7 +37,6 @@ NEVER = np.float32(-2.0)
 _ROWS = 1024  # left slices a product: with 8192 on the right the result stays near the processor
 _WIDTH = 512  # floats that an embedding is taken to have when tiles are cut
 _TIE = 2e-6  # cosines closer than this are equal: block sizes must not decide who wins
-_NO_RANK = round(2 / _TIE)  # the rank of a cosine of -2
 
 
 @dataclass(frozen=True, slots=True)

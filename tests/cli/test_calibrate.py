@@ -41,7 +41,7 @@ def made_up(monkeypatch):
         value = 8.5 if names == {"s03", "leak"} else 2 + zlib.crc32(str(names).encode()) % 97 / 97
         return Seen(value)
 
-    monkeypatch.setattr("dvdup.lab.calibrate.work.strangers", strangers)
+    monkeypatch.setattr("dvdup.lab.calibrate.run.measure_pair", strangers)
     monkeypatch.setattr("dvdup.compare.engine.verify_pairs", lambda *args, **options: {})
     monkeypatch.setattr("dvdup.lab.calibrate.work.copies", lambda order: (6.0, 6.5, 7.0, 7.5))
 

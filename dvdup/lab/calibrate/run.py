@@ -15,7 +15,7 @@ from dvdup.compare import calibrated, verdicts
 from dvdup.compare import pair as judging
 from dvdup.compare.cases import Sides
 from dvdup.compare.missed import Missed
-from dvdup.compare.pair import jobs_of
+from dvdup.compare.pair import jobs_of, measure_pair
 from dvdup.compare.refs import Ref, whole
 from dvdup.compare.rules import Rules
 from dvdup.compare.walk import open_candidates
@@ -260,7 +260,7 @@ class _Run:
         todo = [pair for pair in pairs if pair not in found]
         sides = Sides(self.workspace.root, self.ref, self.ref, self.limits)
         jobs = jobs_of(todo, sides)
-        for job, seen in self._all(work.strangers, jobs, len(todo), "comparing strangers"):
+        for job, seen in self._all(measure_pair, jobs, len(todo), "comparing strangers"):
             found[job.pair] = seen.found
             if seen.with_files:
                 self._remember((seen.found,), *names[job.pair])

@@ -1,21 +1,16 @@
-"""What runs in worker processes: the strength of a pair of strangers, and of edited copies."""
+"""What runs in worker processes: the strength of edited copies."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from dvdup import verify, voxels
-from dvdup.compare.pair import PairJob, Seen, measure_pair
 from dvdup.errors import ReadError
 from dvdup.lab.evaluate.scans import Scan as Read
 from dvdup.lab.evaluate.scans import read_scan
 from dvdup.records import Case
 from dvdup.verify import Limits, Scan
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +22,6 @@ class Copies:
     edits: tuple[tuple[str, str], ...]
     """(name, level) each."""
     limits: Limits
-
-
-def strangers(job: PairJob) -> Seen[float]:
-    """The strength of a pair."""
-    return measure_pair(job)
 
 
 def copies(order: Copies) -> tuple[float, ...] | None:

@@ -30,7 +30,7 @@ def asked(monkeypatch):
         seen.append(order.case.key)
         return tuple(7 + i / 10 for i, _ in enumerate(order.edits))
 
-    monkeypatch.setattr("dvdup.lab.calibrate.work.strangers", strangers)
+    monkeypatch.setattr("dvdup.lab.calibrate.run.measure_pair", strangers)
     monkeypatch.setattr("dvdup.lab.calibrate.work.copies", copies)
     monkeypatch.setattr("dvdup.lab.calibrate.run.open_cache", _forgetful)
     return seen
