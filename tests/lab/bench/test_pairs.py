@@ -43,7 +43,7 @@ def judged(monkeypatch):
 
     def judge(a, b, full, limits, steps):
         seen.append((a, b, full, steps))
-        return SimpleNamespace(score=float(len(seen)))
+        return SimpleNamespace(score=float(len(seen)), decision=SimpleNamespace(verdict=None))
 
     monkeypatch.setattr("dvdup.compare.pair.verify.judge", judge)
     return seen

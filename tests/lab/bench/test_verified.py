@@ -193,7 +193,8 @@ def counted(monkeypatch):
     def judge(a, b, full, limits, steps):
         ours, theirs = full()
         pairs.append((ours.values.tobytes(), theirs.values.tobytes(), steps))
-        return SimpleNamespace(score=6.0 if steps == ALL else 3.0)
+        score = 6.0 if steps == ALL else 3.0
+        return SimpleNamespace(score=score, decision=SimpleNamespace(verdict=None))
 
     monkeypatch.setattr("dvdup.compare.pair.verify.judge", judge)
     return pairs
