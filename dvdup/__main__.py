@@ -1,6 +1,6 @@
 """`python -m dvdup` is the `dvdup` command."""
 
-from dvdup.cli.app import main
+from dvdup.cli.entry import main
 
 if __name__ == "__main__":
     main()

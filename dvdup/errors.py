@@ -17,6 +17,11 @@ DvdupError                  exit code 2
 A message is one line that says what is wrong, with which case or file, and what to do next.
 """
 
+EXIT_FINDINGS = 1
+"""Exit code of a comparison that found what `--fail-on` names."""
+EXIT_FAILED = 2
+"""Exit code of whatever could not be checked, or failed."""
+
 
 class DvdupError(Exception):
     """Base of every expected failure; the command line turns it into one line and exit code 2."""

@@ -21,6 +21,16 @@ Origin = Literal["declared", "added"]
 Status = Literal["ok", "unchecked", "unreadable"]
 Verdict = Literal["identical", "near", "partial", "same-subject"]
 
+Key = tuple[str, str]
+"""What identifies a case: (split, case_id)."""
+Pair = tuple[Key, Key]
+"""A case of the first side of a comparison and one of the second."""
+
+Say = Callable[[str], None]
+"""Called with a line for the user."""
+ShouldStop = Callable[[], bool]
+"""Says whether the user wishes to stop."""
+
 VERDICTS: tuple[Verdict, ...] = ("identical", "near", "partial", "same-subject")
 """Strongest first."""
 
@@ -47,7 +57,7 @@ class Case:
     like DICOM and cannot be read as such."""
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """(split, case_id)."""
         return (self.split, self.case_id)
 
@@ -202,7 +212,7 @@ class IndexedCase:
     proxy_shape: tuple[int, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """(split, case_id)."""
         return (self.split, self.case_id)
 
@@ -248,8 +258,8 @@ class Directed:
 class PairScore:
     """The scores of one pair of cases; `match` says how each is computed."""
 
-    a: tuple[str, str]
-    b: tuple[str, str]
+    a: Key
+    b: Key
     count_score: Directed
     shared_score: Directed
     similarity: Directed
@@ -259,8 +269,6 @@ class PairScore:
     """Voting slices of a and of b, in the channel that has most."""
     cohort: tuple[int, int]
     """Cases that the background was taken from, for a as the query and for b."""
-    count_top3: Directed | None = None
-    """Only where it was asked for."""
 
     def flipped(self) -> PairScore:
         """The same with a and b exchanged."""
@@ -273,7 +281,6 @@ class PairScore:
             background=self.background.flipped(),
             slices=self.slices[::-1],
             cohort=self.cohort[::-1],
-            count_top3=self.count_top3.flipped() if self.count_top3 is not None else None,
         )
 
 
@@ -309,7 +316,7 @@ class Member:
         return f"{self.split}/{self.case}" if self.split else self.case
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """(split, case_id)."""
         return self.split, self.case
 
@@ -379,8 +386,6 @@ class Report:
     """Findings only, strongest first, then by name."""
     groups: tuple[Group, ...]
     unreadable: tuple[Unreadable, ...]
-    n_pairs: int
-    """How many pairs were compared by their slices or hashes."""
 
 
 Progress = Callable[[str, int, int], None]
@@ -389,6 +394,28 @@ Progress = Callable[[str, int, int], None]
 
 def no_progress(what: str, done: int, total: int) -> None:
     """Ignore progress."""
+
+
+def _never() -> bool:
+    return False
+
+
+def _silent(line: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """How a long command talks to the outside."""
+
+    progress: Progress = no_progress
+    should_stop: ShouldStop = _never
+    say: Say = _silent
+    """Called with remarks."""
+
+    def waiting(self) -> None:
+        """Tell why nothing happens."""
+        self.say("waiting for another dvdup command that writes to this index ...")
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,3 +452,13 @@ class LogEntry:
     """UTC, ISO 8601, seconds."""
     counts: dict[str, int]
     tags: tuple[str, ...] = ()
+
+
+def case_of(row: IndexedCase) -> Case:
+    """A case of the index as a declaration, to be read again."""
+    return Case(row.split, row.case_id, row.paths, row.group, row.origin, row.series)
+
+
+def as_unreadable(case: IndexedCase) -> Unreadable:
+    """A case that could not be checked, for the report."""
+    return Unreadable(case.case_id, case.split, case.paths, case.reason)

@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from dvdup.hashing import seal
+from dvdup.records import Say
 
 _LINE = 65  # hex digits of a seal and the end of the line
 PART = ".part"
@@ -100,3 +101,12 @@ class SealedFiles:
 def nowhere() -> SealedFiles:
     """Sealed files that are not kept, for commands without an index."""
     return SealedFiles(None, bytes)
+
+
+def tell_damaged(sealed: SealedFiles, say: Say) -> None:
+    """Say once what was found damaged, or edited by somebody, and made anew."""
+    names = sorted(sealed.damaged)
+    sealed.damaged.clear()
+    if names:
+        what = names[0] if len(names) == 1 else f"{len(names)} files such as {names[0]}"
+        say(f"note: {what} beside the index were damaged or edited; what they held is made anew")

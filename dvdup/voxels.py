@@ -6,6 +6,9 @@ In: a `Volume`. Out: one channel at a time as float32 (X, Y, Z) in Fortran order
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
+
 import numpy as np
 
 from dvdup.records import Volume
@@ -86,6 +89,21 @@ def proxy(values: np.ndarray) -> np.ndarray:
 def proxy_factor(n: int) -> int:
     """How many voxels of an axis of length n become one voxel of the proxy."""
     return max(1, -(-n // PROXY_SIDE))
+
+
+def packed(proxies: Sequence[np.ndarray]) -> tuple[bytes, tuple[int, ...]]:
+    """Proxies of the channels of a scan, as `cases` holds them.
+
+    Returns:
+        zlib of uint8 (C, X, Y, Z) in C order, and that shape.
+    """
+    stacked = np.stack(proxies)
+    return zlib.compress(stacked.tobytes(), 1), tuple(int(n) for n in stacked.shape)
+
+
+def unpacked(payload: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """The proxies that `packed` was given, uint8 (C, X, Y, Z)."""
+    return np.frombuffer(zlib.decompress(payload), np.uint8).reshape(shape)
 
 
 def _as_float32(stored: np.ndarray) -> np.ndarray:

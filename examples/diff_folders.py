@@ -10,24 +10,17 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from pathlib import Path
 
-from dvdup import pipeline
-from dvdup.config import load_config
-from dvdup.errors import DvdupError
-from dvdup.records import Report
+import dvdup
 
 
-def diff_folders(train: str, test: str, index: str) -> tuple[Report, int]:
+def diff_folders(train: str, test: str, index: str) -> tuple[dvdup.Report, int]:
     """Index two folders and compare them; gives the report and the exit code."""
-    config = load_config(
-        config=None, cwd=Path.cwd(), environ={}, overrides={"index": index, "embedder": "thumbnail"}
-    )
-    workspace = pipeline.Workspace(config)
-    pipeline.add(workspace, [train], split="train")
-    pipeline.add(workspace, [test], split="test")
-    report = pipeline.diff(workspace, "train", "test")
-    return report, pipeline.exit_code(report, config.report)
+    dataset = dvdup.open_dataset(settings={"index": index, "embedder": "thumbnail"})
+    dataset.add([train], split="train")
+    dataset.add([test], split="test")
+    report = dataset.diff("train", "test")
+    return report, dataset.exit_code(report)
 
 
 def main() -> int:
@@ -38,7 +31,7 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory() as index:
             report, code = diff_folders(*sys.argv[1:], index)
-    except DvdupError as error:
+    except dvdup.DvdupError as error:
         print(error, file=sys.stderr)
         return 2
     for pair in report.pairs:

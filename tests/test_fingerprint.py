@@ -67,12 +67,18 @@ def test_names_with_dots_are_modules_in_folders(package):
     assert code_fingerprint("folder.a") != before
 
 
-@pytest.mark.parametrize("module", ["dvdup.pipeline.candidates", "dvdup.pipeline.variant_store"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("dvdup.compare.pair", "dvdup.compare.results", "dvdup.compare.variant_store"),
+        *("dvdup.compare.walk", "dvdup.lab.bench.plan", "dvdup.lab.calibrate.run"),
+    ],
+)
 def test_the_code_that_answers_are_kept_under_is_there(module):
     """A name with a typo would stand for the version alone."""
     from importlib import import_module
 
-    for name in import_module(module)._CODE:
+    for name in import_module(module).CODE:
         sources = fingerprint._sources(name)
         assert sources
         assert all(source.is_file() for source in sources)

@@ -58,7 +58,7 @@ def test_listing_the_models_loads_no_network():
 
 
 def test_every_room_but_the_embedders_does_without_networks():
-    program = "import dvdup.pipeline, dvdup.match, dvdup.verdicts, dvdup.slicing, dvdup.edits"
+    program = "import dvdup.commands.check, dvdup.commands.show, dvdup.commands.adhoc"
     assert not loaded_by(program) & {"torch", "torchvision", "timm", "open_clip", "lancedb"}
 
 

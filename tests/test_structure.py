@@ -22,6 +22,8 @@ from dvdup.report import FORMATS
 
 PACKAGE = Path(dvdup.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
+VERIFY = PACKAGE / "verify"  # its functions `judge` and `compare` do hide modules
+PACKAGES = sorted({file.parent for file in FILES} - {VERIFY})
 LONGEST = 60
 MEDIAN = 12
 
@@ -60,6 +62,16 @@ def test_every_module_can_be_imported():
     assert len(names) > 50
     for name in names:
         import_module(name)
+
+
+@needs_models
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda folder: str(folder.relative_to(PACKAGE)))
+def test_no_function_hides_a_module(package):
+    """`from package import name` would give the one or the other, by what was imported before."""
+    name = ".".join(package.relative_to(PACKAGE.parent).parts)
+    for module in (info.name for info in pkgutil.iter_modules([str(package)])):
+        found = import_module(f"{name}.{module}")
+        assert getattr(import_module(name), module) is found, f"{name}.{module}"
 
 
 # The command line

@@ -18,6 +18,8 @@ from dvdup.cli.options import (
     QUIET,
     open_workspace,
 )
+from dvdup.errors import EXIT_FAILED
+from dvdup.records import Hooks
 
 _WHAT = (
     click.option(
@@ -132,9 +134,9 @@ def bench(
     --embedder can be repeated and takes two baselines as well: correlation and phash3d. Without
     it the configured embedder, thumbnail and both baselines are measured.
     """
-    from dvdup.bench import Hooks, demand_format, draw, measure, render, to_document
+    from dvdup.commands.output import write_report
     from dvdup.extras import demand
-    from dvdup.pipeline import write_report
+    from dvdup.lab.bench import demand_format, draw, measure, render, to_document
 
     demand_format(format_)
     if plots is not None:  # before hours of measuring, not after them
@@ -152,11 +154,11 @@ def bench(
     if plots is not None:
         for file in draw(document, result.curves, plots):
             say(f"wrote {file}", quiet=quiet)
-    return 2 if result.unreadable and not workspace.config.report.allow_unreadable else 0
+    return EXIT_FAILED if result.unreadable and not workspace.config.report.allow_unreadable else 0
 
 
 def _asked(workspace: Any, flags: dict[str, Any]) -> Any:
-    from dvdup.bench import BASELINES, Options, Voxels
+    from dvdup.lab.bench import BASELINES, Options, Voxels
 
     usual = (workspace.config.embedder, "thumbnail", *BASELINES)
     names = ("groups", "scans", "ask", "quick", "indexes", "variants", "seed", "timing", "work")

@@ -9,6 +9,7 @@ import click
 
 from dvdup.cli.console import out, progress_bar, say, stop_requests
 from dvdup.cli.options import GROUPS, JOBS, open_workspace, place_options
+from dvdup.records import Hooks
 
 
 @click.command()
@@ -56,8 +57,8 @@ def calibrate(
     the threshold that keeps the budget goes into [calibration] of the configuration file, and
     every comparison goes by it from then on. Needs 30 groups at least.
     """
-    from dvdup import calibrate as room
     from dvdup.extras import demand
+    from dvdup.lab import calibrate as room
 
     if youden and budget is not None:
         raise click.UsageError("--youden and --budget exclude each other; give one of them.")
@@ -70,7 +71,7 @@ def calibrate(
     )
     workspace = open_workspace(config, **flags)
     with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
-        result = room.calibrate(workspace, options, room.Hooks(progress, should_stop))
+        result = room.calibrate(workspace, options, Hooks(progress, should_stop))
     for line in room.lines(result):
         out(line)
     if plot is not None:

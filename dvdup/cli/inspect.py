@@ -9,6 +9,7 @@ import click
 
 from dvdup.cli.console import out, progress_bar, say
 from dvdup.cli.options import open_workspace, place_options
+from dvdup.errors import EXIT_FAILED
 
 
 @click.command()
@@ -23,19 +24,19 @@ def status(config: Path | None, quiet: bool, verify: bool, **flags: Any) -> int:
 
     Exit code 2 if --verify finds damage, or files that do not hold what was indexed.
     """
-    from dvdup import pipeline
     from dvdup.cli.words import status_lines
+    from dvdup.commands import history
 
     workspace = open_workspace(config, **flags)
     with progress_bar(quiet=quiet) as progress:
-        found = pipeline.status(workspace, verify=verify, progress=progress)
+        found = history.status(workspace, verify=verify, progress=progress)
     for line in status_lines(found):
         out(line)
     for fault in found.damage or ():
         say(f"damaged: {fault}")
     for case in found.differing:
         say(f"differs: {case}")
-    return 2 if found.damage or found.differing else 0
+    return EXIT_FAILED if found.damage or found.differing else 0
 
 
 @click.command()
@@ -43,10 +44,10 @@ def status(config: Path | None, quiet: bool, verify: bool, **flags: Any) -> int:
 @place_options
 def log(config: Path | None, quiet: bool, number: int | None, **flags: Any) -> None:
     """List every command that changed the index, newest first."""
-    from dvdup import pipeline
     from dvdup.cli.words import log_lines
+    from dvdup.commands import history
 
-    entries = pipeline.log(open_workspace(config, **flags))
+    entries = history.log(open_workspace(config, **flags))
     for line in log_lines(entries[:number]):
         out(line)
 
@@ -61,15 +62,16 @@ def models(action: str, name: str | None) -> None:
     dvdup models               what there is, and whether its weights are here
     dvdup models fetch dinov2  download weights into the cache of the model hub
     """
-    from dvdup import pipeline
     from dvdup.cli.words import model_lines
+    from dvdup.commands.models import fetch
+    from dvdup.embedders import available
 
     if action == "fetch":
         if name is None:
             raise click.UsageError("fetch needs the NAME of an embedder, see `dvdup models`")
-        say(f"fetched {pipeline.fetch(open_workspace(None), name, say)}")
+        say(f"fetched {fetch(open_workspace(None), name, say)}")
         return
-    for line in model_lines(pipeline.models()):
+    for line in model_lines(available()):
         out(line)
 
 

@@ -11,7 +11,7 @@ import click
 from dvdup.cli.console import say
 
 if TYPE_CHECKING:
-    from dvdup.pipeline import Workspace
+    from dvdup.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -139,22 +139,13 @@ def open_workspace(config: Path | None, *, outside_index: bool = False, **flags:
     """
     import os
 
-    from dvdup.config import load_config
-    from dvdup.pipeline import Workspace
-    from dvdup.readers import limits
+    from dvdup import workspace
 
     overrides = {
         _SETTINGS[name]: value
         for name, value in flags.items()
         if name in _SETTINGS and value is not None
     }
-    loaded = load_config(
-        config=config,
-        cwd=Path.cwd(),
-        environ=os.environ,
-        overrides=overrides,
-        outside=outside_index,
-        warn=say,
+    return workspace.open_workspace(
+        config, environ=os.environ, overrides=overrides, outside=outside_index, warn=say
     )
-    limits.choose(loaded.read.max_bytes)
-    return Workspace(loaded)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +19,11 @@ from dvdup.cli.options import (
     place_options,
     report_options,
 )
+from dvdup.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
-    from dvdup.pipeline import Workspace
     from dvdup.records import Progress, Report, SyncSummary
+    from dvdup.workspace import Workspace
 
 
 @click.command()
@@ -37,15 +40,13 @@ def diff(ref_a: str, ref_b: str, config: Path | None, quiet: bool, **flags: Any)
     index as it is; `dvdup check` brings it up to date first. Exit code 1 if something is found,
     2 if something could not be checked, or is not as it was indexed.
     """
-    from dvdup import pipeline
+    from dvdup.commands import diff as command
+    from dvdup.records import Hooks
 
-    def run(workspace: Workspace, progress: Progress) -> Report:
-        with stop_requests() as stop:
-            return pipeline.diff(
-                workspace, ref_a, ref_b, progress=progress, should_stop=stop, say=say
-            )
-
-    return _report(run, config, quiet, flags)
+    with _comparison(config, quiet, flags) as asked, stop_requests() as should_stop:
+        hooks = Hooks(asked.progress, should_stop, say)
+        asked.report = command.diff(asked.workspace, ref_a, ref_b, hooks=hooks)
+    return asked.exit_code
 
 
 @click.command()
@@ -62,19 +63,18 @@ def check(config: Path | None, quiet: bool, full: bool, **flags: Any) -> int:
     The command for pre-commit and CI: with nothing changed it takes a moment. Exit code 1 if
     something is found, 2 if it could not be checked completely.
     """
-    from dvdup import pipeline
     from dvdup.cli.words import left_out_lines
+    from dvdup.commands import check as command
+    from dvdup.records import Hooks
 
     def synced(summary: SyncSummary) -> None:
         for line in left_out_lines(summary):
             say(line, quiet=quiet)
 
-    def run(workspace: Workspace, progress: Progress) -> Report:
-        with stop_requests() as should_stop:
-            hooks = pipeline.Hooks(progress, should_stop, say, synced, full)
-            return pipeline.check(workspace, hooks=hooks)
-
-    return _report(run, config, quiet, flags)
+    with _comparison(config, quiet, flags) as asked, stop_requests() as should_stop:
+        hooks = Hooks(asked.progress, should_stop, say)
+        asked.report = command.check(asked.workspace, full=full, synced=synced, hooks=hooks)
+    return asked.exit_code
 
 
 @click.command()
@@ -88,12 +88,13 @@ def query(file: str, split: str | None, config: Path | None, quiet: bool, **flag
 
     The index is not changed.
     """
-    from dvdup import pipeline
+    from dvdup.commands import adhoc
+    from dvdup.records import Hooks
 
-    def run(workspace: Workspace, progress: Progress) -> Report:
-        return pipeline.query(workspace, file, split=split, progress=progress, say=say)
-
-    return _report(run, config, quiet, flags)
+    with _comparison(config, quiet, flags) as asked:
+        hooks = Hooks(asked.progress, say=say)
+        asked.report = adhoc.query(asked.workspace, file, split=split, hooks=hooks)
+    return asked.exit_code
 
 
 @click.command()
@@ -104,35 +105,46 @@ def query(file: str, split: str | None, config: Path | None, quiet: bool, **flag
 @place_options
 def compare(file_a: str, file_b: str, config: Path | None, quiet: bool, **flags: Any) -> int:
     """Report whether two scans (files or DICOM folders) are copies; needs no index."""
-    from dvdup import pipeline
+    from dvdup.commands import adhoc
+    from dvdup.records import Hooks
 
-    def run(workspace: Workspace, progress: Progress) -> Report:
-        return pipeline.compare(workspace, file_a, file_b, progress=progress)
+    with _comparison(config, quiet, flags) as asked:
+        hooks = Hooks(asked.progress)
+        asked.report = adhoc.compare(asked.workspace, file_a, file_b, hooks=hooks)
+    return asked.exit_code
 
-    return _report(run, config, quiet, flags)
+
+@dataclass
+class _Comparison:
+    """A comparison from its flags to its exit code."""
+
+    workspace: Workspace
+    progress: Progress
+    report: Report | None = None
+    """What the command found."""
+    exit_code: int = EXIT_FAILED
 
 
-def _report(
-    run: Callable[[Workspace, Progress], Report],
-    config: Path | None,
-    quiet: bool,
-    flags: dict[str, Any],
-) -> int:
-    """Run a comparison, write its report, return the exit code."""
-    from dvdup import pipeline
+@contextmanager
+def _comparison(config: Path | None, quiet: bool, flags: dict[str, Any]) -> Iterator[_Comparison]:
+    """Open what a comparison needs; afterwards write the report that it was given."""
+    from dvdup.commands.output import demand_output, exit_code, format_of, write_report
+    from dvdup.report import render
 
     output = flags.pop("output")
-    format_ = pipeline.format_of(flags.pop("format_"), output)
+    format_ = format_of(flags.pop("format_"), output)
     workspace = open_workspace(config, **flags)
     if output is not None:
-        pipeline.demand_output(workspace, output)
+        demand_output(workspace, output)
     with progress_bar(quiet=quiet) as progress:
-        report = run(workspace, progress)
+        asked = _Comparison(workspace, progress)
+        yield asked
+    assert asked.report is not None
     if output is None or str(output) == "-":
-        put(pipeline.render(report, format_, **screen()))
+        put(render(asked.report, format_, **screen()))
     else:
-        pipeline.write_report(output, pipeline.render(report, format_))
-    return pipeline.exit_code(report, workspace.config.report)
+        write_report(output, render(asked.report, format_))
+    asked.exit_code = exit_code(asked.report, workspace.config.report)
 
 
 COMMANDS = (diff, check, query, compare)

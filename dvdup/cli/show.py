@@ -12,7 +12,8 @@ from dvdup.cli.console import out, progress_bar, say, screen
 from dvdup.cli.options import BATCH, DEVICE, EMBEDDER, open_workspace, place_options
 
 if TYPE_CHECKING:
-    from dvdup.pipeline import Shown, Workspace
+    from dvdup.commands.show import Shown
+    from dvdup.workspace import Workspace
 
 _WIDEST = 160  # columns; what is wider is too high for a screen
 
@@ -50,12 +51,12 @@ def show(
     ones. B is brought onto A first. A case whose files have gone is shown from its small copy
     in the index.
     """
-    from dvdup import pipeline
+    from dvdup.commands import show
 
     _demand_png(picture, no_picture)
     workspace = open_workspace(config, **flags)
     with progress_bar(quiet=quiet) as progress:
-        shown = pipeline.show(workspace, a, b, progress=progress)
+        shown = show.show(workspace, a, b, progress=progress)
     for line in shown.words:
         out(line)
     click.echo("\n" + shown.terminal(min(_WIDEST, screen()["width"])))
@@ -79,12 +80,12 @@ def _folder(workspace: Workspace) -> Path:
 
 def _write(shown: Shown, target: Path) -> Path:
     """Write the picture to a PNG file, or under a free name into a folder."""
-    from dvdup import pipeline
+    from dvdup.commands import output, show
 
     png = shown.picture()
     is_file = target.suffix.lower() == ".png"
-    file = target if is_file else pipeline.free_name(target, shown.titles, png)
-    pipeline.write_file(file, png)
+    file = target if is_file else show.free_name(target, shown.titles, png)
+    output.write_file(file, png)
     return file
 
 

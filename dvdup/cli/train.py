@@ -12,7 +12,7 @@ from dvdup.cli.console import out, progress_bar, say, stop_requests
 from dvdup.cli.options import QUIET
 
 if TYPE_CHECKING:
-    from dvdup.train import Row
+    from dvdup.lab.train import Row
 
 
 @click.command()
@@ -62,7 +62,7 @@ def train(paths: tuple[str, ...], quiet: bool, **flags: Any) -> None:
     from dvdup.extras import CONVERSION, demand
 
     demand("dvdup train", CONVERSION)
-    from dvdup import train as room
+    from dvdup.lab import train as room
 
     with progress_bar(quiet=quiet) as progress, stop_requests(within=None) as should_stop:
         result = room.train(
@@ -81,7 +81,7 @@ def train(paths: tuple[str, ...], quiet: bool, **flags: Any) -> None:
 def _request(
     paths: tuple[str, ...], *, out: Path, phantoms: int, kept_out: tuple[str, ...], **flags: Any
 ) -> Any:
-    from dvdup.train import Plan, Request
+    from dvdup.lab.train import Plan, Request
 
     plan = Plan(steps=flags["steps"], minutes=flags["minutes"], seed=flags["seed"])
     return Request(

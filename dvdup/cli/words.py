@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from dvdup.records import LONELY
 
 if TYPE_CHECKING:
-    from dvdup.pipeline import ModelRow, Status
+    from dvdup.commands.history import Status
+    from dvdup.embedders import ModelRow
     from dvdup.records import LogEntry, SyncSummary
 
 _SHOWN = 20

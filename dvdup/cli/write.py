@@ -9,6 +9,7 @@ import click
 
 from dvdup.cli.console import confirmed, progress_bar, put, say, screen, stop_requests
 from dvdup.cli.options import FULL, embed_options, open_workspace, place_options
+from dvdup.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
     from dvdup.records import SyncSummary
@@ -23,9 +24,9 @@ def init(folder: Path, force: bool) -> None:
     Recognises split folders (train/ val/ test/), MSD and nnU-Net folders (imagesTr, imagesTs),
     a CSV with paths and splits, and DICOM trees.
     """
-    from dvdup import pipeline
+    from dvdup.sync import build
 
-    path, lines = pipeline.init(folder, force=force)
+    path, lines = build.init(folder, force=force)
     for line in lines:
         say(line)
     say(f"wrote {path}; next: dvdup sync")
@@ -51,19 +52,20 @@ def add(
 
     A folder stands for every scan below it. Adding again what is unchanged costs nothing.
     """
-    from dvdup import pipeline
+    from dvdup.records import Hooks
+    from dvdup.sync import build
 
     if not split:
         raise click.UsageError("--split is empty; name one, such as train")
     workspace = open_workspace(config, **flags)
     with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
-        summary = pipeline.add(
+        summary = build.add(
             workspace,
             paths,
             split=split,
             case_id=case_id,
             group=group,
-            hooks=pipeline.Hooks(progress, should_stop, say),
+            hooks=Hooks(progress, should_stop, say),
         )
     return _finish(summary, quiet)
 
@@ -94,21 +96,18 @@ def sync(
     Reads and embeds only what is new or changed; moved and copied files are recognised by their
     bytes, vanished ones leave the index. Ctrl-C keeps what is finished.
     """
-    from dvdup import pipeline
+    from dvdup.records import Hooks
+    from dvdup.sync import build
 
     workspace = open_workspace(config, **flags)
     with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
-        summary = pipeline.sync(
+        summary = build.sync(
             workspace,
             rebuild=rebuild,
-            hooks=pipeline.Hooks(
-                progress,
-                should_stop,
-                say,
-                full=full,
-                confirm=lambda loss: yes or confirmed(f"{loss}. Go on?"),
-                moved=adopt,
-            ),
+            full=full,
+            adopt=adopt,
+            confirm=lambda loss: yes or confirmed(f"{loss}. Go on?"),
+            hooks=Hooks(progress, should_stop, say),
         )
     return _finish(summary, quiet)
 
@@ -119,7 +118,7 @@ def _finish(summary: SyncSummary, quiet: bool) -> int:
 
     for line in summary_lines(summary, verbose=not quiet):
         say(line)
-    return 2 if summary.unreadable else 0
+    return EXIT_FAILED if summary.unreadable else 0
 
 
 @click.command()
@@ -131,10 +130,11 @@ def rm(cases: tuple[str, ...], config: Path | None, quiet: bool, **flags: Any) -
     CASE is split/case, with * and ? as in file names: train/case_7, 'val/*'. A case that
     dvdup.toml declares comes back with the next sync.
     """
-    from dvdup import pipeline
+    from dvdup.commands import history
+    from dvdup.records import Hooks
 
-    waiting = pipeline.Hooks(say=say).waiting
-    removed = pipeline.remove(open_workspace(config, **flags), cases, waiting)
+    waiting = Hooks(say=say).waiting
+    removed = history.remove(open_workspace(config, **flags), cases, waiting)
     for label in removed:
         say(f"removed {label}", quiet=quiet)
 
@@ -156,18 +156,19 @@ def tag(
 
     A tag stays: `dvdup diff train@NAME test` compares with the split as it was.
     """
-    from dvdup import pipeline
+    from dvdup.commands import history
+    from dvdup.records import Hooks
 
     if (name is None) != listing or (listing and delete):
         raise click.UsageError("give one of NAME, --delete NAME, or --list")
     workspace = open_workspace(config, **flags)
     if name is None:
-        put("".join(f"{each}\t{number}\n" for each, number in pipeline.tags(workspace).items()))
+        put("".join(f"{each}\t{number}\n" for each, number in history.tags(workspace).items()))
     elif delete:
-        version = pipeline.delete_tag(workspace, name, pipeline.Hooks(say=say).waiting)
+        version = history.delete_tag(workspace, name, Hooks(say=say).waiting)
         say(f"{name} is forgotten; it was version {version}", quiet=quiet)
     else:
-        version = pipeline.tag(workspace, name, pipeline.Hooks(say=say).waiting)
+        version = history.tag(workspace, name, Hooks(say=say).waiting)
         say(f"{name} is version {version}", quiet=quiet)
 
 
@@ -178,10 +179,10 @@ def demo(folder: Path) -> int:
 
     The exit code is 0 although copies are found: finding them is what the demo is for.
     """
-    from dvdup import pipeline
+    from dvdup.commands import adhoc
 
     with progress_bar() as progress:
-        text, planted = pipeline.demo(folder, **screen(), progress=progress)
+        text, planted = adhoc.demo(folder, **screen(), progress=progress)
     for line in planted:
         say(line)
     click.echo(text, nl=False)

@@ -1,4 +1,5 @@
-"""Candidates: variant rows, rank scores of pairs, and whom the voxels of a case are compared with.
+"""Two sets of cases to the pairs that are copies: candidates, evidence, decisions, a report.
 
-Everything here is arithmetic on rows in memory; where rows come from is the business of others.
+`engine` is the way from the top; `candidates`, `scores`, `search`, `match` and `verdicts` are
+arithmetic on rows in memory, which knows nothing of where these come from.
 """

@@ -13,7 +13,7 @@ numbers, true, false, none, lists of numbers with commas, else text. In place of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePath
 
 from dvdup.embedders.hub import HubWeights
@@ -47,11 +47,6 @@ class EmbedderName:
         weights = self.tag or (PurePath(self.file.replace("\\", "/")).name if self.file else "")
         joint = "/" if self.head == "open_clip:" else "@"
         return f"{self.head}{self.model}{joint + weights if weights else ''}{self._query()}"
-
-    @property
-    def without_weights(self) -> str:
-        """The name as typed without its checkpoint, for messages."""
-        return str(replace(self, file="", tag=""))
 
     def _query(self) -> str:
         pairs = "&".join(f"{key}={_written(value)}" for key, value in self.options)

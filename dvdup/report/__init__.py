@@ -20,16 +20,15 @@ class Format:
 
     target: str
     """Import path of the function that renders it, `module:function`; loaded when asked for."""
-    description: str
     suffix: str
     """Usual suffix of a file in this format."""
 
 
 FORMATS: dict[str, Format] = {
-    "table": Format("dvdup.report.table:render", "for people, in a terminal", ".txt"),
-    "json": Format("dvdup.report.json:render", "complete, schema dvdup/report@1", ".json"),
-    "csv": Format("dvdup.report.csv:render", "one row a pair, for spreadsheets", ".csv"),
-    "markdown": Format("dvdup.report.markdown:render", "for CI summaries and issues", ".md"),
+    "table": Format("dvdup.report.table:render", ".txt"),
+    "json": Format("dvdup.report.json:render", ".json"),
+    "csv": Format("dvdup.report.csv:render", ".csv"),
+    "markdown": Format("dvdup.report.markdown:render", ".md"),
 }
 """Every report format by the name users give it."""
 

@@ -2,8 +2,7 @@
 
 Comes in: a `Report`. Goes out: one document described by `report.schema.json`: same report, same
 bytes. It holds no time, no table version, no absolute path; floats have 4 places. `from_json` reads
-it again, so that a stored result can be rendered in any format; `n_pairs` is not part of the
-contract and comes back as 0.
+it again, so that a stored result can be rendered in any format.
 """
 
 from __future__ import annotations
@@ -194,7 +193,6 @@ def _report(document: dict[str, Any]) -> Report:
             )
             for case in document["unreadable"]
         ),
-        n_pairs=0,
     )
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dvdup.errors import StoreError
-from dvdup.records import Embedded, IndexedCase
+from dvdup.records import Embedded, IndexedCase, Key
 from dvdup.store import schema
 from dvdup.store.faults import lance_faults
 from dvdup.store.index import (
@@ -32,8 +32,6 @@ from dvdup.store.index import (
 
 if TYPE_CHECKING:
     from lance.fragment import FragmentMetadata
-
-Key = tuple[str, str]
 
 
 class Writer:

@@ -32,7 +32,7 @@ def test_a_quick_run_from_scans_to_table(dvdup, scans, tmp_path):
 
 @needs_bench
 def test_json_to_a_file_and_plots_to_a_folder(dvdup, scans, tmp_path):
-    from dvdup.bench import schema
+    from dvdup.lab.bench import schema
 
     ran = bench(
         dvdup, tmp_path, scans, "-f", "json", "-o", "out.json", "--plots", "plots", "--no-timing"

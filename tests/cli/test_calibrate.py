@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from needs import needs_bench
 
-from dvdup.pipeline.evidence import Seen
+from dvdup.compare.pair import Seen
 
 TINY = (20, 22, 18)
 
@@ -41,17 +41,17 @@ def made_up(monkeypatch):
         value = 8.5 if names == {"s03", "leak"} else 2 + zlib.crc32(str(names).encode()) % 97 / 97
         return Seen(value)
 
-    monkeypatch.setattr("dvdup.calibrate.work.strangers", strangers)
-    monkeypatch.setattr("dvdup.pipeline.evidence.verify_pairs", lambda *args, **options: {})
-    monkeypatch.setattr("dvdup.calibrate.work.copies", lambda order: (6.0, 6.5, 7.0, 7.5))
+    monkeypatch.setattr("dvdup.lab.calibrate.run.measure_pair", strangers)
+    monkeypatch.setattr("dvdup.compare.engine.verify_pairs", lambda *args, **options: {})
+    monkeypatch.setattr("dvdup.lab.calibrate.work.copies", lambda order: (6.0, 6.5, 7.0, 7.5))
 
 
 @needs_bench
 def test_voxels_to_a_threshold(dvdup, scans, tmp_path, monkeypatch):
     """Nothing made up; few persons and edits, because voxels take their time."""
-    monkeypatch.setattr("dvdup.calibrate.pairs.EDITS_EACH", 1)
-    monkeypatch.setattr("dvdup.calibrate.pairs.MIN_GROUPS", 5)
-    monkeypatch.setattr("dvdup.calibrate.run._LEAST", 5)
+    monkeypatch.setattr("dvdup.lab.calibrate.pairs.EDITS_EACH", 1)
+    monkeypatch.setattr("dvdup.lab.calibrate.pairs.MIN_GROUPS", 5)
+    monkeypatch.setattr("dvdup.lab.calibrate.run._LEAST", 5)
     files = sorted(scans.iterdir())[:5]
     assert dvdup(tmp_path, "add", *files, "--split", "train").code == 0
     ran = dvdup(tmp_path, "calibrate", "--budget", "0.25", "--plot", "plot.png")

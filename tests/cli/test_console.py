@@ -103,7 +103,7 @@ def test_names_in_messages_are_harmless(dataset, dvdup):
 HANGING = """
 import importlib, sys, threading, time
 from dvdup.cli import main
-sync = importlib.import_module("dvdup.pipeline.sync")
+sync = importlib.import_module("dvdup.sync.run")
 whole = sync.prepare
 def prepare(root, case, *rest):
     if case.case_id == "p05":

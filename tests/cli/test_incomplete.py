@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from dvdup.compare import missed
 from dvdup.errors import ReadError
-from dvdup.pipeline import missed
 
 
 def put(dataset, name, change, person=0):

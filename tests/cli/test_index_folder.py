@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dvdup import store
-from dvdup.pipeline import build
+from dvdup.records import Hooks
 from dvdup.store import Index
 
 N = 6
@@ -144,14 +144,14 @@ def test_who_waits_says_so(small, dvdup, command):
     dvdup(small, "sync")
     freed = threading.Event()
     with pytest.MonkeyPatch.context() as patch, store.write_lock(small / ".dvdup", small):
-        waiting = build.Hooks.waiting
+        waiting = Hooks.waiting
 
         def told(hooks):
             waiting(hooks)
             freed.set()
             raise KeyboardInterrupt
 
-        patch.setattr(build.Hooks, "waiting", told)
+        patch.setattr(Hooks, "waiting", told)
         done = dvdup(small, *command)
     assert freed.is_set()
     assert "waiting for another dvdup command" in done.stderr

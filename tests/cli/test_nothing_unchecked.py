@@ -10,7 +10,7 @@ import pydicom
 import pytest
 from reader_dicom import write_series
 
-from dvdup.pipeline import files
+from dvdup import files
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12\n"
 

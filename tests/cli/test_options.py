@@ -55,7 +55,7 @@ def test_a_report_that_fails_leaves_nothing_behind(synced, dvdup, monkeypatch, f
     def refuse(source: object, target: object) -> None:
         raise fault
 
-    monkeypatch.setattr("dvdup.pipeline.os.replace", refuse)
+    monkeypatch.setattr("dvdup.commands.output.os.replace", refuse)
     ran = dvdup(synced.root, "diff", "train", "test", "-o", "out.json")
     assert ran.code == 2
     assert (synced.root / "out.json").read_text(encoding="utf-8") == "before"

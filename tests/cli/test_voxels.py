@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from dvdup.pipeline import evidence
+from dvdup.compare import engine
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def test_pairs_are_compared_once(planted, console, dvdup, monkeypatch):
     assert first.code == 1
     forget_results(planted)
     with monkeypatch.context() as without:
-        without.setattr(evidence, "judge_pair", None)  # whoever compares a pair fails
+        without.setattr(engine, "judge_pair", None)  # whoever compares a pair fails
         assert dvdup(planted.root, "check", "-f", "json").stdout == first.stdout
     forget_results(planted)
     (planted.root / ".dvdup/cache/answers.sqlite").unlink()

@@ -6,8 +6,8 @@ import pytest
 
 from dvdup import discover
 from dvdup.config import DatasetConfig
-from dvdup.pipeline.workspace import readers_as_formats
 from dvdup.sealed import nowhere
+from dvdup.workspace import readers_as_formats
 
 
 @pytest.fixture

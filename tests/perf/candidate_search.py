@@ -21,9 +21,9 @@ import numpy as np
 
 from dvdup.compare.search import Known, Search
 from dvdup.compare.variant_rows import ASKING, DIMENSIONS, VariantRows
-from dvdup.pipeline.processes import reader_threads
 from dvdup.sealed import SealedFiles
 from dvdup.store.variants import VariantTable
+from dvdup.workers import reader_threads
 
 
 def made_up(seed: int) -> VariantRows:

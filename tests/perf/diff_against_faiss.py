@@ -20,8 +20,8 @@ import faiss
 import numpy as np
 
 from dvdup import store
-from dvdup.match import MatchSettings, Side, match
-from dvdup.pipeline.refs import find_ref
+from dvdup.compare.match import MatchSettings, Side, match
+from dvdup.compare.refs import find_ref
 from dvdup.records import Embedded, EmbedderSpec, IndexedCase
 from dvdup.store import Index, IndexMeta, Writer
 

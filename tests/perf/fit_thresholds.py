@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from dvdup import edits, match, readers, slicing, verdicts, voxels
+from dvdup import edits, readers, slicing, voxels
+from dvdup.compare import match, verdicts
+from dvdup.compare.match import MatchSettings, Side
 from dvdup.embedders import LoadOptions, load_embedder
-from dvdup.match import MatchSettings, Side
 from dvdup.records import Case
 
 Scan = tuple[np.ndarray, tuple[float, ...], str]

@@ -54,7 +54,7 @@ def finding(a: Member, b: Member, verdict: Any = "identical", **changes: Any) ->
 
 
 def report(refs: tuple[RefInfo, ...], pairs: list[Finding], **changes: Any) -> Report:
-    values: dict[str, Any] = {"groups": (), "unreadable": (), "n_pairs": 4100}
+    values: dict[str, Any] = {"groups": (), "unreadable": ()}
     return Report(SETTINGS, refs, tuple(pairs), **{**values, **changes})
 
 
@@ -206,5 +206,4 @@ def reports() -> st.SearchStrategy[Report]:
             ),
             max_size=2,
         ).map(tuple),
-        n_pairs=st.just(0),
     )

@@ -165,7 +165,7 @@ def test_files_given_by_hand(build):
 
 
 def test_empty_index():
-    report = Report({}, (), (), (), (), 0)
+    report = Report({}, (), (), (), ())
     assert headline(report) == ("Nothing to compare: the index holds no case.",)
     assert comparisons(report) == ()
 

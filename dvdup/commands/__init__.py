@@ -1,0 +1,1 @@
+"""What the command line and scripts call, a module for each kind of command."""

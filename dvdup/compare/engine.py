@@ -1,0 +1,220 @@
+"""Refs to reports: match the voting cases, decide, and put one result object together."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from dvdup.cache import Cache, open_cache
+from dvdup.compare import match, renamed, results, verdicts
+from dvdup.compare.cases import CaseSet, Sides
+from dvdup.compare.findings import assemble, decide, with_fail_on
+from dvdup.compare.missed import Missed
+from dvdup.compare.pair import CODE, as_record, jobs_of, judge_pair
+from dvdup.compare.refs import Ref, split_order
+from dvdup.compare.rules import Rules, rules_of
+from dvdup.compare.walk import Candidates, Walk, open_candidates
+from dvdup.errors import Interrupted
+from dvdup.records import Finding, Hooks, IndexedCase, Pair, Report, Verified
+from dvdup.sealed import tell_damaged
+from dvdup.store import Index
+from dvdup.workers import do_all
+from dvdup.workspace import Workspace, n_jobs
+
+_FEW = 8  # pairs that are not worth starting processes for
+
+
+def compare_refs(
+    workspace: Workspace,
+    index: Index,
+    refs: Sequence[Ref],
+    pairs: Sequence[tuple[int, int]],
+    hooks: Hooks,
+) -> Report:
+    """Compare some pairs of refs, or read the stored result; `fail_on` is filled in afterwards.
+
+    Args:
+        workspace: Where.
+        index: The newest version.
+        refs: What is compared.
+        pairs: Which of them with which, as positions; a ref with itself finds its duplicates.
+        hooks: Progress, messages, the wish to stop.
+
+    Raises:
+        Interrupted: The user wishes to stop; pairs whose voxels were compared are remembered.
+    """
+    rules = rules_of(workspace.config, index.meta)
+    key = results.key_of(refs, pairs, index.meta, rules.describe())
+    report = results.read(workspace.sealed, key)
+    if report is None:
+        salt = results.salt_of(index.meta, rules.describe(), CODE)
+        found: dict[tuple[object, ...], Finding] = {}
+        with (
+            open_cache(workspace.sealed, salt) as cache,
+            open_run(workspace, rules, cache, hooks) as run,
+        ):
+            for a, b in _chosen(refs, pairs, hooks):
+                # test asks train, whichever is named first
+                asks_first = split_order(a.info.split) > split_order(b.info.split)
+                name = (a.info.ref, b.info.ref)
+                leaks = compare_sides(a, b, run, asks_first=asks_first, name=name)
+                for leak in renamed.without_renamed(leaks, a, b):
+                    found.setdefault(_identity(leak), leak)
+        run.missed.tell(hooks.say)
+        made = assemble(refs, tuple(found.values()), index.meta, rules, run.missed.unreadable)
+        report = results.keep(workspace.sealed, key, made, lasting=run.missed.nothing)
+    tell_damaged(workspace.sealed, hooks.say)
+    return with_fail_on(report, workspace.config.report)
+
+
+def _chosen(
+    refs: Sequence[Ref], pairs: Sequence[tuple[int, int]], hooks: Hooks
+) -> Iterator[tuple[Ref, Ref]]:
+    """The pairs of refs; one ref under two positions is one object, compared with itself."""
+    for done, (i, j) in enumerate(pairs):
+        hooks.progress("comparing", done, len(pairs))
+        yield refs[i], refs[i] if refs[i].info.ref == refs[j].info.ref else refs[j]
+    hooks.progress("comparing", len(pairs), len(pairs))
+
+
+def _identity(finding: Finding) -> tuple[object, ...]:
+    """Equal for a pair and its mirror image, which `train@v1 train` would report both."""
+    sides = sorted([(finding.a.label, finding.a.paths), (finding.b.label, finding.b.paths)])
+    return (*sides, finding.verdict, finding.fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How the cases of one command are compared."""
+
+    workspace: Workspace
+    """Where the files are, and how many processes may compare them."""
+    rules: Rules
+    cache: Cache
+    candidates: Candidates
+    missed: Missed
+    """Is told which files could not be had."""
+    hooks: Hooks
+
+
+@contextmanager
+def open_run(workspace: Workspace, rules: Rules, cache: Cache, hooks: Hooks) -> Iterator[Run]:
+    """Open all that a comparison needs.
+
+    Args:
+        workspace: Where.
+        rules: What makes a finding.
+        cache: What is remembered.
+        hooks: Progress, and the wish to stop.
+    """
+    missed = Missed()
+    with open_candidates(workspace, cache, rules.candidates, missed, hooks) as candidates:
+        yield Run(workspace, rules, cache, candidates, missed, hooks)
+
+
+def compare_sides(
+    a: CaseSet,
+    b: CaseSet,
+    run: Run,
+    *,
+    asks_first: bool = False,
+    name: tuple[str, str] | None = None,
+    without: Collection[Pair] = frozenset(),
+) -> tuple[Finding, ...]:
+    """Every pair of cases of two sides that is a finding: the one way in which pairs are judged.
+
+    Args:
+        a: First side.
+        b: Second side, whose cases ask; the same object compares a side with itself.
+        run: What makes a finding, and how to compare.
+        asks_first: Whether the cases of a ask instead.
+        name: What the sides are called, where what is found is to be kept.
+        without: Pairs that are one scan under two names; they are no finding.
+    """
+    if run.rules.candidates:
+        walk = Walk(run.candidates, (a, b), asks_first=asks_first, name=name, without=without)
+        sides = Sides(run.workspace.root, a, b, run.rules.voxels)
+        jobs = n_jobs(run.workspace.config)
+        while pairs := walk.wanted():
+            found = verify_pairs(
+                pairs, sides, jobs, cache=run.cache, missed=run.missed, hooks=run.hooks
+            )
+            walk.learn(pairs, found)
+        verified = walk.verified
+        wanted = _reported(a, b, verified) - set(without)
+        scores = match.score_pairs(wanted, a.side(), b.side(), run.rules.match)
+    else:
+        verified, side = {}, a.side()
+        scores = match.match(side, side if a is b else b.side(), run.rules.match)
+    findings = decide(scores, verified, (a, b), run.rules.limits, within=a is b)
+    return tuple(each for each in findings if (each.a.key, each.b.key) not in without)
+
+
+def _reported(a: CaseSet, b: CaseSet, verified: Mapping[Pair, Verified]) -> set[Pair]:
+    """The pairs of voting cases whose scores may be wanted: findings, and what is undecided."""
+    found = {
+        pair for pair, seen in verified.items() if seen.verdict is not None or not seen.decided
+    }
+    return found | verdicts.sharing_hashes(a.voting, b.voting)
+
+
+def verify_pairs(
+    pairs: Sequence[Pair],
+    sides: Sides,
+    jobs: int,
+    *,
+    cache: Cache,
+    missed: Missed,
+    hooks: Hooks,
+) -> dict[Pair, Verified]:
+    """Compare the voxels of some pairs.
+
+    Args:
+        pairs: (case of a, case of b).
+        sides: Where they are.
+        jobs: Processes; few pairs are done in this one.
+        cache: What has been compared before.
+        missed: Is told which files could not be had.
+        hooks: Progress, and the wish to stop.
+
+    Raises:
+        Interrupted: The user wishes to stop; what was compared is in the cache.
+    """
+    cases = {(a, b): (sides.a.case(a), sides.b.case(b)) for a, b in pairs}
+    known = {pair: kept_pair(cache, *cases[pair]) for pair in pairs}
+    found = {pair: seen for pair, seen in known.items() if seen is not None}
+    todo = [pair for pair in pairs if pair not in found]
+    n, done = jobs if len(todo) >= _FEW else 1, 0
+    for job, seen in do_all(judge_pair, jobs_of(todo, sides, missed), n, hooks.should_stop):
+        hooks.progress("comparing voxels", done, len(todo))
+        found[job.pair] = as_record(job.pair, seen.found, sides)
+        if seen.with_files:
+            keep_pair(cache, *cases[job.pair], found[job.pair])
+        else:
+            seen.tell(missed, *cases[job.pair])
+        done += 1
+    if done < len(todo) and hooks.should_stop():
+        raise Interrupted(
+            f"stopped after {done} of {len(todo)} pairs, which are kept; run it again to go on"
+        )
+    if todo:
+        hooks.progress("comparing voxels", len(todo), len(todo))
+    return {pair: found[pair] for pair in sorted(found)}
+
+
+def kept_pair(cache: Cache, a: IndexedCase, b: IndexedCase) -> Verified | None:
+    """What was said about (a, b) before, or None."""
+    with suppress(ValueError, TypeError):
+        text = cache.get("pair", a.content, b.content)
+        return None if text is None else Verified(**json.loads(text))
+    return None
+
+
+def keep_pair(cache: Cache, a: IndexedCase, b: IndexedCase, found: Verified) -> None:
+    """Keep it, unless other voxels could still decide."""
+    if found.decided:
+        text = json.dumps(dataclasses.asdict(found), sort_keys=True)
+        cache.put(text, "pair", a.content, b.content)

@@ -1,0 +1,121 @@
+"""What is known about pairs becomes findings, and findings become a report."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+from dvdup.compare import verdicts
+from dvdup.compare.cases import CaseSet
+from dvdup.compare.pair import flipped
+from dvdup.compare.refs import Ref
+from dvdup.compare.rules import Rules
+from dvdup.compare.verdicts import Thresholds
+from dvdup.config import ReportConfig
+from dvdup.records import Finding, Pair, PairScore, Report, Unreadable, Verified, as_unreadable
+from dvdup.store import IndexMeta
+
+
+def decide(
+    scores: Sequence[PairScore],
+    verified: Mapping[Pair, Verified],
+    sides: tuple[CaseSet, CaseSet],
+    limits: Thresholds,
+    *,
+    within: bool = False,
+) -> tuple[Finding, ...]:
+    """The findings among all cases of two sides, from what is known about those that vote.
+
+    Args:
+        scores: Of the pairs that `match` kept.
+        verified: What the voxels of some of them say.
+        sides: The side that is asked, and the side that asks.
+        limits: What makes a copy by slices.
+        within: Whether both sides are one.
+    """
+    known = list(_for_copies(scores, verified, sides, within))
+    return verdicts.find(
+        sides[0].cases,
+        sides[1].cases,
+        [score for _, score, _ in known if score is not None],
+        limits,
+        {pair: seen for pair, _, seen in known if seen is not None},
+    )
+
+
+def _for_copies(
+    scores: Sequence[PairScore],
+    verified: Mapping[Pair, Verified],
+    sides: tuple[CaseSet, CaseSet],
+    same: bool,
+) -> Iterator[tuple[Pair, PairScore | None, Verified | None]]:
+    """Give what is known about one scan to all its byte-equal contents, on both sides."""
+    ours, theirs = (side.copies for side in sides)
+    scored = {(score.a, score.b): score for score in scores}
+    for first, second in sorted({*scored, *verified}):
+        score, seen = scored.get((first, second)), verified.get((first, second))
+        for one in ours[first]:
+            for other in theirs[second]:
+                if one == other:
+                    continue
+                pair = (one, other)
+                here = score and dataclasses.replace(score, a=one, b=other)
+                if same and one > other:
+                    yield (other, one), here and here.flipped(), seen and flipped(seen)
+                else:
+                    yield pair, here, seen
+
+
+def assemble(
+    refs: Sequence[Ref],
+    findings: Sequence[Finding],
+    meta: IndexMeta,
+    rules: Rules,
+    unreadable: Sequence[Unreadable] = (),
+) -> Report:
+    """Put the result object together; `fail_on` is left empty.
+
+    Args:
+        refs: What was compared.
+        findings: In any order.
+        meta: Of the index.
+        rules: What made a finding.
+        unreadable: Cases that are readable by the index, and were not when they were wanted.
+    """
+    ordered = tuple(sorted(findings, key=verdicts.order))
+    settings = {
+        "embedder": meta.embedder.name,
+        "weights": meta.embedder.weights_hash,
+        "recipe": meta.recipe_hash,
+        "thresholds": rules.describe(),
+        "fail_on": [],
+    }
+    return Report(
+        settings=settings,
+        refs=tuple(ref.info for ref in refs),
+        pairs=ordered,
+        groups=verdicts.groups(ordered),
+        unreadable=_unreadable(refs, unreadable),
+    )
+
+
+def _unreadable(refs: Sequence[Ref], more: Sequence[Unreadable]) -> tuple[Unreadable, ...]:
+    found = {(case.split, case.case, case.paths): case for case in more}
+    for ref in refs:
+        for case in ref.cases:
+            if case.status != "ok":
+                found[(*case.key, case.paths)] = as_unreadable(case)
+    return tuple(found[name] for name in sorted(found))
+
+
+def with_stale(report: Report, stale: Sequence[Unreadable]) -> Report:
+    """Add what is not as it was indexed, which no stored result may hide."""
+    found = {(case.split, case.case, case.paths): case for case in (*report.unreadable, *stale)}
+    return dataclasses.replace(report, unreadable=tuple(found[name] for name in sorted(found)))
+
+
+def with_fail_on(report: Report, config: ReportConfig) -> Report:
+    """Write into the settings what makes the exit code 1."""
+    return dataclasses.replace(
+        report, settings={**report.settings, "fail_on": list(config.fail_on)}
+    )

@@ -1,0 +1,241 @@
+"""Candidate pairs to what their voxels say: proxies out of the index, voxels out of the files.
+
+Pairs are independent of one another, so they are spread over processes. A pair takes two proxies
+along (at most 0.5 MB); full scans are read in the process that needs them, and only there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from dvdup import slicing, verify
+from dvdup.compare.cases import Channel, FileChannel, Sides
+from dvdup.compare.missed import NO_ROOM, Missed
+from dvdup.compare.small import Proxies
+from dvdup.errors import ReadError
+from dvdup.records import IndexedCase, Pair, Verified
+from dvdup.verify import ALL, Judged, Limits, Line, Scan, Steps
+
+T = TypeVar("T")
+
+
+CODE = (
+    *("compare.cases", "compare.missed", "compare.pair", "compare.small", "files", "slicing"),
+    *("verify", "voxels"),
+)
+"""The modules whose source is part of what the voxels of a pair say."""
+
+_BLOCK = 64  # pairs whose proxies are fetched at once
+_UNKNOWN = (1.0, 1.0, 1.0)  # spacing in mm of what says nothing about it
+_RESIZED, _MOST_RESIZED = 1.04, 4.0  # sizes of a copy that registration does not see by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Seen(Generic[T]):
+    """What a look at a pair found, and which of its files it had to do without."""
+
+    found: T
+    away: tuple[bool, bool] = (False, False)
+    """Whether the files of a, of b, are not those that were indexed."""
+    failed: tuple[str, str] = ("", "")
+    """Why those of a, of b, could not be read."""
+
+    @property
+    def with_files(self) -> bool:
+        """Whether the files had their say; else it may be otherwise another time."""
+        return not any(self.away) and not any(self.failed)
+
+    def tell(self, missed: Missed, a: IndexedCase, b: IndexedCase) -> None:
+        """Note what was missing."""
+        for case, away, reason in zip((a, b), self.away, self.failed, strict=True):
+            if reason:
+                missed.failed(case, reason)
+            elif away:
+                missed.away(case)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairJob:
+    """Two channels that are compared."""
+
+    a: Channel
+    b: Channel
+    limits: Limits = field(default_factory=Limits)
+    """What makes a copy."""
+    steps: Steps = ALL
+    """Which steps of the comparison are taken."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CaseJob(PairJob):
+    """The channels of two cases that are compared."""
+
+    pair: Pair
+    """The keys of the cases."""
+
+
+def jobs_of(pairs: Sequence[Pair], sides: Sides, missed: Missed | None = None) -> Iterator[CaseJob]:
+    """Pairs with all that is needed to judge them, fetched a block at a time.
+
+    Where the index keeps no proxies they are made from the files; pairs of cases whose files
+    cannot be had are left out, and `missed` is told.
+    """
+    proxies = Proxies(sides.root, missed or Missed())
+    for start in range(0, len(pairs), _BLOCK):
+        block = pairs[start : start + _BLOCK]
+        ours = proxies.filled(sides.a.proxied(sorted({a for a, _ in block})).values())
+        theirs = proxies.filled(sides.b.proxied(sorted({b for _, b in block})).values())
+        for a, b in block:
+            if a not in ours or b not in theirs:
+                continue
+            one, other = channels_of(ours[a], theirs[b], sides)
+            yield CaseJob(one, other, sides.limits, pair=(a, b))
+
+
+def channels_of(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[FileChannel, FileChannel]:
+    """Two cases with their proxies, each with the channel that is compared."""
+    places = _channels(a, b, sides)
+    return FileChannel(sides.root, a, places[0]), FileChannel(sides.root, b, places[1])
+
+
+def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
+    """The two channels whose slices are most alike, as places among the voting ones."""
+    if a.n_channels == b.n_channels == 1:
+        return (0, 0)
+    one, other = verify.nearest_channels(sides.a.rows(a.key), sides.b.rows(b.key))
+    return (
+        slicing.voting_channels(a.n_channels).index(one),
+        slicing.voting_channels(b.n_channels).index(other),
+    )
+
+
+def judge_pair(job: PairJob) -> Seen[Judged]:
+    """Verify one pair; where a file has changed or gone its proxy must do."""
+    seen: list[Seen[Judged]] = []
+    for b, scale in _sizes(job.a, job.b):
+        files = _Files(job.a, b)
+        try:
+            judged = verify.judge(*files.proxies, files.both, job.limits, job.steps)
+        except MemoryError:
+            files.give_up()
+            judged = verify.judge(*files.proxies, None, job.limits, job.steps)
+        if judged.decision.verdict is not None:
+            return files.seen(judged if scale is None else judged.rescaled(scale))
+        seen.append(files.seen(judged))
+    return seen[0]
+
+
+def measure_pair(job: PairJob) -> Seen[float]:
+    """How strongly the voxels of a pair speak for a copy, see `verify.measure`."""
+    seen: list[Seen[float]] = []
+    for b, _ in _sizes(job.a, job.b):
+        files = _Files(job.a, b)
+        try:
+            strength = verify.measure(*files.proxies, files.both, job.limits)
+        except MemoryError:
+            files.give_up()
+            strength = verify.measure(*files.proxies, None, job.limits)
+        seen.append(files.seen(strength))
+    return max(seen, key=lambda each: each.found)
+
+
+def _sizes(a: Channel, b: Channel) -> Iterator[tuple[Channel, np.ndarray | None]]:
+    """B as it is and, if neither file says how large its voxels are, made as large as a.
+
+    Pictures and arrays have voxels of 1 mm, and a resized copy is another size in mm.
+
+    Yields:
+        b, and what takes its mm to those of b as it is; None where these are the same.
+    """
+    yield b, None
+    if not a.spacing == b.spacing == _UNKNOWN:
+        return
+    x, y, z = (
+        1.0 if 1 in (ours, theirs) else ours / theirs
+        for ours, theirs in zip(a.shape, b.shape, strict=True)
+    )
+    sizes = np.abs(np.log([x, y, z]))
+    if np.log(_RESIZED) <= sizes.max() <= np.log(_MOST_RESIZED):
+        yield b.resized((x, y, z)), np.array([*b.spacing, 1.0]) / [x, y, z, 1.0]
+
+
+class _Files:
+    """The proxies of a pair, a way to its full scans, and why these cannot be had."""
+
+    def __init__(self, a: Channel, b: Channel) -> None:
+        self._channels = a, b
+        self.proxies = a.proxy(), b.proxy()
+        self._away, self._failed = (False, False), ("", "")
+
+    def both(self) -> tuple[Scan, Scan] | None:
+        """Read the full scans; None if one cannot be had."""
+        (one, why), (other, why_not) = map(_read, self._channels)
+        self._failed = why, why_not
+        self._away = one is None and not why, other is None and not why_not
+        return None if one is None or other is None else (one, other)
+
+    def give_up(self) -> None:
+        """There is no memory for the full scans."""
+        self._away, self._failed = (False, False), (NO_ROOM, NO_ROOM)
+
+    def seen(self, found: T) -> Seen[T]:
+        """What was found, with what it had to do without."""
+        return Seen(found, self._away, self._failed)
+
+
+def _read(channel: Channel) -> tuple[Scan | None, str]:
+    try:
+        return channel.full(), ""
+    except ReadError as error:
+        return None, str(error)
+
+
+def as_record(pair: Pair, judged: Judged, sides: Sides) -> Verified:
+    """As a record, with the order of the slices where it is a copy."""
+    decision = judged.decision
+    alignment, reason = judged.alignment(), judged.reason
+    if decision.verdict is not None:
+        line = _line(pair, judged, sides)
+        if line is not None:
+            alignment = {**(alignment or {}), "slices": line.describe()}
+            reason = f"{reason}; {line_in_words(line)}"
+    return Verified(
+        verdict=decision.verdict,
+        decided=decision.decided,
+        confidence=decision.confidence,
+        reason=reason,
+        alignment=alignment,
+        voxel=judged.voxel(),
+    )
+
+
+def _line(pair: Pair, judged: Judged, sides: Sides) -> Line | None:
+    lines = verify.align(sides.a.rows(pair[0]), sides.b.rows(pair[1]))
+    if judged.evidence is not None:
+        lines = verify.fitting(lines, judged.evidence.place)
+    return lines[0] if lines else None
+
+
+def line_in_words(line: Line) -> str:
+    """Which slices match which."""
+    planes = [slicing.PLANES[line.plane_a]]
+    if line.plane_b != line.plane_a:
+        planes.append(slicing.PLANES[line.plane_b])
+    (first, last), (start, stop) = line.slices_a, line.slices_b
+    return (
+        f"{' / '.join(planes)} slices {first}-{last} match {start}-{stop}, "
+        f"offset {round(line.offset_mm):+d} mm, scale {line.slope:.2f}"
+    )
+
+
+def flipped(found: Verified) -> Verified:
+    """What is known about (a, b) for (b, a): words and numbers of a placement hold one way only."""
+    reason = found.reason
+    if found.alignment is not None:
+        reason = f"seen from the other side: {reason}"
+    return dataclasses.replace(found, alignment=None, reason=reason)

@@ -1,0 +1,1 @@
+"""What all measurements share: persons, samples, scans in memory, statistics, figures."""

@@ -1,0 +1,1 @@
+"""Bring an index in line with the files of a dataset."""

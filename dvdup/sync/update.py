@@ -1,0 +1,77 @@
+"""The index made equal to what is declared, while its lock is held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dvdup import store
+from dvdup.records import Case, Declaration, Hooks, SyncSummary
+from dvdup.store import Index
+from dvdup.sync import lost
+from dvdup.sync.declared import by_hand, declaration
+from dvdup.sync.plan import Plan, plan
+from dvdup.sync.run import Run
+from dvdup.workspace import LazyEmbedder, Workspace, n_jobs, recipe_of
+
+
+def bring_up_to_date(
+    workspace: Workspace,
+    embedder: LazyEmbedder,
+    hooks: Hooks,
+    added: Sequence[Case] | None = None,
+    *,
+    full: bool = False,
+) -> tuple[SyncSummary, Index]:
+    """Sync the index of a workspace; the caller holds the lock.
+
+    Args:
+        workspace: Where.
+        embedder: The embedder, not yet loaded.
+        hooks: Progress, messages, the wish to stop.
+        added: Cases added by hand that have to be kept; None: those of the index itself.
+        full: Hash every file, whatever its stat.
+    """
+    index = workspace.open_or_create(embedder) if store.exists(workspace.folder) else None
+    old = index.cases if index is not None else ()
+    kept = by_hand(old) if added is None else list(added)
+    declared = declaration(workspace, old, kept, hooks.should_stop, full=full)
+    if index is None:  # what cannot be declared leaves nothing behind
+        index = workspace.open_or_create(embedder)
+    indexed = {case.key: case for case in old}
+    todo = plan(workspace.root, declared.cases, indexed, workspace.verified, full=full)
+    lost.tell(workspace.root, todo, declared.cases, indexed, hooks.say)
+    return carry_out(workspace, index, embedder, todo, declared, "sync", hooks), index
+
+
+def carry_out(
+    workspace: Workspace,
+    index: Index,
+    embedder: LazyEmbedder,
+    todo: Plan,
+    declaration: Declaration,
+    command: str,
+    hooks: Hooks,
+) -> SyncSummary:
+    """Do what was planned.
+
+    Args:
+        workspace: Where.
+        index: The index, whose lock is held.
+        embedder: The embedder, not yet loaded.
+        todo: What has to be done.
+        declaration: What it was planned from.
+        command: Named in the history of the index.
+        hooks: Progress, and the wish to stop.
+    """
+    run = Run(
+        workspace.root,
+        index,
+        workspace.writer(index, command),
+        recipe_of(workspace.config, index.meta.embedder),
+        embedder.embed,
+        workspace.verified,
+        jobs=n_jobs(workspace.config),
+        progress=hooks.progress,
+        should_stop=hooks.should_stop,
+    )
+    return run.carry_out(todo, declaration)

@@ -1,0 +1,288 @@
+"""Where a command works: configuration, index folder, recipe, embedder; all of it lazy."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dvdup import embedders, readers, slicing, store
+from dvdup.config import DEFAULT_EMBEDDER, Config, load_config
+from dvdup.discover import Formats
+from dvdup.embedders import Embedder, LoadOptions
+from dvdup.embedders.names import split_name
+from dvdup.errors import EmbedderError, StoreMismatchError
+from dvdup.files import Verified
+from dvdup.readers import limits
+from dvdup.records import Embedded, EmbedderSpec, Say, SliceStack
+from dvdup.sealed import SealedFiles, nowhere
+from dvdup.slicing import Recipe
+from dvdup.store import Index, IndexMeta, Lease, Writer
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The settings of one command."""
+
+    config: Config
+    home: Path | None = None
+    """The index folder whose key and caches are used; None: its own."""
+    lease: Lease | None = None
+    """The write lock, where the command holds it."""
+
+    @property
+    def root(self) -> Path:
+        """Folder of the configuration; paths in the index are relative to it."""
+        return self.config.root
+
+    @property
+    def folder(self) -> Path:
+        """The index folder, `.dvdup` beside the configuration unless configured otherwise."""
+        return self.config.root / self.config.index
+
+    @functools.cached_property
+    def verified(self) -> Verified:
+        """Which young files have been hashed again since they were indexed."""
+        return Verified(self.sealed)
+
+    @functools.cached_property
+    def sealed(self) -> SealedFiles:
+        """The caches beside the index; none where there is no index folder yet."""
+        folder = self.home or self.folder
+        if not store.is_marked(folder):
+            return nowhere()
+        return SealedFiles(folder, functools.cache(lambda: store.index_key(folder)))
+
+    def beside(self, name: str) -> Workspace:
+        """The same dataset with another index: the folder `name` inside this one's."""
+        index = f"{self.config.index}/{name}"
+        return dataclasses.replace(
+            self,
+            config=dataclasses.replace(self.config, index=index),
+            home=self.home or self.folder,
+        )
+
+    @property
+    def formats(self) -> Formats:
+        """What the readers know about file names, for discovery."""
+        return readers_as_formats(self.sealed, self.root)
+
+    def open_any(self) -> Index:
+        """Open the index for reading, whatever it was made with.
+
+        Raises:
+            StoreError: There is none, or it is not of this dataset.
+        """
+        store.demand(self.folder, self.root)
+        return Index(self.folder)
+
+    def open_index(self) -> Index:
+        """Open the index for reading.
+
+        Raises:
+            StoreError: There is none, or it is not of this dataset.
+            StoreMismatchError: It was made with other settings than those configured now.
+        """
+        index = self.open_any()
+        demand_same_settings(self.config, index.meta)
+        return index
+
+    def writer(self, index: Index, command: str) -> Writer:
+        """What writes to an index while its lock is held."""
+        store_config = self.config.store
+        return Writer(
+            index,
+            command,
+            commit_rows=store_config.commit_rows,
+            commit_seconds=store_config.commit_seconds,
+            proxies=store_config.proxies,
+            still_mine=self.lease.demand if self.lease is not None else lambda: None,
+        )
+
+    @contextmanager
+    def writing(
+        self, waiting: Callable[[], None] = lambda: None, *, moved: bool = False
+    ) -> Iterator[Workspace]:
+        """Hold the write lock of the index; what a killed rebuild left is put in order first.
+
+        Args:
+            waiting: Called once if another command holds it.
+            moved: Take over the index folder of a dataset that has moved.
+
+        Yields:
+            This workspace, with the lock. A command that fails before there is an index leaves no
+            folder behind.
+        """
+        with store.write_lock(self.folder, self.root, waiting, moved=moved) as lease:
+            store.finish_swap(self.folder)
+            try:
+                yield dataclasses.replace(self, lease=lease)
+            except BaseException:
+                store.abandon(self.folder)
+                raise
+
+    def open_or_create(self, embedder: LazyEmbedder) -> Index:
+        """Open the index for writing; make it if there is none. The caller holds the lock."""
+        store.demand(self.folder, self.root)
+        if store.exists(self.folder):
+            index = self.open_index()
+            embedder.expect(index.meta.embedder)
+            return index
+        spec = embedder.spec
+        recipe = recipe_of(self.config, spec)
+        return store.create(self.folder, IndexMeta(spec, recipe.describe(), recipe.hash()))
+
+
+def open_workspace(
+    config: Path | None,
+    *,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object],
+    outside: bool = False,
+    warn: Say = lambda line: None,
+) -> Workspace:
+    """Combine settings, environment, configuration file and defaults; `load_config` has the rules.
+
+    The limit of what may be read holds for the whole process from here on.
+
+    Raises:
+        ConfigError: One of them cannot be used.
+    """
+    loaded = load_config(
+        config=config,
+        cwd=Path.cwd(),
+        environ=environ,
+        overrides=overrides,
+        outside=outside,
+        warn=warn,
+    )
+    limits.choose(loaded.read.max_bytes)
+    return Workspace(loaded)
+
+
+class LazyEmbedder:
+    """Loads the embedder when the first slice comes, so that a run without news needs no torch."""
+
+    def __init__(self, config: Config) -> None:
+        """Remember what to load."""
+        self._config = config
+        self._loaded: Embedder | None = None
+        self._expected: EmbedderSpec | None = None
+
+    def expect(self, spec: EmbedderSpec) -> None:
+        """Whatever will be loaded must be exactly this: the embedder of the index."""
+        self._expected = spec
+
+    @property
+    def spec(self) -> EmbedderSpec:
+        """Its specification; loads it."""
+        return self._embedder().spec
+
+    def embed(self, stack: SliceStack) -> Embedded:
+        """Embed the slices of one case."""
+        rows = self._embedder().embed(stack.pixels)
+        if rows.shape[0] != len(stack) or not np.isfinite(rows).all():
+            raise EmbedderError(f"{self.spec.name} returned rows that are no embeddings")
+        return Embedded(rows, stack.channel, stack.plane, stack.index, stack.position_mm)
+
+    def _embedder(self) -> Embedder:
+        if self._loaded is None:
+            self._loaded = embedders.load_embedder(
+                self._config.embedder, load_options(self._config)
+            )
+            if self._expected is not None:
+                demand_same_embedder(self._loaded.spec, self._expected)
+        return self._loaded
+
+
+def load_options(config: Config) -> LoadOptions:
+    """How to run an embedder, from the configuration."""
+    # threads that read need the cores: waiting for one another, two threads of so small a network
+    # take three times the processor time of one
+    small = split_name(config.embedder).head == DEFAULT_EMBEDDER
+    return LoadOptions(
+        device=config.device,
+        batch=config.batch,
+        folder=checkpoint_folder(config),
+        threads=1 if small and n_jobs(config) > 1 else None,
+    )
+
+
+def checkpoint_folder(config: Config) -> Path | None:
+    """Where a relative checkpoint path starts: here if the file is here, else the root."""
+    file = split_name(config.embedder).file
+    return None if file and Path(file).expanduser().is_file() else config.root
+
+
+def n_jobs(config: Config) -> int:
+    """Threads that read: as configured, else one for every core this process may use."""
+    if config.jobs:
+        return config.jobs
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable is not None else os.cpu_count() or 1
+
+
+def recipe_of(config: Config, spec: EmbedderSpec) -> Recipe:
+    """The slicing recipe: defaults, what the embedder wants, what the user configured."""
+    chosen = {
+        field.name: value
+        for field in dataclasses.fields(config.slicing)
+        if (value := getattr(config.slicing, field.name)) is not None
+    }
+    return slicing.make_recipe(size=spec.slice_size, **chosen)
+
+
+def demand_same_settings(config: Config, meta: IndexMeta) -> None:
+    """Check, without loading anything heavy, that the index fits the configuration.
+
+    Raises:
+        StoreMismatchError: It does not.
+    """
+    asked = embedders.canonical_name(config.embedder)
+    weights = embedders.quick_weights_hash(config.embedder, checkpoint_folder(config))
+    same_name = asked == meta.embedder.name
+    if not same_name or weights not in (None, meta.embedder.weights_hash):
+        found = meta.embedder.name if not same_name else "other weights of the same name"
+        raise StoreMismatchError(
+            f"the index was made with {found}, now {asked} is configured; "
+            "go back to it, or make the index anew with `dvdup sync --rebuild`"
+        )
+    if recipe_of(config, meta.embedder).hash() != meta.recipe_hash:
+        raise StoreMismatchError(
+            "the index was made with another slicing recipe than the one configured now; "
+            "undo the change in [slicing], or make the index anew with `dvdup sync --rebuild`"
+        )
+
+
+def demand_same_embedder(loaded: EmbedderSpec, expected: EmbedderSpec) -> None:
+    """Check what was loaded against the index, weights included.
+
+    Raises:
+        StoreMismatchError: Other weights, dimensions or slice size.
+    """
+    keys = ("name", "weights_hash", "dimensions", "slice_size")
+    for key in keys:
+        if getattr(loaded, key) != getattr(expected, key):
+            raise StoreMismatchError(
+                f"the index was made with {expected.name} whose {key.replace('_', ' ')} is "
+                f"{getattr(expected, key)}, the one loaded has {getattr(loaded, key)}; "
+                "make the index anew with `dvdup sync --rebuild`"
+            )
+
+
+def readers_as_formats(sealed: SealedFiles, root: Path | None = None) -> Formats:
+    """Hand discovery what it needs to know about files, without it importing a reader."""
+    return Formats(
+        claims=readers.is_readable_name,
+        case_name=readers.case_name,
+        companions=functools.partial(readers.companions, root=root),
+        maybe_dicom=readers.maybe_dicom,
+        dicom_series=readers.series_finder(sealed),
+        absent=readers.absent,
+    )
