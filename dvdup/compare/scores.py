@@ -1,7 +1,7 @@
 """The rank scores of two cases: whole numbers that depend on these two cases alone.
 
 Case x asks case y: every asking slice of x under every change looks for the most similar slice of
-y, and under no change for the most similar cropped slice of y. A cosine s counts
+y, and as it is and shrunk for the most similar cropped slice of y. A cosine s counts
 exp(12 (s - 1)), so that a few slices that agree exactly outweigh many that agree vaguely, as those
 of strangers do. Two scores come of it:
 
@@ -24,7 +24,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dvdup.compare.variant_rows import UNIT, VariantRows
+from dvdup.compare.variant_rows import CROP_ASKING, UNIT, VariantRows
 
 ONE = 1 << 20
 """The score of a case with itself, but for rounding."""
@@ -87,16 +87,13 @@ class Block:
         return np.concatenate(rows).astype(np.float32)
 
     @cached_property
-    def unchanged(self) -> np.ndarray:
-        """int64: which of the asking rows are of slices as they are."""
-        sizes = [case.asking.shape[0] * case.asking.shape[1] for case in self.cases]
-        starts = np.cumsum([0, *sizes])[:-1].tolist()
-        return np.concatenate(
-            [
-                np.arange(start, start + case.asking.shape[1])
-                for start, case in zip(starts, self.cases, strict=True)
-            ]
-        )
+    def crop_asking(self) -> np.ndarray:
+        """float32 (R, 64): the rows that ask for crops, of each case change by change."""
+        rows = [
+            case.asking[: len(CROP_ASKING)].reshape(-1, case.asking.shape[-1])
+            for case in self.cases
+        ]
+        return np.concatenate(rows).astype(np.float32)
 
 
 def _joined(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -117,15 +114,15 @@ def score_pairs(x: Block, y: Block) -> PairScores:
 
 def _asked(x: Block, y: Block) -> PairScores:
     """The scores where the cases of x ask those of y."""
-    whole = _counted(x.asking, *y.slices)
-    cropped = _counted(x.asking[x.unchanged], *y.crops)
+    whole, cropped = _counted(x.asking, *y.slices), _counted(x.crop_asking, *y.crops)
     found = PairScores(np.zeros((len(x), len(y)), np.int64), np.zeros((len(x), len(y)), np.int64))
     start = first = 0
     for row, case in enumerate(x.cases):
         n_changes, n_slices, _ = case.asking.shape
-        stop, last = start + n_changes * n_slices, first + n_slices
-        own = whole[start:stop].reshape(n_changes, n_slices, len(y))
-        counts = np.concatenate([own, cropped[None, first:last]])
+        stop = start + n_changes * n_slices
+        last = first + min(n_changes, len(CROP_ASKING)) * n_slices
+        counts = np.concatenate([whole[start:stop], cropped[first:last]])
+        counts = counts.reshape(-1, n_slices, len(y))
         _best_channel(counts, case.channel, found.change[row], found.bag[row])
         start, first = stop, last
     return found
@@ -137,7 +134,7 @@ def _best_channel(
     """Write the scores of the channel that scores highest.
 
     Args:
-        counts: int64 (A + 1, Q, Y): what each asking slice counts for each case by change.
+        counts: int64 (A + K, Q, Y): what each asking slice counts for each case by change.
         channels: uint8 (Q,): of each asking slice.
         change: int64 (Y,), written to.
         bag: int64 (Y,), written to.

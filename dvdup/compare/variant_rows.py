@@ -22,8 +22,13 @@ DIMENSIONS = 64
 """Numbers of a row."""
 UNIT = 127 * 127
 """Product of a row with itself, but for rounding."""
-ASKING = tuple(change for change in variants.CHANGES if change not in variants.CROPS)
-"""The changes under which a case asks, `variants.SAME` first."""
+CROP_ASKING = (variants.SAME, "shrunk")
+"""The changes under which a case asks for crops: a small part looks like a crop once shrunk."""
+ASKING = (
+    *CROP_ASKING,
+    *(each for each in variants.CHANGES if each not in (*CROP_ASKING, *variants.CROPS)),
+)
+"""The changes under which a case asks, `CROP_ASKING` first."""
 CROPPED_SLICES = 16
 """Slices of a plane and channel that are kept cropped."""
 ASKING_SLICES = 4

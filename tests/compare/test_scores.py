@@ -26,8 +26,10 @@ def by_hand(x: VariantRows, y: VariantRows) -> tuple[int, int]:
             [max(counts(int(asking[i] @ row)) for row in y.slices.astype(np.int64)) for i in own]
             for asking in x.asking.astype(np.int64)
         ]
-        first = x.asking[0].astype(np.int64)
-        each.append([max(counts(int(first[i] @ row)) for row in y.crops.astype(int)) for i in own])
+        each += [
+            [max(counts(int(asking[i] @ row)) for row in y.crops.astype(int)) for i in own]
+            for asking in x.asking[:2].astype(np.int64)  # as it is, and shrunk
+        ]
         change = max(sum(row) for row in each) // len(own)
         bag = sum(max(column) for column in zip(*each, strict=True)) // len(own)
         best["change"] = max(best["change"], change)
@@ -141,12 +143,14 @@ def test_one_change_for_all_is_asked_by_change_and_each_its_own_by_bag():
     assert scores.bag[0, 0] == ONE
 
 
-def test_crops_are_found_by_slices_as_they_are_alone():
+def test_crops_are_found_by_slices_as_they_are_and_shrunk_alone():
     axes = np.eye(64, dtype=np.int8) * 127
     known = VariantRows(axes[:1], axes[1:2], axes[None, 20:21], np.zeros(1, np.uint8))
     cropped = VariantRows(axes[5:6], axes[6:7], axes[None, 1:2], np.zeros(1, np.uint8))
-    turned = dataclasses.replace(cropped, asking=axes[[7, 1], None])
-    assert score_pairs(Block([cropped]), Block([known])).change.tolist() == [[ONE]]
+    shrunk = dataclasses.replace(cropped, asking=axes[[7, 1], None])
+    turned = dataclasses.replace(cropped, asking=axes[[7, 8, 1], None])
+    for each in (cropped, shrunk):
+        assert score_pairs(Block([each]), Block([known])).change.tolist() == [[ONE]]
     assert score_pairs(Block([turned]), Block([known])).change.tolist() == [[0]]
 
 
