@@ -47,7 +47,7 @@ _COUNTS = np.rint(weights(np.arange(UNIT + 1) / UNIT) * ONE).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class PairScores:
+class RankScores:
     """The two scores of cases against cases."""
 
     change: np.ndarray
@@ -101,7 +101,7 @@ def _joined(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(np.concatenate(parts).T, np.float32), starts
 
 
-def score_pairs(x: Block, y: Block) -> PairScores:
+def rank_scores_of(x: Block, y: Block) -> RankScores:
     """Score every case of one block against every case of another, in both directions.
 
     Args:
@@ -109,13 +109,13 @@ def score_pairs(x: Block, y: Block) -> PairScores:
         y: Y cases.
     """
     ahead, back = _asked(x, y), _asked(y, x)
-    return PairScores(np.maximum(ahead.change, back.change.T), np.maximum(ahead.bag, back.bag.T))
+    return RankScores(np.maximum(ahead.change, back.change.T), np.maximum(ahead.bag, back.bag.T))
 
 
-def _asked(x: Block, y: Block) -> PairScores:
+def _asked(x: Block, y: Block) -> RankScores:
     """The scores where the cases of x ask those of y."""
     whole, cropped = _counted(x.asking, *y.slices), _counted(x.crop_asking, *y.crops)
-    found = PairScores(np.zeros((len(x), len(y)), np.int64), np.zeros((len(x), len(y)), np.int64))
+    found = RankScores(np.zeros((len(x), len(y)), np.int64), np.zeros((len(x), len(y)), np.int64))
     start = first = 0
     for row, case in enumerate(x.cases):
         n_changes, n_slices, _ = case.asking.shape

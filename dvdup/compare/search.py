@@ -14,7 +14,7 @@ from itertools import islice
 import numpy as np
 
 from dvdup.compare.candidates import KEPT, Nearest, Ranking
-from dvdup.compare.scores import Block, PairScores, score_pairs
+from dvdup.compare.scores import Block, RankScores, rank_scores_of
 from dvdup.compare.variant_rows import VariantRows
 
 Stream = Callable[[Collection[str]], Iterator[tuple[str, VariantRows]]]
@@ -96,11 +96,11 @@ class Search:
             for start in range(0, len(tile), _FEW)
         ]
         names: list[str] = []
-        parts: list[PairScores] = []
+        parts: list[RankScores] = []
         for contents, block in _blocks(self.others(others)):
             names += contents
             parts.append(
-                _stacked(list(self.pool.map(score_pairs, blocks, [block] * len(blocks))), axis=0)
+                _stacked(list(self.pool.map(rank_scores_of, blocks, [block] * len(blocks))), axis=0)
             )
         if not names:
             return {content: Nearest() for content, _ in tile}
@@ -124,8 +124,8 @@ def _blocks(
         yield [content for content, _ in part], Block([each for _, each in part])
 
 
-def _stacked(parts: Sequence[PairScores], axis: int) -> PairScores:
-    return PairScores(
+def _stacked(parts: Sequence[RankScores], axis: int) -> RankScores:
+    return RankScores(
         np.concatenate([part.change for part in parts], axis=axis),
         np.concatenate([part.bag for part in parts], axis=axis),
     )

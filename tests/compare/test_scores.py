@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dvdup.compare.scores import ONE, Block, score_pairs, weights
+from dvdup.compare.scores import ONE, Block, rank_scores_of, weights
 from dvdup.compare.variant_rows import UNIT, VariantRows
 
 
@@ -50,7 +50,7 @@ def block(rows, drawn) -> Block:
 @given(x=CASES, y=CASES)
 def test_the_higher_score_of_both_directions_slice_by_slice(rows, x, y):
     ours, theirs = block(rows, x[:2]), block(rows, y[:2])
-    scores = score_pairs(ours, theirs)
+    scores = rank_scores_of(ours, theirs)
     for i, one in enumerate(ours.cases):
         for k, other in enumerate(theirs.cases):
             ahead, back = by_hand(one, other), by_hand(other, one)
@@ -62,7 +62,7 @@ def test_the_higher_score_of_both_directions_slice_by_slice(rows, x, y):
 @given(x=CASES, y=CASES)
 def test_it_does_not_matter_who_came_first(rows, x, y):
     ours, theirs = block(rows, x), block(rows, y)
-    ahead, back = score_pairs(ours, theirs), score_pairs(theirs, ours)
+    ahead, back = rank_scores_of(ours, theirs), rank_scores_of(theirs, ours)
     np.testing.assert_array_equal(ahead.change, back.change.T)
     np.testing.assert_array_equal(ahead.bag, back.bag.T)
 
@@ -70,13 +70,13 @@ def test_it_does_not_matter_who_came_first(rows, x, y):
 @settings(max_examples=40, deadline=None)
 @given(x=CASES, y=CASES, data=st.data())
 def test_blocks_and_orders_change_no_score(rows, x, y, data):
-    whole = score_pairs(block(rows, x), block(rows, y))
+    whole = rank_scores_of(block(rows, x), block(rows, y))
     mine = data.draw(st.permutations(range(len(x))))
     others = data.draw(st.permutations(range(len(y))))
     cut = data.draw(st.integers(1, len(y)))
     for part in (others[:cut], others[cut:]):
         if part:
-            found = score_pairs(
+            found = rank_scores_of(
                 block(rows, [x[i] for i in mine]), block(rows, [y[k] for k in part])
             )
             np.testing.assert_array_equal(found.change, whole.change[np.ix_(mine, part)])
@@ -86,7 +86,7 @@ def test_blocks_and_orders_change_no_score(rows, x, y, data):
 @settings(max_examples=40, deadline=None)
 @given(x=CASES, y=CASES)
 def test_scores_are_whole_numbers_of_at_most_one_and_bags_the_higher_ones(rows, x, y):
-    scores = score_pairs(block(rows, x), block(rows, y))
+    scores = rank_scores_of(block(rows, x), block(rows, y))
     for each in (scores.change, scores.bag):
         assert np.issubdtype(each.dtype, np.integer)
         assert each.shape == (len(x), len(y))
@@ -98,7 +98,7 @@ def test_scores_are_whole_numbers_of_at_most_one_and_bags_the_higher_ones(rows, 
 @given(seed=st.integers(0, 999), n=st.integers(1, 6), channels=st.integers(1, 3))
 def test_a_case_scores_one_with_itself_but_for_rounding(rows, seed, n, channels):
     case = Block([rows(seed, n, channels, wide=64)])
-    scores = score_pairs(case, case)
+    scores = rank_scores_of(case, case)
     # rounded rows are shorter or longer than 127 by up to 4 a cent or so, and exp(12) tells it
     for each in (scores.change, scores.bag):
         assert 0.6 * ONE < each[0, 0] <= ONE
@@ -107,7 +107,7 @@ def test_a_case_scores_one_with_itself_but_for_rounding(rows, seed, n, channels)
 def test_a_case_of_rows_without_rounding_scores_one_with_itself(rows):
     axes = np.eye(64, dtype=np.int8)[:3] * 127
     case = VariantRows(axes, axes, axes[None], np.zeros(3, np.uint8))
-    scores = score_pairs(Block([case]), Block([case]))
+    scores = rank_scores_of(Block([case]), Block([case]))
     assert scores.change.tolist() == scores.bag.tolist() == [[ONE]]
 
 
@@ -120,14 +120,14 @@ def test_the_best_channel_counts(rows):
         np.concatenate([stranger.asking, other.asking], axis=1),
         np.concatenate([stranger.channel, other.channel + 1]),
     )
-    alone = score_pairs(Block([other]), Block([other]))
+    alone = rank_scores_of(Block([other]), Block([other]))
     for pair in ((both, other), (other, both)):
-        scores = score_pairs(*(Block([each]) for each in pair))
+        scores = rank_scores_of(*(Block([each]) for each in pair))
         assert scores.change[0, 0] >= alone.change[0, 0]
         assert scores.bag[0, 0] >= alone.bag[0, 0]
     mixed = dataclasses.replace(both, channel=np.zeros_like(both.channel))
-    less = score_pairs(Block([mixed]), Block([rows(3, 3)]))
-    more = score_pairs(Block([both]), Block([rows(3, 3)]))
+    less = rank_scores_of(Block([mixed]), Block([rows(3, 3)]))
+    more = rank_scores_of(Block([both]), Block([rows(3, 3)]))
     assert (more.change >= less.change).all()
 
 
@@ -138,7 +138,7 @@ def test_one_change_for_all_is_asked_by_change_and_each_its_own_by_bag():
     asking = np.array([[axes[10], axes[11]], [axes[0], nothing], [nothing, axes[1]]])
     query = VariantRows(axes[10:12], axes[10:12], asking, np.zeros(2, np.uint8))
     known = VariantRows(axes[:2], axes[2:4], axes[None, 20:22], np.zeros(2, np.uint8))
-    scores = score_pairs(Block([query]), Block([known]))
+    scores = rank_scores_of(Block([query]), Block([known]))
     assert scores.change[0, 0] == ONE // 2
     assert scores.bag[0, 0] == ONE
 
@@ -150,8 +150,8 @@ def test_crops_are_found_by_slices_as_they_are_and_shrunk_alone():
     shrunk = dataclasses.replace(cropped, asking=axes[[7, 1], None])
     turned = dataclasses.replace(cropped, asking=axes[[7, 8, 1], None])
     for each in (cropped, shrunk):
-        assert score_pairs(Block([each]), Block([known])).change.tolist() == [[ONE]]
-    assert score_pairs(Block([turned]), Block([known])).change.tolist() == [[0]]
+        assert rank_scores_of(Block([each]), Block([known])).change.tolist() == [[ONE]]
+    assert rank_scores_of(Block([turned]), Block([known])).change.tolist() == [[0]]
 
 
 @pytest.mark.parametrize(

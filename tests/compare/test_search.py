@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dvdup.compare import search
 from dvdup.compare.candidates import Nearest, Ranking
-from dvdup.compare.scores import Block, score_pairs
+from dvdup.compare.scores import Block, rank_scores_of
 from dvdup.compare.search import Known, Search, ranked
 from dvdup.compare.variant_rows import VariantRows
 
@@ -67,7 +67,7 @@ def test_a_search_is_all_pairs_sorted(cases, pool, monkeypatch, tile, block, few
     assert told[-1] == 6
     for name, nearest in found.items():
         others = [other for other in NAMES[3:] if other != name]
-        scores = score_pairs(Block([cases[name]]), Block([cases[other] for other in others]))
+        scores = rank_scores_of(Block([cases[name]]), Block([cases[other] for other in others]))
         for ranking, values in zip(nearest.rankings, (scores.change, scores.bag), strict=True):
             pairs = zip((-values[0]).tolist(), others, strict=True)
             assert ranking == Ranking(tuple(sorted(pairs)), whole=True)

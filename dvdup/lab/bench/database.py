@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dvdup.compare.scores import PairScores
+from dvdup.compare.scores import RankScores
 from dvdup.lab.evaluate.scans import Scan
 from dvdup.records import Embedded
 from dvdup.verify import Steps
@@ -92,14 +92,14 @@ def no_voxels(case: int, steps: Steps) -> float:
     raise AssertionError("this query has no voxels")
 
 
-class RankScores(Protocol):
+class Ranker(Protocol):
     """Gives the scores that rank the candidates of a query."""
 
-    def __call__(self, *, variants: bool = True) -> PairScores:
+    def __call__(self, *, variants: bool = True) -> RankScores:
         """Score every case; without variants by the slices as they are alone."""
 
 
-def no_variants(*, variants: bool = True) -> PairScores:
+def no_variants(*, variants: bool = True) -> RankScores:
     """Stands in for methods without variants."""
     raise AssertionError("this query has no variants")
 
@@ -125,7 +125,7 @@ class Query:
     """The edited scan itself, for aggregations that look at voxels."""
     verify: Callable[[int, Steps], float] = no_voxels
     """`verify.score` of the query and a case, when some steps are taken."""
-    rank_scores: RankScores = no_variants
+    rank_scores: Ranker = no_variants
     """The scores (1, N) that rank candidates, -1 for cases that are not allowed."""
     without: str = ""
     """What is left out to see what it is worth: a name in `ABLATIONS`."""

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dvdup.compare.scores import Block, PairScores, score_pairs
+from dvdup.compare.scores import Block, RankScores, rank_scores_of
 from dvdup.compare.variant_rows import VariantRows, without_variants
 from dvdup.lab.bench.aggregations import AGGREGATIONS
 from dvdup.lab.bench.database import Database, Query
@@ -33,11 +33,11 @@ class DatabaseVariants:
         """The same cases without variants."""
         return DatabaseVariants([without_variants(case) for case in self._cases])
 
-    def scores(self, query: VariantRows) -> PairScores:
+    def scores(self, query: VariantRows) -> RankScores:
         """The scores (1, N) of a query; -1 where one of the two has no slices."""
-        found = PairScores(*(np.full((1, len(self._cases)), -1) for _ in range(2)))
+        found = RankScores(*(np.full((1, len(self._cases)), -1) for _ in range(2)))
         if len(query.slices) and self._there:
-            scores = score_pairs(Block([query]), self._block)
+            scores = rank_scores_of(Block([query]), self._block)
             found.change[:, self._there] = scores.change
             found.bag[:, self._there] = scores.bag
         return found
@@ -76,7 +76,7 @@ class Asked:
         self._variants = variants
 
     @cached_property
-    def _ranks(self) -> dict[bool, PairScores]:
+    def _ranks(self) -> dict[bool, RankScores]:
         """The rank scores of all cases, with variants and without; -1 for cases without rows."""
         rows = self._rows.variants()
         assert rows is not None
@@ -121,8 +121,8 @@ class Asked:
         return self._answers[index]
 
 
-def _masked(scores: PairScores, allowed: np.ndarray) -> PairScores:
-    return PairScores(*(np.where(allowed, each, -1) for each in (scores.change, scores.bag)))
+def _masked(scores: RankScores, allowed: np.ndarray) -> RankScores:
+    return RankScores(*(np.where(allowed, each, -1) for each in (scores.change, scores.bag)))
 
 
 def judge(

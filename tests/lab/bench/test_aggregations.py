@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from dvdup.compare.scores import ONE, PairScores, weights
+from dvdup.compare.scores import ONE, RankScores, weights
 from dvdup.lab.bench.aggregations import AGGREGATIONS
 from dvdup.lab.bench.database import Database, Query
 from dvdup.lab.bench.nearest import Exact, ExactAnswers
@@ -37,12 +37,12 @@ def ask(rows, starts, query, channel=None, allowed=None) -> Query:
     )
 
 
-def ranked(s, channel, allowed, database) -> PairScores:
+def ranked(s, channel, allowed, database) -> RankScores:
     """Whoever agrees best in one channel is first in both lists."""
     means = [weights(s[channel == each]).mean(axis=0) for each in np.unique(channel)]
     scores = np.rint(np.max(means, axis=0) * ONE).astype(np.int64)
     there = allowed & (np.diff(database.starts) > 0)
-    return PairScores(*(np.where(there, scores, -1)[None] for _ in range(2)))
+    return RankScores(*(np.where(there, scores, -1)[None] for _ in range(2)))
 
 
 def test_count_top1_counts_the_nearest():
@@ -108,6 +108,6 @@ def test_the_own_score_of_a_case_depends_on_it_alone(allowed):
 def test_the_own_score_with_variants_is_the_rank_score_by_change():
     query = dataclasses.replace(
         alike(),
-        rank_scores=lambda: PairScores(np.array([[ONE, ONE // 2, 0, -1]]), np.zeros((1, 4))),
+        rank_scores=lambda: RankScores(np.array([[ONE, ONE // 2, 0, -1]]), np.zeros((1, 4))),
     )
     assert AGGREGATIONS["dvdup"].variants(query).tolist() == [1.0, 0.5, 0.0, -np.inf]

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from dvdup.compare.scores import ONE, Block, score_pairs
+from dvdup.compare.scores import ONE, Block, rank_scores_of
 from dvdup.compare.variant_rows import ASKING, DIMENSIONS, VariantRows, without_variants
 from dvdup.lab.bench.database import join
 from dvdup.lab.bench.describers import Rows
@@ -109,7 +109,7 @@ def test_variants_of_a_database_are_scored_as_a_comparison_scores_them():
             [without_variants(case) for case in cases],
         ),
     ):
-        expected = score_pairs(Block([ask]), Block(known))
+        expected = rank_scores_of(Block([ask]), Block(known))
         np.testing.assert_array_equal(ours.change, expected.change)
         np.testing.assert_array_equal(ours.bag, expected.bag)
 

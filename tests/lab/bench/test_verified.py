@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dvdup import verify
-from dvdup.compare.scores import ONE, PairScores
+from dvdup.compare.scores import ONE, RankScores
 from dvdup.lab.bench import Voxels, render, schema, to_document
 from dvdup.lab.bench.aggregations import ABLATIONS, AGGREGATIONS
 from dvdup.lab.bench.aggregations.verified import SHIPPED
@@ -34,10 +34,10 @@ class Asked:
             self.asked.append((case, steps))
             return (9.0 if case in copies else 4.9) if answer is None else answer
 
-        def rank_scores(*, variants: bool = True) -> PairScores:
+        def rank_scores(*, variants: bool = True) -> RankScores:
             self.variants = variants
             ours = (np.where(allowed, np.array(each) * ONE // 100, -1) for each in (change, bag))
-            return PairScores(*(each[None].astype(np.int64) for each in ours))
+            return RankScores(*(each[None].astype(np.int64) for each in ours))
 
         self.query = Query(
             s=np.zeros((1, n), np.float32),

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from dvdup.compare.candidates import Nearest, Ranking, candidates_of
-from dvdup.compare.scores import ONE, PairScores
+from dvdup.compare.scores import ONE, RankScores
 from dvdup.compare.search import ranked
 from dvdup.lab.bench.database import Query
 from dvdup.verify import ALL, Limits, Steps
@@ -78,7 +78,7 @@ def score(query: Query) -> np.ndarray:
     return found
 
 
-def _nearest(scores: PairScores, ablation: Ablation) -> Nearest:
+def _nearest(scores: RankScores, ablation: Ablation) -> Nearest:
     """Both lists, whole, of the cases that are allowed."""
     codes = np.flatnonzero(scores.change[0] >= 0).tolist()
     names = [f"{code:09}" for code in codes]  # ties by their order
