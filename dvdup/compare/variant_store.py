@@ -8,7 +8,7 @@ projection, and is fast enough to embed a case some 650 times.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from dvdup.embedders.names import split_name
 from dvdup.errors import Interrupted
 from dvdup.fingerprint import code_fingerprint
 from dvdup.hashing import file_hash, text_hash
-from dvdup.records import Hooks, IndexedCase, SliceStack
+from dvdup.records import Hooks, IndexedCase, Key, SliceStack
 from dvdup.slicing import Recipe
 from dvdup.store.variants import VariantTable
 from dvdup.workspace import Workspace, checkpoint_folder
@@ -114,7 +114,7 @@ class VariantStore:
                 )
             block = missing[start : start + _BLOCK]
             filled = proxies.filled(holder.proxied([case.key for case in block]).values())
-            made = dict(zip(filled, self.pool.map(self._made, filled.values()), strict=True))
+            made = self._made(filled)
             self._tell_empty(case for case in filled.values() if not len(made[case.key].slices))
             rows = {
                 self.network.name_of(filled[key].content): each.to_bytes()
@@ -149,13 +149,15 @@ class VariantStore:
         for name, payload in self.table.read(names):
             yield names[name], VariantRows.from_bytes(payload)
 
-    def _made(self, case: IndexedCase) -> VariantRows:
-        return rows_of(case, self._load().embed, self.network.projection)
-
-    def _load(self) -> Embedder:
-        if self._embedder is None:
+    def _made(self, cases: Mapping[Key, IndexedCase]) -> dict[Key, VariantRows]:
+        """The rows of some cases, which have their proxies."""
+        if not cases:
+            return {}
+        if self._embedder is None:  # once, before the threads ask for it
             self._embedder = self.network.load()
-        return self._embedder
+        embed, projection = self._embedder.embed, self.network.projection
+        rows = self.pool.map(lambda case: rows_of(case, embed, projection), cases.values())
+        return dict(zip(cases, rows, strict=True))
 
 
 def rows_of(

@@ -14,7 +14,7 @@ from dvdup.compare.cases import CaseSet
 from dvdup.compare.missed import Missed
 from dvdup.compare.search import Known, Search
 from dvdup.compare.variant_store import VariantStore, network_of
-from dvdup.errors import Interrupted
+from dvdup.errors import Interrupted, StoreError
 from dvdup.fingerprint import code_fingerprint
 from dvdup.records import Hooks, IndexedCase, Pair, Verified
 from dvdup.store.variants import VariantTable
@@ -85,14 +85,22 @@ class Candidates:
         return found.get(content, Nearest())
 
     def _complete(self, sides: Sequence[CaseSet], search: Callable[[], T]) -> T:
-        """Search once all rows are there, and again where some turned out to be damaged."""
+        """Search once all rows are there, and again where some turned out to be damaged.
+
+        Raises:
+            StoreError: They are damaged again as often as they are made.
+        """
+        table = self.variants.table
         for _ in range(_TRIES):
             for side in sides:
                 self.variants.ensure(side.voting, side)
-            losses, found = self.variants.table.losses, search()
-            if self.variants.table.losses == losses:
-                break
-        return found
+            losses, found = table.losses, search()
+            if table.losses == losses:
+                return found
+        raise StoreError(
+            "the rows by which candidates are found are damaged as often as they are made; is the "
+            "disk full or failing, or does something else write into the index folder?"
+        )
 
     def _search(self, n_asking: int) -> Search:
         variants, done = self.variants, 0

@@ -22,7 +22,7 @@ from dvdup.compare.refs import whole
 from dvdup.compare.variant_store import Network, VariantStore, network_for, network_of
 from dvdup.compare.walk import prune_variants
 from dvdup.config import load_config
-from dvdup.errors import Interrupted
+from dvdup.errors import Interrupted, StoreError
 from dvdup.records import Hooks, Verified
 from dvdup.report import render
 from dvdup.store.variants import NAME, VariantTable
@@ -260,6 +260,37 @@ def test_a_newcomer_finds_copies_whose_rows_were_damaged(workspace, harm):
         report = as_json(diff(opened(workspace.root), "train", "test"))
         assert found_pairs(report) == [("p03", "mirrored")]
         forget_results(workspace)
+
+
+def test_rows_that_are_damaged_each_time_end_the_comparison_and_keep_no_list(
+    workspace, monkeypatch
+):
+    read, away = VariantTable.read, [True]
+
+    def damaging(self, keys):
+        if away[0]:
+            self.losses += 1  # as if what is read now were damaged again
+            return iter(())
+        return read(self, keys)
+
+    monkeypatch.setattr(VariantTable, "read", damaging)
+    with pytest.raises(StoreError, match="damaged as often as they are made"):
+        diff(workspace, "train", "test")
+    away[0] = False
+    assert ("p03", "mirrored") in found_pairs(diffed(opened(workspace.root)))
+
+
+def test_the_network_is_loaded_once_however_many_threads_make_rows(workspace, pool, monkeypatch):
+    loaded = []
+
+    def load(self):
+        loaded.append(1)
+        return SimpleNamespace(embed=pooled)
+
+    monkeypatch.setattr(Network, "load", load)
+    side = whole(workspace.open_index())
+    store_of(workspace, pool).ensure(side.voting, side)
+    assert loaded == [1]
 
 
 def test_a_scan_that_was_away_is_found_once_it_is_back(root):
