@@ -406,12 +406,24 @@ def _silent(line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """How a long command talks to the outside."""
+    """How a long command talks to the outside: the same record from its start to its end."""
 
     progress: Progress = no_progress
     should_stop: ShouldStop = _never
     say: Say = _silent
     """Called with remarks."""
+    _said: set[str] = field(default_factory=set)
+
+    def say_once(self, about: str, line: str) -> None:
+        """Say a line, unless it is empty or another one about the same has been said.
+
+        Args:
+            about: What the line is about.
+            line: The line.
+        """
+        if line and about not in self._said:
+            self._said.add(about)
+            self.say(line)
 
     def waiting(self) -> None:
         """Tell why nothing happens."""

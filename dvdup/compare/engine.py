@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from dvdup import forecast
 from dvdup.cache import Cache, open_cache
 from dvdup.compare import match, renamed, results, verdicts
 from dvdup.compare.cases import CaseSet, Sides
@@ -18,12 +20,14 @@ from dvdup.compare.refs import Ref, split_order
 from dvdup.compare.rules import Rules, rules_of
 from dvdup.compare.walk import Candidates, Walk, open_candidates
 from dvdup.errors import Interrupted
+from dvdup.forecast import Work
 from dvdup.records import Finding, Hooks, IndexedCase, Pair, Report, Verified
 from dvdup.sealed import tell_damaged
 from dvdup.store import Index
 from dvdup.workers import do_all
 from dvdup.workspace import Workspace, n_jobs
 
+_logger = logging.getLogger(__name__)
 _FEW = 8  # pairs that are not worth starting processes for
 
 
@@ -49,6 +53,7 @@ def compare_refs(
     rules = rules_of(workspace.config, index.meta)
     key = results.key_of(refs, pairs, index.meta, rules.describe())
     report = results.read(workspace.sealed, key)
+    _logger.info("%s", "computed anew" if report is None else "read from the stored results")
     if report is None:
         salt = results.salt_of(index.meta, rules.describe(), CODE)
         found: dict[tuple[object, ...], Finding] = {}
@@ -56,9 +61,10 @@ def compare_refs(
             open_cache(workspace.sealed, salt) as cache,
             open_run(workspace, rules, cache, hooks) as run,
         ):
+            _warn_if_long(refs, pairs, run)
             for a, b in _chosen(refs, pairs, hooks):
                 # test asks train, whichever is named first
-                asks_first = split_order(a.info.split) > split_order(b.info.split)
+                asks_first = _asks_last(a) > _asks_last(b)
                 name = (a.info.ref, b.info.ref)
                 leaks = compare_sides(a, b, run, asks_first=asks_first, name=name)
                 for leak in renamed.without_renamed(leaks, a, b):
@@ -68,6 +74,25 @@ def compare_refs(
         report = results.keep(workspace.sealed, key, made, lasting=run.missed.nothing)
     tell_damaged(workspace.sealed, hooks.say)
     return with_fail_on(report, workspace.config.report)
+
+
+def _warn_if_long(refs: Sequence[Ref], pairs: Sequence[tuple[int, int]], run: Run) -> None:
+    """Tell the user before candidates are found for many cases for the first time."""
+    if not run.rules.candidates:
+        return
+    used = {refs[each].info.ref: refs[each] for pair in pairs for each in pair}
+    contents = {case.content: case for ref in used.values() for case in ref.voting}
+    missing = len(contents) - len(run.candidates.variants.there(list(contents.values())))
+    asking = sum(len(max((refs[i], refs[j]), key=_asks_last).voting) for i, j in pairs)
+    work = Work(
+        searched=missing,
+        pairs=round(run.rules.candidates * asking * missing / max(1, len(contents))),
+    )
+    forecast.warn(run.hooks, work, n_jobs(run.workspace.config))
+
+
+def _asks_last(ref: Ref) -> tuple[int, str]:
+    return split_order(ref.info.split)
 
 
 def _chosen(
@@ -134,6 +159,7 @@ def compare_sides(
         name: What the sides are called, where what is found is to be kept.
         without: Pairs that are one scan under two names; they are no finding.
     """
+    _logger.info("%d cases with %d", len(a.voting), len(b.voting))
     if run.rules.candidates:
         walk = Walk(run.candidates, (a, b), asks_first=asks_first, name=name, without=without)
         sides = Sides(run.workspace.root, a, b, run.rules.voxels)
@@ -187,6 +213,7 @@ def verify_pairs(
     known = {pair: kept_pair(cache, *cases[pair]) for pair in pairs}
     found = {pair: seen for pair, seen in known.items() if seen is not None}
     todo = [pair for pair in pairs if pair not in found]
+    _logger.info("%d pairs wanted: %d compared before, %d now", len(pairs), len(found), len(todo))
     n, done = jobs if len(todo) >= _FEW else 1, 0
     for job, seen in do_all(judge_pair, jobs_of(todo, sides, missed), n, hooks.should_stop):
         hooks.progress("comparing voxels", done, len(todo))

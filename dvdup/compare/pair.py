@@ -7,6 +7,8 @@ along (at most 0.5 MB); full scans are read in the process that needs them, and 
 from __future__ import annotations
 
 import dataclasses
+import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -30,6 +32,7 @@ CODE = (
 )
 """The modules whose source is part of what the voxels of a pair say."""
 
+_logger = logging.getLogger(__name__)
 _BLOCK = 64  # pairs whose proxies are fetched at once
 _UNKNOWN = (1.0, 1.0, 1.0)  # spacing in mm of what says nothing about it
 _RESIZED, _MOST_RESIZED = 1.04, 4.0  # sizes of a copy that registration does not see by itself
@@ -70,6 +73,11 @@ class PairJob:
     steps: Steps = ALL
     """Which steps of the comparison are taken."""
 
+    @property
+    def name(self) -> str:
+        """What the pair is called in the log."""
+        return "a pair"
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class CaseJob(PairJob):
@@ -77,6 +85,11 @@ class CaseJob(PairJob):
 
     pair: Pair
     """The keys of the cases."""
+
+    @property
+    def name(self) -> str:
+        """What the pair is called in the log."""
+        return " and ".join("/".join(key) for key in self.pair)
 
 
 def jobs_of(pairs: Sequence[Pair], sides: Sides, missed: Missed | None = None) -> Iterator[CaseJob]:
@@ -116,6 +129,21 @@ def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
 
 def judge_pair(job: PairJob) -> Seen[Judged]:
     """Verify one pair; where a file has changed or gone its proxy must do."""
+    start = time.monotonic()
+    seen = _judged(job)
+    _logger.debug(
+        "%s: %s by %s, strength %.2f, in %.2f s",
+        job.name,
+        seen.found.decision.verdict or "no finding",
+        seen.found.decision.rule,
+        seen.found.score,
+        time.monotonic() - start,
+    )
+    return seen
+
+
+def _judged(job: PairJob) -> Seen[Judged]:
+    """Verify one pair, with b in every size that it may have."""
     seen: list[Seen[Judged]] = []
     for b, scale in _sizes(job.a, job.b):
         files = _Files(job.a, b)
