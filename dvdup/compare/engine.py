@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,13 +14,14 @@ from dvdup.compare import match, renamed, results, verdicts
 from dvdup.compare.cases import CaseSet, Sides
 from dvdup.compare.findings import assemble, decide, with_fail_on
 from dvdup.compare.missed import Missed
-from dvdup.compare.pair import CODE, as_record, jobs_of, judge_pair
+from dvdup.compare.pair import CODE, jobs_of, judge_pair, result_of
 from dvdup.compare.refs import Ref, split_order
 from dvdup.compare.rules import Rules, rules_of
 from dvdup.compare.walk import Candidates, Walk, open_candidates
 from dvdup.errors import Interrupted
 from dvdup.forecast import Work
-from dvdup.records import Finding, Hooks, IndexedCase, Pair, Report, Verified
+from dvdup.plain import from_plain, to_plain
+from dvdup.records import Finding, Hooks, IndexedCase, Pair, PairResult, Report
 from dvdup.sealed import tell_damaged
 from dvdup.store import Index
 from dvdup.workers import do_all
@@ -179,7 +179,7 @@ def compare_sides(
     return tuple(each for each in findings if (each.a.key, each.b.key) not in without)
 
 
-def _reported(a: CaseSet, b: CaseSet, verified: Mapping[Pair, Verified]) -> set[Pair]:
+def _reported(a: CaseSet, b: CaseSet, verified: Mapping[Pair, PairResult]) -> set[Pair]:
     """The pairs of voting cases whose scores may be wanted: findings, and what is undecided."""
     found = {
         pair for pair, seen in verified.items() if seen.verdict is not None or not seen.decided
@@ -195,7 +195,7 @@ def verify_pairs(
     cache: Cache,
     missed: Missed,
     hooks: Hooks,
-) -> dict[Pair, Verified]:
+) -> dict[Pair, PairResult]:
     """Compare the voxels of some pairs.
 
     Args:
@@ -217,7 +217,7 @@ def verify_pairs(
     n, done = jobs if len(todo) >= _FEW else 1, 0
     for job, seen in do_all(judge_pair, jobs_of(todo, sides, missed), n, hooks.should_stop):
         hooks.progress("comparing voxels", done, len(todo))
-        found[job.pair] = as_record(job.pair, seen.found, sides)
+        found[job.pair] = result_of(job.pair, seen.found, sides)
         if seen.with_files:
             keep_pair(cache, *cases[job.pair], found[job.pair])
         else:
@@ -232,16 +232,16 @@ def verify_pairs(
     return {pair: found[pair] for pair in sorted(found)}
 
 
-def kept_pair(cache: Cache, a: IndexedCase, b: IndexedCase) -> Verified | None:
+def kept_pair(cache: Cache, a: IndexedCase, b: IndexedCase) -> PairResult | None:
     """What was said about (a, b) before, or None."""
     with suppress(ValueError, TypeError):
         text = cache.get("pair", a.content, b.content)
-        return None if text is None else Verified(**json.loads(text))
+        return None if text is None else from_plain(PairResult, json.loads(text))
     return None
 
 
-def keep_pair(cache: Cache, a: IndexedCase, b: IndexedCase, found: Verified) -> None:
+def keep_pair(cache: Cache, a: IndexedCase, b: IndexedCase, found: PairResult) -> None:
     """Keep it, unless other voxels could still decide."""
     if found.decided:
-        text = json.dumps(dataclasses.asdict(found), sort_keys=True)
+        text = json.dumps(to_plain(found), sort_keys=True)
         cache.put(text, "pair", a.content, b.content)
