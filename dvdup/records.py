@@ -10,7 +10,7 @@ Arrays are never copied on the way in: whoever makes a record hands its arrays o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,6 +33,9 @@ ShouldStop = Callable[[], bool]
 
 VERDICTS: tuple[Verdict, ...] = ("identical", "near", "partial", "same-subject")
 """Strongest first."""
+
+PLANES = ("axial", "coronal", "sagittal")
+"""A slice of plane p lies across axis `2 - p` of the RAS+ volume."""
 
 READER_THREADS = "dvdup-read"
 """How the names of threads start that read scans, and may hang in a file."""
@@ -145,7 +148,7 @@ class SliceStack:
     channel: np.ndarray
     """int16 (S,)."""
     plane: np.ndarray
-    """uint8 (S,), index into `slicing.PLANES`."""
+    """uint8 (S,), index into `PLANES`."""
     index: np.ndarray
     """int32 (S,), slice number on its axis of the RAS+ volume."""
     position_mm: np.ndarray
@@ -284,21 +287,123 @@ class PairScore:
         )
 
 
+GreyChange = Literal["curve", "blur", "noise"]
+"""What was done to grey values: another curve (gamma, window), a blur, or noise."""
+
+
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """What the voxels of a pair say; see `verify`."""
+class AxisOrder:
+    """The order of axes in which two scans hold the same values."""
+
+    axes: tuple[int, int, int]
+    """Axis of b that became axis 0, 1, 2 of a."""
+    signs: tuple[int, int, int]
+    """-1 for an axis that runs the other way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How b differs from a, in numbers; which of the two is the copy cannot be seen."""
+
+    mirrored: bool
+    mirrored_axes: tuple[int, ...]
+    """The flipped axis of a, if axes are neither exchanged nor turned; two flips are a turn."""
+    turned: bool
+    """Whether axes were exchanged, or two flipped: a turn by 90 or 180 degrees."""
+    degrees: float
+    """Rotation besides."""
+    scale: tuple[float, float, float]
+    """Size in b of what is 1 in a, along the axes of a."""
+    shear: float
+    """Largest shear."""
+    shift_mm: tuple[float, float, float]
+    """Where the centre of a lies in b, mm from the centre of b along the axes of b."""
+    shown: tuple[float, float, float]
+    """Share of the extent of the larger field of view that the smaller shows, along axes of a."""
+    spacing: tuple[tuple[float, float], ...]
+    """Voxel size in a and in b, mm, along the axes of a; empty where that is not known."""
+    grey: tuple[GreyChange, ...]
+    in_mm: bool = True
+    """False if neither file says how large its voxels are, and b was taken to be as large as a."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoxelAgreement:
+    """How much the voxels of two scans agree once one is laid on the other."""
+
+    correlation: float
+    """Median over the body of the local correlation of the values."""
+    middle: float
+    """Local correlation of structures about 5 to 10 voxels wide."""
+    fine: float
+    """Local correlation of structures about 2 to 5 voxels wide."""
+    residual: float
+    """Median difference of the values, share of the range."""
+    overlap: tuple[float, float]
+    """Share of the body of a that b shows, and of b that a shows."""
+    voxels: int
+    """Voxels that were compared."""
+    grid_mm: float
+    """Width of the voxels that were compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceLine:
+    """How the slices of one plane of a run along those of a plane of b."""
+
+    plane_a: int
+    """Index into `PLANES`."""
+    plane_b: int
+    slope: float
+    """mm along b for a mm along a, without sign."""
+    offset_mm: float
+    """Position in b of the slice at 0 mm in a."""
+    mirrored: bool
+    slices_a: tuple[int, int]
+    """First and last slice of a that lie on the line; numbers on their axis."""
+    slices_b: tuple[int, int]
+    """The slices of b that these two match: descending where mirrored."""
+    inliers: float
+    """Share of the slices of the smaller side that lie on the line, 0 to 1."""
+    residual_mm: float
+    """Median distance of the slices on it."""
+    contrast: float
+    """How far the similarity falls beside the line, as a share of how far it falls at all."""
+    score: float
+    """0 to 1; `inliers` x `contrast`."""
+
+    @property
+    def signed_slope(self) -> float:
+        """The slope, negative if mirrored."""
+        return -self.slope if self.mirrored else self.slope
+
+
+@dataclass(frozen=True, slots=True)
+class PairResult:
+    """What the voxels of a pair say; see `verify`. The report room puts it into words."""
 
     verdict: Verdict | None
     """None: no copy, or not decided."""
+    rule: str
+    """The rule of `verify` that decided."""
     decided: bool
     """False where only voxels that could not be read would tell."""
     confidence: float
     """0 to 1."""
-    reason: str
-    alignment: dict[str, Any] | None
-    """How b lies on a; None without a verdict."""
-    voxel: dict[str, Any] | None
-    """How much the voxels agree; None if there was nothing to compare."""
+    order: AxisOrder | None = None
+    """The order of axes in which the values are the same; None where they are not."""
+    agreement: VoxelAgreement | None = None
+    """None if there was nothing to compare."""
+    change: Change | None = None
+    """How b lies on a and differs from it; None without a verdict."""
+    slices: SliceLine | None = None
+    """Which slices match which; None without a verdict, and where no line fits."""
+    other_side: bool = False
+    """Whether it was found for (b, a): its placement holds for them alone."""
+
+    def flipped(self) -> PairResult:
+        """What is known about (a, b) for (b, a): numbers of a placement hold one way only."""
+        return replace(self, other_side=not self.other_side)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +424,26 @@ class Member:
     def key(self) -> Key:
         """(split, case_id)."""
         return self.split, self.case
+
+
+@dataclass(frozen=True, slots=True)
+class PairDecision:
+    """What is decided about a pair of cases, and from what; the report room puts it into words."""
+
+    a: Member
+    b: Member
+    verdict: Verdict
+    basis: str
+    """As `Finding.basis`."""
+    confidence: float
+    fingerprint: str
+    """As `Finding.fingerprint`."""
+    shared_hashes: tuple[int, int]
+    """Voxel hashes that both have, and that the one with more has."""
+    score: PairScore | None
+    """The scores of their slices, where these were compared."""
+    result: PairResult | None
+    """What the voxels say, where the verdict rests on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,12 +531,24 @@ def _silent(line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """How a long command talks to the outside."""
+    """How a long command talks to the outside: the same record from its start to its end."""
 
     progress: Progress = no_progress
     should_stop: ShouldStop = _never
     say: Say = _silent
     """Called with remarks."""
+    _said: set[str] = field(default_factory=set)
+
+    def say_once(self, about: str, line: str) -> None:
+        """Say a line, unless it is empty or another one about the same has been said.
+
+        Args:
+            about: What the line is about.
+            line: The line.
+        """
+        if line and about not in self._said:
+            self._said.add(about)
+            self.say(line)
 
     def waiting(self) -> None:
         """Tell why nothing happens."""

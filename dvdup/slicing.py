@@ -18,11 +18,8 @@ from typing import Any
 import numpy as np
 
 from dvdup.errors import ConfigError
-from dvdup.records import SliceStack
+from dvdup.records import PLANES, SliceStack
 from dvdup.voxels import proxy_factor, robust_range
-
-PLANES = ("axial", "coronal", "sagittal")
-"""A slice of plane p lies across axis `2 - p` of the RAS+ volume."""
 
 _MAX_CHANNELS = 8
 _VERSION = 2  # of the arithmetic below: raise it whenever the same recipe gives other pixels

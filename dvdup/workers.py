@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
+from dvdup import log
 from dvdup.errors import InputError
 from dvdup.readers import limits
 from dvdup.records import READER_THREADS
@@ -124,15 +125,17 @@ def spread(
 
 def _pool(n: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(n, context, _begin, (limits.chosen(),))
+    return ProcessPoolExecutor(n, context, _begin, (limits.chosen(), log.level_shown()))
 
 
-def _begin(max_bytes: int | None) -> None:
-    """Set a worker process up: how much it may read; to stop is the business of the main process.
+def _begin(max_bytes: int | None, log_level: int) -> None:
+    """Set a worker process up: how much it may read, and what it logs.
 
-    A terminal, or `timeout`, sends its signal to the whole group of processes.
+    To stop is the business of the main process: a terminal, or `timeout`, sends its signal to the
+    whole group of processes.
     """
     limits.choose(max_bytes)
+    log.show_in_worker(log_level)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

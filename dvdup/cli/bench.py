@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dvdup.cli.console import progress_bar, put, say, screen, stop_requests
+from dvdup.cli.console import hooks_for, put, say, screen
 from dvdup.cli.options import (
     ALLOW_UNREADABLE,
     BATCH,
@@ -16,10 +16,10 @@ from dvdup.cli.options import (
     GROUPS,
     OUTPUT,
     QUIET,
+    VERBOSE,
     open_workspace,
 )
 from dvdup.errors import EXIT_FAILED
-from dvdup.records import Hooks
 
 _WHAT = (
     click.option(
@@ -103,6 +103,7 @@ _HOW = (
     ALLOW_UNREADABLE,
     CONFIG,
     QUIET,
+    VERBOSE,
 )
 
 
@@ -142,10 +143,8 @@ def bench(
     if plots is not None:  # before hours of measuring, not after them
         demand("--plots", ("matplotlib",), "bench")
     workspace = open_workspace(config, **flags)
-    with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
-        result = measure(
-            workspace, paths, _asked(workspace, flags), Hooks(progress, should_stop, say)
-        )
+    with hooks_for(quiet=quiet) as hooks:
+        result = measure(workspace, paths, _asked(workspace, flags), hooks)
     document = to_document(result)
     if output is None or str(output) == "-":
         put(render(document, format_, **screen()))

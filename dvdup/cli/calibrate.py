@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from dvdup.cli.console import out, progress_bar, say, stop_requests
+from dvdup.cli.console import hooks_for, out, say
 from dvdup.cli.options import GROUPS, JOBS, open_workspace, place_options
-from dvdup.records import Hooks
 
 
 @click.command()
@@ -70,8 +69,8 @@ def calibrate(
         budget=None if youden else budget or room.BUDGET, **{name: flags[name] for name in names}
     )
     workspace = open_workspace(config, **flags)
-    with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
-        result = room.calibrate(workspace, options, Hooks(progress, should_stop))
+    with hooks_for(quiet=quiet) as hooks:
+        result = room.calibrate(workspace, options, hooks)
     for line in room.lines(result):
         out(line)
     if plot is not None:

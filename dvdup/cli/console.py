@@ -9,19 +9,20 @@ import signal
 import sys
 import threading
 import time
-from collections import deque
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
 
+from dvdup.cli.pace import Pace
 from dvdup.errors import InputError
-from dvdup.records import Progress, no_progress
+from dvdup.log import Phases
+from dvdup.records import Hooks, Progress, no_progress
 from dvdup.text import visible_lines
 
 _LINE_SECONDS = 10.0
-_WINDOW_SECONDS = 120.0
 STOP_SECONDS = 20.0
 """After so long a command that was asked to stop is ended as it is."""
 
@@ -75,20 +76,22 @@ def screen() -> dict[str, Any]:
 def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
     """A bar with rate and time left on a terminal, a plain line now and then elsewhere."""
     if quiet:
-        yield no_progress
+        yield Phases(no_progress)
     elif sys.stderr.isatty():
         with _Bar() as bar:
-            yield bar
+            yield Phases(bar)
     else:
-        yield _Lines()
+        yield Phases(_Lines())
 
 
 class _Bar:
     """A rich bar that appears with the first step, so that a run without news shows none."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._bar: Any = None
         self._tasks: dict[str, Any] = {}
+        self._paces: defaultdict[str, Pace] = defaultdict(Pace)
 
     def __enter__(self) -> _Bar:
         return self
@@ -103,34 +106,24 @@ class _Bar:
         if self._bar is None:
             self._bar = _rich_bar()
             self._bar.start()
+        pace = self._paces[what]
+        pace.add(self._clock(), done, total)
         known = total if total > 1 else None  # 0 of 1 would stand still; it only shows life
         if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(what, total=known)
-        self._bar.update(self._tasks[what], completed=done, total=total if done else known)
+            self._tasks[what] = self._bar.add_task(what, total=known, pace="")
+        shown = total if done else known
+        self._bar.update(self._tasks[what], completed=done, total=shown, pace=pace.describe())
 
 
 def _rich_bar() -> Any:
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Any) -> Text:
-            return Text(f"{task.speed or 0:.1f}/s")
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        Rate(),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[pace]}"),
         console=Console(stderr=True),
         transient=True,
     )
@@ -142,32 +135,16 @@ class _Lines:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._last = clock()
-        self._seen: dict[str, deque[tuple[float, int]]] = {}
+        self._paces: defaultdict[str, Pace] = defaultdict(Pace)
 
     def __call__(self, what: str, done: int, total: int) -> None:
         now = self._clock()
-        if not done:
-            return
-        seen = self._seen.setdefault(what, deque())
-        seen.append((now, done))
-        while len(seen) > 2 and now - seen[0][0] > _WINDOW_SECONDS:
-            seen.popleft()
-        if now - self._last >= _LINE_SECONDS:
+        pace = self._paces[what]
+        pace.add(now, done, total)
+        if done and now - self._last >= _LINE_SECONDS:
             self._last = now
-            say(f"{what}: {done} of {total}{_pace(seen, total - done)}")
-
-
-def _pace(seen: deque[tuple[float, int]], left: int) -> str:
-    """Speed and time left by what was finished lately; the first item starts the clock."""
-    (start, first), (now, done) = seen[0], seen[-1]
-    if done <= first or now <= start:
-        return ""
-    rate = (done - first) / (now - start)
-    return (
-        f", {rate:.1f}/s, {left / rate:.0f} s left"
-        if rate >= 0.1
-        else (f", {1 / rate:.0f} s each, {left / rate:.0f} s left")
-    )
+            said = pace.describe()
+            say(f"{what}: {done} of {total}{', ' if said else ''}{said}")
 
 
 @contextmanager
@@ -197,6 +174,25 @@ def stop_requests(*, within: float | None = STOP_SECONDS) -> Iterator[Callable[[
         over.set()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def hooks_for(
+    *, quiet: bool = False, stoppable: bool = True, within: float | None = STOP_SECONDS
+) -> Iterator[Hooks]:
+    """What a command needs to talk to the user: progress, the wish to stop, messages.
+
+    Args:
+        quiet: Whether no progress is shown; messages are, as they tell what is not as it should be.
+        stoppable: Whether the first Ctrl-C only asks for a stop.
+        within: As for `stop_requests`.
+    """
+    with progress_bar(quiet=quiet) as progress:
+        if not stoppable:
+            yield Hooks(progress, say=say)
+            return
+        with stop_requests(within=within) as should_stop:
+            yield Hooks(progress, should_stop, say)
 
 
 def _end_later(over: threading.Event, seconds: float) -> None:

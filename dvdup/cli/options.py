@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dvdup import log
 from dvdup.cli.console import say
 
 if TYPE_CHECKING:
@@ -15,12 +16,27 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+
+def _show_log(ctx: click.Context, option: click.Parameter, verbosity: int) -> None:
+    """Show what is logged until the command ends."""
+    ctx.with_resource(log.shown(verbosity, say))
+
+
 CONFIG = click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Configuration file [default: dvdup.toml or pyproject.toml here or above].",
 )
 QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on stderr.")
+VERBOSE = click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_log,
+    help="Tell on stderr what is done and how long it takes; -vv: every pair and file too.",
+)
 EMBEDDER = click.option("--embedder", metavar="NAME", help="Embedder, see `dvdup models`.")
 DEVICE = click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
 BATCH = click.option("--batch", type=click.IntRange(1), help="Slices embedded at a time.")
@@ -65,6 +81,7 @@ _PLACE = (
         help="Trust a configuration that puts the index outside of its own folder.",
     ),
     QUIET,
+    VERBOSE,
 )
 _EMBED = (
     EMBEDDER,
@@ -104,7 +121,7 @@ def _add(options: tuple[Callable[[Command], Command], ...], command: Command) ->
 
 
 def place_options(command: Command) -> Command:
-    """--config, --index, --quiet."""
+    """--config, --index, --quiet, --verbose."""
     return _add(_PLACE, command)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dvdup.cli.console import progress_bar, put, say, screen, stop_requests
+from dvdup.cli.console import hooks_for, put, say, screen
 from dvdup.cli.options import (
     FULL,
     JOBS,
@@ -22,7 +22,7 @@ from dvdup.cli.options import (
 from dvdup.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
-    from dvdup.records import Progress, Report, SyncSummary
+    from dvdup.records import Hooks, Report, SyncSummary
     from dvdup.workspace import Workspace
 
 
@@ -41,11 +41,9 @@ def diff(ref_a: str, ref_b: str, config: Path | None, quiet: bool, **flags: Any)
     2 if something could not be checked, or is not as it was indexed.
     """
     from dvdup.commands import diff as command
-    from dvdup.records import Hooks
 
-    with _comparison(config, quiet, flags) as asked, stop_requests() as should_stop:
-        hooks = Hooks(asked.progress, should_stop, say)
-        asked.report = command.diff(asked.workspace, ref_a, ref_b, hooks=hooks)
+    with _comparison(config, quiet, flags) as asked:
+        asked.report = command.diff(asked.workspace, ref_a, ref_b, hooks=asked.hooks)
     return asked.exit_code
 
 
@@ -65,15 +63,13 @@ def check(config: Path | None, quiet: bool, full: bool, **flags: Any) -> int:
     """
     from dvdup.cli.words import left_out_lines
     from dvdup.commands import check as command
-    from dvdup.records import Hooks
 
     def synced(summary: SyncSummary) -> None:
         for line in left_out_lines(summary):
             say(line, quiet=quiet)
 
-    with _comparison(config, quiet, flags) as asked, stop_requests() as should_stop:
-        hooks = Hooks(asked.progress, should_stop, say)
-        asked.report = command.check(asked.workspace, full=full, synced=synced, hooks=hooks)
+    with _comparison(config, quiet, flags) as asked:
+        asked.report = command.check(asked.workspace, full=full, synced=synced, hooks=asked.hooks)
     return asked.exit_code
 
 
@@ -89,11 +85,9 @@ def query(file: str, split: str | None, config: Path | None, quiet: bool, **flag
     The index is not changed.
     """
     from dvdup.commands import adhoc
-    from dvdup.records import Hooks
 
-    with _comparison(config, quiet, flags) as asked:
-        hooks = Hooks(asked.progress, say=say)
-        asked.report = adhoc.query(asked.workspace, file, split=split, hooks=hooks)
+    with _comparison(config, quiet, flags, stoppable=False) as asked:
+        asked.report = adhoc.query(asked.workspace, file, split=split, hooks=asked.hooks)
     return asked.exit_code
 
 
@@ -106,11 +100,9 @@ def query(file: str, split: str | None, config: Path | None, quiet: bool, **flag
 def compare(file_a: str, file_b: str, config: Path | None, quiet: bool, **flags: Any) -> int:
     """Report whether two scans (files or DICOM folders) are copies; needs no index."""
     from dvdup.commands import adhoc
-    from dvdup.records import Hooks
 
-    with _comparison(config, quiet, flags) as asked:
-        hooks = Hooks(asked.progress)
-        asked.report = adhoc.compare(asked.workspace, file_a, file_b, hooks=hooks)
+    with _comparison(config, quiet, flags, stoppable=False) as asked:
+        asked.report = adhoc.compare(asked.workspace, file_a, file_b, hooks=asked.hooks)
     return asked.exit_code
 
 
@@ -119,14 +111,16 @@ class _Comparison:
     """A comparison from its flags to its exit code."""
 
     workspace: Workspace
-    progress: Progress
+    hooks: Hooks
     report: Report | None = None
     """What the command found."""
     exit_code: int = EXIT_FAILED
 
 
 @contextmanager
-def _comparison(config: Path | None, quiet: bool, flags: dict[str, Any]) -> Iterator[_Comparison]:
+def _comparison(
+    config: Path | None, quiet: bool, flags: dict[str, Any], *, stoppable: bool = True
+) -> Iterator[_Comparison]:
     """Open what a comparison needs; afterwards write the report that it was given."""
     from dvdup.commands.output import demand_output, exit_code, format_of, write_report
     from dvdup.report import render
@@ -136,8 +130,8 @@ def _comparison(config: Path | None, quiet: bool, flags: dict[str, Any]) -> Iter
     workspace = open_workspace(config, **flags)
     if output is not None:
         demand_output(workspace, output)
-    with progress_bar(quiet=quiet) as progress:
-        asked = _Comparison(workspace, progress)
+    with hooks_for(quiet=quiet, stoppable=stoppable) as hooks:
+        asked = _Comparison(workspace, hooks)
         yield asked
     assert asked.report is not None
     if output is None or str(output) == "-":

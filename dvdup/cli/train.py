@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dvdup.cli.console import out, progress_bar, say, stop_requests
-from dvdup.cli.options import QUIET
+from dvdup.cli.console import hooks_for, out, say
+from dvdup.cli.options import QUIET, VERBOSE
 
 if TYPE_CHECKING:
     from dvdup.lab.train import Row
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     help="A line of the model card about the data, such as its licence.",
 )
 @QUIET
+@VERBOSE
 def train(paths: tuple[str, ...], quiet: bool, **flags: Any) -> None:
     """Train the built-in network on scans (files, folders) and procedural phantoms.
 
@@ -64,13 +65,10 @@ def train(paths: tuple[str, ...], quiet: bool, **flags: Any) -> None:
     demand("dvdup train", CONVERSION)
     from dvdup.lab import train as room
 
-    with progress_bar(quiet=quiet) as progress, stop_requests(within=None) as should_stop:
-        result = room.train(
-            _request(paths, **flags),
-            progress=progress,
-            should_stop=should_stop,
-            say=lambda line: say(line, quiet=quiet),
-        )
+    with hooks_for(quiet=quiet, within=None) as hooks:
+        if quiet:
+            hooks = dataclasses.replace(hooks, say=lambda line: None)
+        result = room.train(_request(paths, **flags), hooks)
     say(f"{result.step} steps in {result.seconds / 60:.1f} minutes", quiet=quiet)
     if not result.done:
         say("not all steps are done; go on with --resume", quiet=quiet)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dvdup.cli.console import confirmed, progress_bar, put, say, screen, stop_requests
+from dvdup.cli.console import confirmed, hooks_for, progress_bar, put, say, screen
 from dvdup.cli.options import FULL, embed_options, open_workspace, place_options
 from dvdup.errors import EXIT_FAILED
 
@@ -52,20 +52,19 @@ def add(
 
     A folder stands for every scan below it. Adding again what is unchanged costs nothing.
     """
-    from dvdup.records import Hooks
     from dvdup.sync import build
 
     if not split:
         raise click.UsageError("--split is empty; name one, such as train")
     workspace = open_workspace(config, **flags)
-    with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
+    with hooks_for(quiet=quiet) as hooks:
         summary = build.add(
             workspace,
             paths,
             split=split,
             case_id=case_id,
             group=group,
-            hooks=Hooks(progress, should_stop, say),
+            hooks=hooks,
         )
     return _finish(summary, quiet)
 
@@ -96,18 +95,17 @@ def sync(
     Reads and embeds only what is new or changed; moved and copied files are recognised by their
     bytes, vanished ones leave the index. Ctrl-C keeps what is finished.
     """
-    from dvdup.records import Hooks
     from dvdup.sync import build
 
     workspace = open_workspace(config, **flags)
-    with progress_bar(quiet=quiet) as progress, stop_requests() as should_stop:
+    with hooks_for(quiet=quiet) as hooks:
         summary = build.sync(
             workspace,
             rebuild=rebuild,
             full=full,
             adopt=adopt,
             confirm=lambda loss: yes or confirmed(f"{loss}. Go on?"),
-            hooks=Hooks(progress, should_stop, say),
+            hooks=hooks,
         )
     return _finish(summary, quiet)
 

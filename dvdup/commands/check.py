@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations
 
 from dvdup.compare.calibrated import warn_if_outgrown
 from dvdup.compare.engine import compare_refs
-from dvdup.compare.refs import all_refs
+from dvdup.compare.refs import all_refs, split_order
 from dvdup.compare.walk import prune_variants
+from dvdup.config import Config
 from dvdup.errors import InputError
-from dvdup.records import Hooks, Report, SyncSummary
+from dvdup.forecast import Work
+from dvdup.records import Case, Hooks, Report, SyncSummary
 from dvdup.store import Index
 from dvdup.sync.update import bring_up_to_date
 from dvdup.workspace import LazyEmbedder, Workspace
@@ -41,7 +45,11 @@ def check(
     hooks = hooks or Hooks()
     with workspace.writing(hooks.waiting) as workspace:
         summary, index = bring_up_to_date(
-            workspace, LazyEmbedder(workspace.config), hooks, full=full
+            workspace,
+            LazyEmbedder(workspace.config),
+            hooks,
+            full=full,
+            expected=partial(_work, workspace.config),
         )
     synced(summary)
     index = workspace.open_index() if summary.changed or summary.unreadable else index
@@ -60,6 +68,19 @@ def check(
     if summary.changed:
         prune_variants(workspace, index.cases)
     return report
+
+
+def _work(config: Config, new: int, declared: Sequence[Case]) -> Work:
+    """What a check has to do: of two splits the later one asks, each case for its candidates."""
+    counts = Counter(case.split for case in declared)
+    later = sum(rank * counts[name] for rank, name in enumerate(sorted(counts, key=split_order)))
+    asking = later + (len(declared) if config.report.within else 0)
+    candidates = config.verify.candidates
+    return Work(
+        read=new,
+        searched=new if candidates else 0,
+        pairs=round(candidates * asking * new / max(1, len(declared))),
+    )
 
 
 def _demand_two_splits(workspace: Workspace, index: Index) -> None:

@@ -22,12 +22,13 @@ from dvdup.commands import adhoc
 from dvdup.compare import verdicts
 from dvdup.compare.cases import FileChannel, Sides
 from dvdup.compare.memory import EmbeddedScan, MemoryCases
-from dvdup.compare.pair import PairJob, channels_of, judge_pair, line_in_words
+from dvdup.compare.pair import PairJob, channels_of, judge_pair
 from dvdup.compare.refs import find_case
 from dvdup.compare.rules import Rules, rules_of
 from dvdup.compare.small import with_proxy
 from dvdup.errors import InputError, ReadError
-from dvdup.records import Embedded, Finding, IndexedCase, Progress, no_progress
+from dvdup.records import Embedded, IndexedCase, PairDecision, Progress, no_progress
+from dvdup.report import sentences
 from dvdup.store import Index, IndexMeta
 from dvdup.verify import RULES, Evidence, Judged, Limits, Matrix, Scan, strength
 from dvdup.workspace import LazyEmbedder, Workspace, recipe_of
@@ -251,18 +252,20 @@ def _of_channel(rows: Embedded, channel: int) -> Embedded:
     return Embedded(**{name: getattr(rows, name)[kept] for name in names})
 
 
-def _declared(scans: Sequence[EmbeddedScan], rules: Rules) -> Finding | None:
+def _declared(scans: Sequence[EmbeddedScan], rules: Rules) -> PairDecision | None:
     """What hashes and declared subjects say, without a look at voxels."""
     one, other = ([scan.case] for scan in scans)
     found = verdicts.find(one, other, (), rules.limits)
     return found[0] if found else None
 
 
-def _headline(names: Named, judged: Judged, declared: Finding | None) -> str:
+def _headline(names: Named, judged: Judged, declared: PairDecision | None) -> str:
     decision = judged.decision
-    said, why, sure = decision.verdict, judged.reason, decision.confidence
+    said, sure = decision.verdict, decision.confidence
+    why = sentences.result_reason(judged.result())
     if declared is not None and (declared.verdict == "identical" or said is None):
-        said, why, sure = declared.verdict, declared.reason, declared.confidence
+        said, sure = declared.verdict, declared.confidence
+        why = sentences.reason(declared)
     elif said is None:
         why = _MEANINGS[decision.rule]
     word = said or _WITHOUT.get(decision.rule, "no copy")
@@ -294,7 +297,7 @@ def _slices(matrix: Matrix | None) -> str:
         return "slices: no order of them fits the placement of the voxels"
     line = matrix.line
     share = f"{100 * line.inliers:.0f} % of them lie on that line"
-    return f"slices: {line_in_words(line)}; {share}"
+    return f"slices: {sentences.slices(line)}; {share}"
 
 
 def _missing(text: str) -> str:

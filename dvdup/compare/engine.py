@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from dvdup import forecast
 from dvdup.cache import Cache, open_cache
 from dvdup.compare import match, renamed, results, verdicts
 from dvdup.compare.cases import CaseSet, Sides
 from dvdup.compare.findings import assemble, decide, with_fail_on
 from dvdup.compare.missed import Missed
-from dvdup.compare.pair import CODE, as_record, jobs_of, judge_pair
+from dvdup.compare.pair import CODE, jobs_of, judge_pair, result_of
 from dvdup.compare.refs import Ref, split_order
 from dvdup.compare.rules import Rules, rules_of
 from dvdup.compare.walk import Candidates, Walk, open_candidates
 from dvdup.errors import Interrupted
-from dvdup.records import Finding, Hooks, IndexedCase, Pair, Report, Verified
+from dvdup.forecast import Work
+from dvdup.plain import from_plain, to_plain
+from dvdup.records import Finding, Hooks, IndexedCase, Pair, PairResult, Report
 from dvdup.sealed import tell_damaged
 from dvdup.store import Index
 from dvdup.workers import do_all
 from dvdup.workspace import Workspace, n_jobs
 
+_logger = logging.getLogger(__name__)
 _FEW = 8  # pairs that are not worth starting processes for
 
 
@@ -49,6 +53,7 @@ def compare_refs(
     rules = rules_of(workspace.config, index.meta)
     key = results.key_of(refs, pairs, index.meta, rules.describe())
     report = results.read(workspace.sealed, key)
+    _logger.info("%s", "computed anew" if report is None else "read from the stored results")
     if report is None:
         salt = results.salt_of(index.meta, rules.describe(), CODE)
         found: dict[tuple[object, ...], Finding] = {}
@@ -56,9 +61,10 @@ def compare_refs(
             open_cache(workspace.sealed, salt) as cache,
             open_run(workspace, rules, cache, hooks) as run,
         ):
+            _warn_if_long(refs, pairs, run)
             for a, b in _chosen(refs, pairs, hooks):
                 # test asks train, whichever is named first
-                asks_first = split_order(a.info.split) > split_order(b.info.split)
+                asks_first = _asks_last(a) > _asks_last(b)
                 name = (a.info.ref, b.info.ref)
                 leaks = compare_sides(a, b, run, asks_first=asks_first, name=name)
                 for leak in renamed.without_renamed(leaks, a, b):
@@ -68,6 +74,25 @@ def compare_refs(
         report = results.keep(workspace.sealed, key, made, lasting=run.missed.nothing)
     tell_damaged(workspace.sealed, hooks.say)
     return with_fail_on(report, workspace.config.report)
+
+
+def _warn_if_long(refs: Sequence[Ref], pairs: Sequence[tuple[int, int]], run: Run) -> None:
+    """Tell the user before candidates are found for many cases for the first time."""
+    if not run.rules.candidates:
+        return
+    used = {refs[each].info.ref: refs[each] for pair in pairs for each in pair}
+    contents = {case.content: case for ref in used.values() for case in ref.voting}
+    missing = len(contents) - len(run.candidates.variants.there(list(contents.values())))
+    asking = sum(len(max((refs[i], refs[j]), key=_asks_last).voting) for i, j in pairs)
+    work = Work(
+        searched=missing,
+        pairs=round(run.rules.candidates * asking * missing / max(1, len(contents))),
+    )
+    forecast.warn(run.hooks, work, n_jobs(run.workspace.config))
+
+
+def _asks_last(ref: Ref) -> tuple[int, str]:
+    return split_order(ref.info.split)
 
 
 def _chosen(
@@ -134,6 +159,7 @@ def compare_sides(
         name: What the sides are called, where what is found is to be kept.
         without: Pairs that are one scan under two names; they are no finding.
     """
+    _logger.info("%d cases with %d", len(a.voting), len(b.voting))
     if run.rules.candidates:
         walk = Walk(run.candidates, (a, b), asks_first=asks_first, name=name, without=without)
         sides = Sides(run.workspace.root, a, b, run.rules.voxels)
@@ -153,7 +179,7 @@ def compare_sides(
     return tuple(each for each in findings if (each.a.key, each.b.key) not in without)
 
 
-def _reported(a: CaseSet, b: CaseSet, verified: Mapping[Pair, Verified]) -> set[Pair]:
+def _reported(a: CaseSet, b: CaseSet, verified: Mapping[Pair, PairResult]) -> set[Pair]:
     """The pairs of voting cases whose scores may be wanted: findings, and what is undecided."""
     found = {
         pair for pair, seen in verified.items() if seen.verdict is not None or not seen.decided
@@ -169,7 +195,7 @@ def verify_pairs(
     cache: Cache,
     missed: Missed,
     hooks: Hooks,
-) -> dict[Pair, Verified]:
+) -> dict[Pair, PairResult]:
     """Compare the voxels of some pairs.
 
     Args:
@@ -187,10 +213,11 @@ def verify_pairs(
     known = {pair: kept_pair(cache, *cases[pair]) for pair in pairs}
     found = {pair: seen for pair, seen in known.items() if seen is not None}
     todo = [pair for pair in pairs if pair not in found]
+    _logger.info("%d pairs wanted: %d compared before, %d now", len(pairs), len(found), len(todo))
     n, done = jobs if len(todo) >= _FEW else 1, 0
     for job, seen in do_all(judge_pair, jobs_of(todo, sides, missed), n, hooks.should_stop):
         hooks.progress("comparing voxels", done, len(todo))
-        found[job.pair] = as_record(job.pair, seen.found, sides)
+        found[job.pair] = result_of(job.pair, seen.found, sides)
         if seen.with_files:
             keep_pair(cache, *cases[job.pair], found[job.pair])
         else:
@@ -205,16 +232,16 @@ def verify_pairs(
     return {pair: found[pair] for pair in sorted(found)}
 
 
-def kept_pair(cache: Cache, a: IndexedCase, b: IndexedCase) -> Verified | None:
+def kept_pair(cache: Cache, a: IndexedCase, b: IndexedCase) -> PairResult | None:
     """What was said about (a, b) before, or None."""
     with suppress(ValueError, TypeError):
         text = cache.get("pair", a.content, b.content)
-        return None if text is None else Verified(**json.loads(text))
+        return None if text is None else from_plain(PairResult, json.loads(text))
     return None
 
 
-def keep_pair(cache: Cache, a: IndexedCase, b: IndexedCase, found: Verified) -> None:
+def keep_pair(cache: Cache, a: IndexedCase, b: IndexedCase, found: PairResult) -> None:
     """Keep it, unless other voxels could still decide."""
     if found.decided:
-        text = json.dumps(dataclasses.asdict(found), sort_keys=True)
+        text = json.dumps(to_plain(found), sort_keys=True)
         cache.put(text, "pair", a.content, b.content)

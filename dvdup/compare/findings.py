@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from dvdup.compare import verdicts
 from dvdup.compare.cases import CaseSet
-from dvdup.compare.pair import flipped
 from dvdup.compare.refs import Ref
 from dvdup.compare.rules import Rules
 from dvdup.compare.verdicts import Thresholds
 from dvdup.config import ReportConfig
-from dvdup.records import Finding, Pair, PairScore, Report, Unreadable, Verified, as_unreadable
+from dvdup.records import Finding, Pair, PairResult, PairScore, Report, Unreadable, as_unreadable
+from dvdup.report.findings import finding_of
 from dvdup.store import IndexMeta
 
 
 def decide(
     scores: Sequence[PairScore],
-    verified: Mapping[Pair, Verified],
+    verified: Mapping[Pair, PairResult],
     sides: tuple[CaseSet, CaseSet],
     limits: Thresholds,
     *,
@@ -34,21 +34,22 @@ def decide(
         within: Whether both sides are one.
     """
     known = list(_for_copies(scores, verified, sides, within))
-    return verdicts.find(
+    found = verdicts.find(
         sides[0].cases,
         sides[1].cases,
         [score for _, score, _ in known if score is not None],
         limits,
         {pair: seen for pair, _, seen in known if seen is not None},
     )
+    return tuple(map(finding_of, found))
 
 
 def _for_copies(
     scores: Sequence[PairScore],
-    verified: Mapping[Pair, Verified],
+    verified: Mapping[Pair, PairResult],
     sides: tuple[CaseSet, CaseSet],
     same: bool,
-) -> Iterator[tuple[Pair, PairScore | None, Verified | None]]:
+) -> Iterator[tuple[Pair, PairScore | None, PairResult | None]]:
     """Give what is known about one scan to all its byte-equal contents, on both sides."""
     ours, theirs = (side.copies for side in sides)
     scored = {(score.a, score.b): score for score in scores}
@@ -61,7 +62,7 @@ def _for_copies(
                 pair = (one, other)
                 here = score and dataclasses.replace(score, a=one, b=other)
                 if same and one > other:
-                    yield (other, one), here and here.flipped(), seen and flipped(seen)
+                    yield (other, one), here and here.flipped(), seen and seen.flipped()
                 else:
                     yield pair, here, seen
 

@@ -6,7 +6,8 @@ along (at most 0.5 MB); full scans are read in the process that needs them, and 
 
 from __future__ import annotations
 
-import dataclasses
+import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -18,18 +19,19 @@ from dvdup.compare.cases import Channel, FileChannel, Sides
 from dvdup.compare.missed import NO_ROOM, Missed
 from dvdup.compare.small import Proxies
 from dvdup.errors import ReadError
-from dvdup.records import IndexedCase, Pair, Verified
-from dvdup.verify import ALL, Judged, Limits, Line, Scan, Steps
+from dvdup.records import IndexedCase, Pair, PairResult, SliceLine
+from dvdup.verify import ALL, Judged, Limits, Scan, Steps
 
 T = TypeVar("T")
 
 
 CODE = (
     *("compare.cases", "compare.missed", "compare.pair", "compare.small", "files", "slicing"),
-    *("verify", "voxels"),
+    *("records", "verify", "voxels"),
 )
 """The modules whose source is part of what the voxels of a pair say."""
 
+_logger = logging.getLogger(__name__)
 _BLOCK = 64  # pairs whose proxies are fetched at once
 _UNKNOWN = (1.0, 1.0, 1.0)  # spacing in mm of what says nothing about it
 _RESIZED, _MOST_RESIZED = 1.04, 4.0  # sizes of a copy that registration does not see by itself
@@ -70,6 +72,11 @@ class PairJob:
     steps: Steps = ALL
     """Which steps of the comparison are taken."""
 
+    @property
+    def name(self) -> str:
+        """What the pair is called in the log."""
+        return "a pair"
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class CaseJob(PairJob):
@@ -77,6 +84,11 @@ class CaseJob(PairJob):
 
     pair: Pair
     """The keys of the cases."""
+
+    @property
+    def name(self) -> str:
+        """What the pair is called in the log."""
+        return " and ".join("/".join(key) for key in self.pair)
 
 
 def jobs_of(pairs: Sequence[Pair], sides: Sides, missed: Missed | None = None) -> Iterator[CaseJob]:
@@ -116,7 +128,7 @@ def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
 
 def judge_pair(job: PairJob) -> Seen[Judged]:
     """Verify one pair; where a file has changed or gone its proxy must do."""
-    seen: list[Seen[Judged]] = []
+    start, seen = time.monotonic(), []
     for b, scale in _sizes(job.a, job.b):
         files = _Files(job.a, b)
         try:
@@ -125,9 +137,17 @@ def judge_pair(job: PairJob) -> Seen[Judged]:
             files.give_up()
             judged = verify.judge(*files.proxies, None, job.limits, job.steps)
         if judged.decision.verdict is not None:
-            return files.seen(judged if scale is None else judged.rescaled(scale))
+            seen = [files.seen(judged if scale is None else judged.rescaled(scale))]
+            break
         seen.append(files.seen(judged))
+    _log(job, seen[0].found, time.monotonic() - start)
     return seen[0]
+
+
+def _log(job: PairJob, judged: Judged, seconds: float) -> None:
+    verdict, rule = judged.decision.verdict or "no finding", judged.decision.rule
+    said = "%s: %s by %s, strength %.2f, in %.2f s"
+    _logger.debug(said, job.name, verdict, rule, judged.score, seconds)
 
 
 def measure_pair(job: PairJob) -> Seen[float]:
@@ -195,47 +215,15 @@ def _read(channel: Channel) -> tuple[Scan | None, str]:
         return None, str(error)
 
 
-def as_record(pair: Pair, judged: Judged, sides: Sides) -> Verified:
-    """As a record, with the order of the slices where it is a copy."""
-    decision = judged.decision
-    alignment, reason = judged.alignment(), judged.reason
-    if decision.verdict is not None:
-        line = _line(pair, judged, sides)
-        if line is not None:
-            alignment = {**(alignment or {}), "slices": line.describe()}
-            reason = f"{reason}; {line_in_words(line)}"
-    return Verified(
-        verdict=decision.verdict,
-        decided=decision.decided,
-        confidence=decision.confidence,
-        reason=reason,
-        alignment=alignment,
-        voxel=judged.voxel(),
-    )
+def result_of(pair: Pair, judged: Judged, sides: Sides) -> PairResult:
+    """What travels to the report, with the order of the slices where it is a copy."""
+    if judged.decision.verdict is None:
+        return judged.result()
+    return judged.result(_line(pair, judged, sides))
 
 
-def _line(pair: Pair, judged: Judged, sides: Sides) -> Line | None:
+def _line(pair: Pair, judged: Judged, sides: Sides) -> SliceLine | None:
     lines = verify.align(sides.a.rows(pair[0]), sides.b.rows(pair[1]))
     if judged.evidence is not None:
         lines = verify.fitting(lines, judged.evidence.place)
     return lines[0] if lines else None
-
-
-def line_in_words(line: Line) -> str:
-    """Which slices match which."""
-    planes = [slicing.PLANES[line.plane_a]]
-    if line.plane_b != line.plane_a:
-        planes.append(slicing.PLANES[line.plane_b])
-    (first, last), (start, stop) = line.slices_a, line.slices_b
-    return (
-        f"{' / '.join(planes)} slices {first}-{last} match {start}-{stop}, "
-        f"offset {round(line.offset_mm):+d} mm, scale {line.slope:.2f}"
-    )
-
-
-def flipped(found: Verified) -> Verified:
-    """What is known about (a, b) for (b, a): words and numbers of a placement hold one way only."""
-    reason = found.reason
-    if found.alignment is not None:
-        reason = f"seen from the other side: {reason}"
-    return dataclasses.replace(found, alignment=None, reason=reason)

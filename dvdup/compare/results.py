@@ -25,7 +25,17 @@ from dvdup.sealed import SealedFiles
 from dvdup.store import IndexMeta
 
 CODE = (
-    *("cache", "compare", "files", "records", "report.json", "slicing", "variants", "verify"),
+    *(
+        "cache",
+        "compare",
+        "files",
+        "records",
+        "report.json",
+        "report.sentences",
+        "slicing",
+        "variants",
+        "verify",
+    ),
     *("voxels", "workers", "workspace"),
 )
 """The modules whose source is part of what a result depends on."""

@@ -1,6 +1,6 @@
 """Scores and hashes to verdicts.
 
-In: the cases of two refs, their `PairScore`, and what voxels said. Out: findings and groups.
+In: the cases of two refs, their `PairScore`, and what voxels said. Out: decisions and groups.
 
 - `identical`: the cases share a voxel hash, or their voxels are equal but for rounding.
 - `near`, `partial`: the voxels say so; see `verify`. Where they were not compared or could not
@@ -31,9 +31,10 @@ from dvdup.records import (
     IndexedCase,
     Key,
     Member,
+    PairDecision,
+    PairResult,
     PairScore,
     Verdict,
-    Verified,
 )
 
 MIN_SLICES = 5
@@ -113,8 +114,8 @@ def find(
     b: Sequence[IndexedCase],
     scores: Iterable[PairScore],
     limits: Thresholds,
-    verified: Mapping[tuple[Key, Key], Verified] = MappingProxyType({}),
-) -> tuple[Finding, ...]:
+    verified: Mapping[tuple[Key, Key], PairResult] = MappingProxyType({}),
+) -> tuple[PairDecision, ...]:
     """Decide about every pair of cases of two refs.
 
     Args:
@@ -125,7 +126,7 @@ def find(
         verified: What their voxels say, of those pairs that were looked at; (a, b) as in scores.
 
     Returns:
-        Findings, strongest first, then by name; each pair once, a case never with itself.
+        Decisions, strongest first, then by name; each pair once, a case never with itself.
     """
     left, right = {case.key: case for case in a}, {case.key: case for case in b}
     within = a is b
@@ -141,8 +142,8 @@ def find(
     for pair in _sharing(a, b, _groups):
         if pair[0][0] != pair[1][0]:
             pairs.setdefault(pair, "same-subject")
-    findings = [
-        _finding(
+    decisions = [
+        _decision(
             _Pair(left[one], right[other], scored.get((one, other)), verified.get((one, other))),
             verdict,
             limits,
@@ -150,10 +151,10 @@ def find(
         for (one, other), verdict in pairs.items()
         if one != other and not (within and one > other)
     ]
-    return tuple(sorted(findings, key=order))
+    return tuple(sorted(decisions, key=order))
 
 
-def order(finding: Finding) -> tuple[int, str, str, str, str]:
+def order(finding: Finding | PairDecision) -> tuple[int, str, str, str, str]:
     """Sort key of findings: strongest verdict first, then by name of b and a."""
     rank = VERDICTS.index(finding.verdict)
     return (rank, finding.b.split, finding.b.case, finding.a.split, finding.a.case)
@@ -230,7 +231,7 @@ def _sharing(
 
 
 def _of_voxels_or_slices(
-    score: PairScore, verified: Verified | None, limits: Thresholds
+    score: PairScore, verified: PairResult | None, limits: Thresholds
 ) -> Verdict | None:
     """Voxels decide where they can."""
     if verified is not None and verified.decided:
@@ -276,7 +277,7 @@ class _Pair:
     a: IndexedCase
     b: IndexedCase
     score: PairScore | None
-    verified: Verified | None
+    verified: PairResult | None
 
     @property
     def shares_hash(self) -> bool:
@@ -292,52 +293,30 @@ class _Pair:
         return "voxels" if seen else "slices"
 
 
-def _finding(pair: _Pair, verdict: Verdict, limits: Thresholds) -> Finding:
+def _decision(pair: _Pair, verdict: Verdict, limits: Thresholds) -> PairDecision:
     basis = pair.basis(verdict)
     seen = pair.verified if basis == "voxels" else None
-    score = pair.score
-    return Finding(
+    return PairDecision(
         a=_member(pair.a),
         b=_member(pair.b),
         verdict=verdict,
         basis=basis,
-        reason=seen.reason if seen else _reason(pair, verdict),
-        confidence=seen.confidence if seen else _confidence(verdict, score, limits),
-        count_score=score.count_score if score else None,
-        shared_score=score.shared_score if score else None,
-        similarity=score.similarity if score else None,
+        confidence=seen.confidence if seen else _confidence(verdict, pair.score, limits),
         fingerprint=_fingerprint(pair.a, pair.b),
-        alignment=seen.alignment if seen else None,
-        voxel=seen.voxel if seen else None,
+        shared_hashes=_shared_hashes(pair.a, pair.b),
+        score=pair.score,
+        result=seen,
     )
+
+
+def _shared_hashes(a: IndexedCase, b: IndexedCase) -> tuple[int, int]:
+    """How many voxel hashes both have, and how many the one with more has."""
+    ours, theirs = set(a.voxel_hashes), set(b.voxel_hashes)
+    return len(ours & theirs), max(len(ours), len(theirs))
 
 
 def _member(case: IndexedCase) -> Member:
     return Member(case.case_id, case.split, case.group, case.paths)
-
-
-def _reason(pair: _Pair, verdict: Verdict) -> str:
-    a, b, score = pair.a, pair.b, pair.score
-    if verdict == "identical":
-        common = len(set(a.voxel_hashes) & set(b.voxel_hashes))
-        most = max(len(set(a.voxel_hashes)), len(set(b.voxel_hashes)))
-        return "same voxels" if common == most else f"same voxels in {common} of {most} channels"
-    if verdict == "same-subject":
-        return f"same subject {a.group} declared in both"
-    assert score is not None
-    votes_b, votes_a = score.shared_score.b_to_a, score.shared_score.a_to_b
-    way, share, n = ("b_to_a", votes_b, score.slices[1])
-    if votes_a > votes_b:
-        way, share, n = ("a_to_b", votes_a, score.slices[0])
-    of, to = (b, a) if way == "b_to_a" else (a, b)
-    similarity = getattr(score.similarity, way)
-    others = ""
-    if score.cohort[0 if way == "a_to_b" else 1] >= MIN_COHORT:
-        others = f", others {getattr(score.background, way):.3f}"
-    return (
-        f"{round(share * n)} of {n} slices of {_member(of).label} match {_member(to).label} "
-        f"(similarity {similarity:.3f}{others})"
-    )
 
 
 def _confidence(verdict: Verdict, score: PairScore | None, limits: Thresholds) -> float:

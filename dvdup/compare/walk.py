@@ -16,7 +16,7 @@ from dvdup.compare.search import Known, Search
 from dvdup.compare.variant_store import VariantStore, network_of
 from dvdup.errors import Interrupted, StoreError
 from dvdup.fingerprint import code_fingerprint
-from dvdup.records import Hooks, IndexedCase, Pair, Verified
+from dvdup.records import Hooks, IndexedCase, Pair, PairResult
 from dvdup.store.variants import VariantTable
 from dvdup.workers import reader_threads
 from dvdup.workspace import Workspace, n_jobs
@@ -171,7 +171,7 @@ class Walk:
             name: What the sides are called, where lists are to be kept.
             without: Pairs that are one scan under two names, and not compared.
         """
-        self.verified: dict[Pair, Verified] = {}
+        self.verified: dict[Pair, PairResult] = {}
         others, asking = reversed(sides) if asks_first else sides
         self._candidates, self._others = candidates, others
         self._within, self._asks_first = asking is others, asks_first
@@ -188,7 +188,7 @@ class Walk:
             found |= self._of(case, content)
         return sorted(found)
 
-    def learn(self, asked: Iterable[Pair], found: Mapping[Pair, Verified]) -> None:
+    def learn(self, asked: Iterable[Pair], found: Mapping[Pair, PairResult]) -> None:
         """Take in what the voxels of some pairs said; what could not be compared is no copy."""
         self.verified |= found
         for pair in asked:

@@ -10,6 +10,7 @@ import dataclasses
 import logging
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ READERS: dict[str, Reader] = {
 SUFFIXES: tuple[str, ...] = tuple(s for reader in READERS.values() for s in reader.suffixes)
 """Every suffix that a reader claims."""
 
+_logger = logging.getLogger(__name__)
 _HALVES = (".img", ".img.gz", ".raw", ".zraw")
 
 
@@ -169,7 +171,7 @@ def nothing_escapes(name: str) -> Iterator[None]:
     except RecursionError as error:
         raise ReadError(f"{name}: damaged: nested too deeply; replace or exclude it") from error
     except Exception as error:
-        logging.getLogger(__name__).debug("%s", name, exc_info=True)
+        _logger.debug("%s", name, exc_info=True)
         said = f"{type(error).__name__}: {reason(error)}"
         raise ReadError(
             f"{name}: damaged or not supported ({said}); replace or exclude it"
@@ -216,6 +218,13 @@ def read_volume(root: Path, case: Case) -> Volume:
         ReadError: If the case cannot be read; names the file, what is wrong and what to do.
         PointerError: If a file is a git-lfs, DVC or git-annex pointer.
     """
+    start = time.monotonic()
+    volume = _read(root, case)
+    _logger.debug("read %s in %.2f s", case.files[0], time.monotonic() - start)
+    return volume
+
+
+def _read(root: Path, case: Case) -> Volume:
     if not case.files:
         raise ReadError(f"{case.case_id}: the case has no files; declare one")
     with nothing_escapes(case.files[0]):

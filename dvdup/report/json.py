@@ -17,15 +17,19 @@ from dvdup import __version__
 from dvdup.errors import InputError
 from dvdup.records import (
     VERDICTS,
+    Change,
     Directed,
     Finding,
     Group,
     Member,
+    PairResult,
     RefInfo,
     Report,
+    SliceLine,
     Unreadable,
 )
 from dvdup.report.names import public_path, public_reason
+from dvdup.report.sentences import changes, mirrored
 from dvdup.report.totals import totals
 
 SCHEMA = "dvdup/report@1"
@@ -148,6 +152,58 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Real):
         return _rounded(float(value)) if math.isfinite(value) else None
     raise TypeError(f"{type(value).__name__} has no place in a report")
+
+
+def alignment_of(result: PairResult) -> dict[str, Any] | None:
+    """How b lies on a, as the contract has it; None where that is not known."""
+    found: dict[str, Any] = {}
+    if result.change is not None:
+        found |= _change(result.change)
+    if result.slices is not None:
+        found["slices"] = _slices(result.slices)
+    return None if result.other_side or not found else found
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "mirrored": list(mirrored(change)),
+        "turned": change.turned,
+        "angle": round(change.degrees, 2),
+        "scale": [round(each, 4) for each in change.scale],
+        "shear": round(change.shear, 4),
+        "offset_mm": [round(each, 2) for each in change.shift_mm],
+        "shown": [round(each, 4) for each in change.shown],
+        "done": list(changes(change)),
+    }
+
+
+def _slices(line: SliceLine) -> dict[str, Any]:
+    return {
+        "planes": [line.plane_a, line.plane_b],
+        "offset_mm": round(line.offset_mm, 2),
+        "scale": round(line.slope, 4),
+        "mirrored": line.mirrored,
+        "slices_a": list(line.slices_a),
+        "slices_b": list(line.slices_b),
+        "inliers": round(line.inliers, 4),
+        "score": round(line.score, 4),
+    }
+
+
+def voxel_of(result: PairResult) -> dict[str, Any] | None:
+    """How much the voxels agree, as the contract has it; None if there was nothing to compare."""
+    found = result.agreement
+    if found is None:
+        return None
+    return {
+        "correlation": round(found.correlation, 4),
+        "middle": round(found.middle, 4),
+        "fine": round(found.fine, 4),
+        "residual": round(found.residual, 4),
+        "overlap": [round(each, 4) for each in found.overlap],
+        "voxels": found.voxels,
+        "grid_mm": round(found.grid_mm, 3),
+    }
 
 
 def from_json(text: str) -> Report:

@@ -20,13 +20,12 @@ from dvdup.records import (
     Declaration,
     Embedded,
     FileStat,
+    Hooks,
     IndexedCase,
     Key,
-    Progress,
     SliceStack,
     SyncSummary,
     as_unreadable,
-    no_progress,
 )
 from dvdup.slicing import Recipe
 from dvdup.store import Index, Writer
@@ -66,13 +65,12 @@ class Run:
         verified: files.Verified,
         *,
         jobs: int,
-        progress: Progress = no_progress,
-        should_stop: Callable[[], bool] = lambda: False,
+        hooks: Hooks,
     ) -> None:
         """Gather what every step needs; the caller holds the write lock."""
         self._root, self._index, self._writer, self._recipe = root, index, writer, recipe
         self._embed, self._verified, self._jobs = embed, verified, jobs
-        self._progress, self._should_stop = progress, should_stop
+        self._hooks = hooks
         self._old = {case.key: case for case in index.cases}
         self._by_bytes = _by_bytes(index.cases)
         self._counts = dict.fromkeys(
@@ -83,14 +81,14 @@ class Run:
         """Do what was planned.
 
         Raises:
-            Interrupted: `should_stop` said so; what was finished is committed.
+            Interrupted: `hooks.should_stop` said so; what was finished is committed.
         """
         missing, notes = [as_unreadable(case) for case in todo.unchecked], [*todo.notes]
         self._counts["unchanged"] = todo.unchanged
         left, done = set(todo.vanished), 0
         for outcome in self._outcomes(todo.pending):
-            self._progress("reading", done, len(todo.pending))
-            if self._should_stop():
+            self._hooks.progress("reading", done, len(todo.pending))
+            if self._hooks.should_stop():
                 break
             stored = self._store(outcome, left)
             done += 1
@@ -103,7 +101,7 @@ class Run:
                 f"stopped after {done} of {len(todo.pending)} cases, which are kept; "
                 "run it again to go on"
             )
-        self._progress("reading", len(todo.pending), len(todo.pending))
+        self._hooks.progress("reading", len(todo.pending), len(todo.pending))
         for key in sorted(left):
             self._delete(key)
         self._writer.flush()
@@ -134,7 +132,7 @@ class Run:
         """Wait for a case; once it is wished to stop, only as long as a user has patience."""
         patience: float | None = None
         while not wait([future], timeout=_POLL_SECONDS).done:
-            if patience is None and self._should_stop():
+            if patience is None and self._hooks.should_stop():
                 patience = time.monotonic() + PATIENCE_SECONDS
             if patience is not None and time.monotonic() > patience:
                 return False

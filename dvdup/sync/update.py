@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 
-from dvdup import store
+from dvdup import forecast, store
+from dvdup.forecast import Work
 from dvdup.records import Case, Declaration, Hooks, SyncSummary
 from dvdup.store import Index
 from dvdup.sync import lost
@@ -12,6 +14,13 @@ from dvdup.sync.declared import by_hand, declaration
 from dvdup.sync.plan import Plan, plan
 from dvdup.sync.run import Run
 from dvdup.workspace import LazyEmbedder, Workspace, n_jobs, recipe_of
+
+_logger = logging.getLogger(__name__)
+
+
+def _reading(new: int, declared: Sequence[Case]) -> Work:
+    """A sync reads what is new."""
+    return Work(read=new)
 
 
 def bring_up_to_date(
@@ -21,6 +30,7 @@ def bring_up_to_date(
     added: Sequence[Case] | None = None,
     *,
     full: bool = False,
+    expected: Callable[[int, Sequence[Case]], Work] = _reading,
 ) -> tuple[SyncSummary, Index]:
     """Sync the index of a workspace; the caller holds the lock.
 
@@ -30,6 +40,8 @@ def bring_up_to_date(
         hooks: Progress, messages, the wish to stop.
         added: Cases added by hand that have to be kept; None: those of the index itself.
         full: Hash every file, whatever its stat.
+        expected: What the command has to do, from the number of cases that are new and from all
+            that are declared.
     """
     index = workspace.open_or_create(embedder) if store.exists(workspace.folder) else None
     old = index.cases if index is not None else ()
@@ -39,6 +51,10 @@ def bring_up_to_date(
         index = workspace.open_or_create(embedder)
     indexed = {case.key: case for case in old}
     todo = plan(workspace.root, declared.cases, indexed, workspace.verified, full=full)
+    _logger.info("%d cases declared, %d to look at", len(declared.cases), len(todo.pending))
+    new = sum(case.key not in indexed for case in todo.pending)  # others may just be hashed again
+    work = expected(new, declared.cases)
+    forecast.warn(hooks, work, n_jobs(workspace.config))
     lost.tell(workspace.root, todo, declared.cases, indexed, hooks.say)
     return carry_out(workspace, index, embedder, todo, declared, "sync", hooks), index
 
@@ -71,7 +87,6 @@ def carry_out(
         embedder.embed,
         workspace.verified,
         jobs=n_jobs(workspace.config),
-        progress=hooks.progress,
-        should_stop=hooks.should_stop,
+        hooks=hooks,
     )
     return run.carry_out(todo, declaration)

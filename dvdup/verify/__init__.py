@@ -6,7 +6,7 @@ of slices; `draw` and `terminal` show a pair.
 
 from dvdup.verify.exact import Same, same_values
 from dvdup.verify.judge import Full, Judged, judge, measure
-from dvdup.verify.order import Line, align, fitting, nearest_channels
+from dvdup.verify.order import align, fitting, nearest_channels
 from dvdup.verify.picture import Matrix, draw, matrix_of, terminal
 from dvdup.verify.scans import Evidence, Scan, compare, of_proxy, on_voxels
 from dvdup.verify.steps import ALL, Steps
@@ -32,7 +32,6 @@ __all__ = [
     "Full",
     "Judged",
     "Limits",
-    "Line",
     "Matrix",
     "Same",
     "Scan",

@@ -1,116 +1,26 @@
-"""Words for what was done to a copy, from the placement and the grey values.
+"""What was done to a copy, from the placement and the grey values.
 
-In: two scans and how they lie on each other. Out: `Done`, in numbers and in words. Which of the two
-is the copy cannot be seen; the words say how b differs from a.
+In: two scans and how they lie on each other. Out: a `Change`, in numbers: how b differs from a.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import permutations, product
-from typing import Any
 
 import numpy as np
 
+from dvdup.records import Change, GreyChange
 from dvdup.verify.compare import FINE, MIDDLE, band, grey_curves, structured
 from dvdup.verify.grid import Grid, resampled, smoothed
 from dvdup.verify.scans import Scan, on_voxels, usable_extent
 
-AXES = ("left-right", "front-back", "top-bottom")
-"""What the axes of a RAS+ volume run along."""
-
-_DEGREES, _STRETCH, _SHEAR = 1.0, 0.02, 0.02  # below which nothing is said
-_SHIFT = 0.03  # of the extent
-_WHOLE = 0.96  # of the extent; less is a crop
-_RESAMPLED = 1.12  # ratio of voxel sizes
 _CURVED = 0.025  # deviation of the grey values from a straight line, share of the range
 _BLACK = 0.02  # of the range; what is darker is background
 _SOFTER = 0.75  # gain of fine structures against that of coarse ones
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """How b differs from a."""
-
-    mirrored: tuple[str, ...]
-    """Names of flipped axes; one, since two flips are a turn."""
-    turned: bool
-    """Whether axes were exchanged, or two flipped: a turn by 90 or 180 degrees."""
-    degrees: float
-    """Rotation besides."""
-    scale: tuple[float, float, float]
-    """Size in b of what is 1 in a, along the axes of a."""
-    shear: float
-    """Largest shear."""
-    shift_mm: tuple[float, float, float]
-    """Where the centre of a lies in b, mm from the centre of b along the axes of b."""
-    shown: tuple[float, float, float]
-    """Share of the extent of the larger field of view that the smaller shows, along axes of a."""
-    spacing: tuple[tuple[float, float], ...]
-    """Voxel size in a and in b, mm, along the axes of a; empty where that is not known."""
-    grey: tuple[str, ...]
-    """What was done to the grey values, in words."""
-    in_mm: bool = True
-    """False if neither file says how large its voxels are, and b was taken to be as large as a."""
-
-    def words(self) -> tuple[str, ...]:
-        """What was done, a phrase each; empty if nothing was."""
-        said = [f"mirrored {axis}" for axis in self.mirrored]
-        if self.turned:
-            said.append("axes turned")
-        if self.degrees >= _DEGREES:
-            said.append(f"rotated {self.degrees:.0f} degrees")
-        said += [*self._size(), *self._field(), *self._voxels(), *self.grey]
-        return tuple(said)
-
-    def describe(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
-            "mirrored": list(self.mirrored),
-            "turned": self.turned,
-            "angle": round(self.degrees, 2),
-            "scale": [round(each, 4) for each in self.scale],
-            "shear": round(self.shear, 4),
-            "offset_mm": [round(each, 2) for each in self.shift_mm],
-            "shown": [round(each, 4) for each in self.shown],
-            "done": list(self.words()),
-        }
-
-    def _size(self) -> list[str]:
-        sizes = np.array(self.scale)
-        if np.ptp(sizes) < _STRETCH and abs(sizes.mean() - 1) >= _STRETCH:
-            return [f"scaled by {sizes.mean():.2f}"]
-        said = [
-            f"stretched by {size:.2f} {axis}"
-            for size, axis in zip(self.scale, AXES, strict=True)
-            if abs(size - 1) >= _STRETCH and self.shear < _SHEAR
-        ]
-        return said or (["sheared"] if self.shear >= _SHEAR else [])
-
-    def _field(self) -> list[str]:
-        less = [share for share in self.shown if share < _WHOLE]
-        if len(less) == 1:
-            axis = AXES[int(np.argmin(self.shown))]
-            return [f"slab of {100 * less[0]:.0f} % {axis}"]
-        if less:
-            return [f"cropped to {100 * float(np.prod(less)) ** (1 / len(less)):.0f} %"]
-        return []
-
-    def _voxels(self) -> list[str]:
-        if not self.in_mm:
-            sizes = [100 * ours / theirs for ours, theirs in self.spacing if ours != theirs]
-            least, most = (f"{size:.0f}" for size in (min(sizes), max(sizes)))
-            return [f"resized to {least if least == most else f'{least}-{most}'} %"]
-        changed = {
-            f"resampled {ours:.2g} -> {theirs:.2g} mm"
-            for ours, theirs in self.spacing
-            if not 1 / _RESAMPLED < theirs / ours < _RESAMPLED
-        }
-        return sorted(changed)
-
-
-def what_was_done(a: Scan, b: Scan, grids: tuple[Grid, Grid], place: np.ndarray) -> Done:
-    """Say how b differs from a.
+def what_was_done(a: Scan, b: Scan, grids: tuple[Grid, Grid], place: np.ndarray) -> Change:
+    """Tell how b differs from a.
 
     Args:
         a: One scan, for its field of view and voxel size.
@@ -124,12 +34,10 @@ def what_was_done(a: Scan, b: Scan, grids: tuple[Grid, Grid], place: np.ndarray)
     axes = np.abs(turn).argmax(axis=0)  # axis of b along each axis of a
     signs = [turn[axes[i], i] for i in range(3)]
     plain = bool((axes == np.arange(3)).all()) and sum(sign < 0 for sign in signs) <= 1
-    mirrored = tuple(AXES[i] for i in range(3) if signs[i] < 0) if plain else ()
-    if flipped and not plain:
-        mirrored = ("",)
     size = np.diag(stretch)
-    return Done(
-        mirrored=tuple(name or "and turned" for name in mirrored),
+    return Change(
+        mirrored=bool(flipped),
+        mirrored_axes=tuple(i for i in range(3) if signs[i] < 0) if plain else (),
         turned=not plain,
         degrees=_angle(rotation),
         scale=_three(size),
@@ -138,7 +46,7 @@ def what_was_done(a: Scan, b: Scan, grids: tuple[Grid, Grid], place: np.ndarray)
         shown=_shown(a, b, on_voxels(place, a, b), axes),
         # a proxy's voxels are its own, not those of the scan
         spacing=tuple((a.spacing[i], b.spacing[axes[i]]) for i in range(3) if a.full and b.full),
-        grey=grey_words(*grids, on_voxels(place, a, b)),
+        grey=grey_changes(*grids, on_voxels(place, a, b)),
     )
 
 
@@ -162,8 +70,8 @@ def split(linear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return found, found.T @ linear
 
 
-def grey_words(a: Grid, b: Grid, place: np.ndarray) -> tuple[str, ...]:
-    """What was done to the grey values of b, a phrase each.
+def grey_changes(a: Grid, b: Grid, place: np.ndarray) -> tuple[GreyChange, ...]:
+    """What was done to the grey values of b.
 
     Args:
         a: One scan, on a grid.
@@ -177,13 +85,14 @@ def grey_words(a: Grid, b: Grid, place: np.ndarray) -> tuple[str, ...]:
     if usable.sum() < 100:
         return ()
     whole = seen & (structured(a) | (ours < _BLACK))
-    said = ["gamma or window changed"] if _curve(ours[whole], theirs[whole]) > _CURVED else []
+    curved = _curve(ours[whole], theirs[whole]) > _CURVED
+    found: list[GreyChange] = ["curve"] if curved else []
     voxel = np.minimum(width / a.spacing, 8.0)
     curves = grey_curves(ours[usable], theirs[usable])
     forth, back = _gains(curves.of_a(ours), curves.of_b(theirs), usable, voxel)
     if min(forth, back) < _SOFTER:
-        said.append("blurred" if forth < back else "noise added")
-    return tuple(said)
+        found.append("blur" if forth < back else "noise")
+    return tuple(found)
 
 
 def _curve(ours: np.ndarray, theirs: np.ndarray) -> float:

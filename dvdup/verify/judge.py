@@ -1,4 +1,4 @@
-"""The whole way of one candidate pair: proxies, full resolution where needed, verdict, words.
+"""The whole way of one candidate pair: proxies, full resolution where needed, verdict, changes.
 
 In: two proxies and a way to get at the full scans. Out: `Judged`. One call works on one pair and
 needs nothing else, so that calls can be spread over processes.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from dvdup.verify.done import Done, what_was_done
-from dvdup.verify.exact import same_values
+from dvdup.records import AxisOrder, Change, PairResult, SliceLine, VoxelAgreement
+from dvdup.verify.done import what_was_done
+from dvdup.verify.exact import Same, same_values
 from dvdup.verify.grid import make_grid
 from dvdup.verify.scans import (
     COARSE_SIDE,
@@ -49,10 +49,12 @@ class Judged:
     decision: Decision
     evidence: Evidence | None
     """None where a scan is constant."""
-    done: Done | None
-    """None where there is no verdict."""
+    change: Change | None
+    """How b differs from a; None where there is no verdict."""
     score: float
     """The evidence on one scale for all grids: `Limits.copy` or more exactly for copies."""
+    same: Same | None = None
+    """How the values are the same; None where they are not."""
 
     def rescaled(self, scale: np.ndarray) -> Judged:
         """The same where b was taken to be as large as a, and has other voxels.
@@ -63,24 +65,38 @@ class Judged:
         if self.evidence is None:
             return self
         place = np.diag(scale) @ self.evidence.place
-        done = self.done and replace(self.done, in_mm=not self.done.spacing)
-        return replace(self, evidence=replace(self.evidence, place=place), done=done)
+        change = self.change and replace(self.change, in_mm=not self.change.spacing)
+        return replace(self, evidence=replace(self.evidence, place=place), change=change)
 
-    def alignment(self) -> dict[str, Any] | None:
-        """How b lies on a, as JSON values; None where there is no verdict."""
-        return None if self.done is None else self.done.describe()
+    def result(self, slices: SliceLine | None = None) -> PairResult:
+        """What travels to the report.
 
-    def voxel(self) -> dict[str, Any] | None:
-        """The voxel evidence, as JSON values; None where there is none."""
-        return None if self.evidence is None else self.evidence.describe()
-
-    @property
-    def reason(self) -> str:
-        """Why, and what was done to the copy, in words."""
-        words = self.done.words() if self.done is not None else ()
-        return "; ".join(
-            [", ".join(words), self.decision.reason] if words else [self.decision.reason]
+        Args:
+            slices: Which slices match which.
+        """
+        return PairResult(
+            verdict=self.decision.verdict,
+            rule=self.decision.rule,
+            decided=self.decision.decided,
+            confidence=self.decision.confidence,
+            order=None if self.same is None else AxisOrder(self.same.axes, self.same.signs),
+            agreement=None if self.evidence is None else _agreement(self.evidence),
+            change=self.change,
+            slices=slices,
         )
+
+
+def _agreement(evidence: Evidence) -> VoxelAgreement:
+    found = evidence.agreement
+    return VoxelAgreement(
+        correlation=found.correlation,
+        middle=found.middle,
+        fine=found.fine,
+        residual=found.residual,
+        overlap=(found.cover_a, found.cover_b),
+        voxels=found.voxels,
+        grid_mm=float(evidence.width_mm),
+    )
 
 
 def judge(
@@ -102,10 +118,10 @@ def judge(
             a, b = full() or (a, b)
         found = _finer(a, b, found, limits, steps)
     decision = decide(found, limits)
-    done = None
+    change = None
     if decision.verdict is not None and found.evidence is not None:
-        done = _done(a, b, found.evidence)
-    return Judged(decision, found.evidence, done, score(found, limits))
+        change = _change(a, b, found.evidence)
+    return Judged(decision, found.evidence, change, score(found, limits), found.same)
 
 
 def _compared(
@@ -155,7 +171,7 @@ def _finer(a: Scan, b: Scan, found: Found, limits: Limits, steps: Steps) -> Foun
     return Found(same, evidence)
 
 
-def _done(a: Scan, b: Scan, evidence: Evidence) -> Done | None:
+def _change(a: Scan, b: Scan, evidence: Evidence) -> Change | None:
     step = max(*usable_extent(a), *usable_extent(b)) / evidence.side
     one, other = make_grid(a.values, a.spacing, step), make_grid(b.values, b.spacing, step)
     if one is None or other is None:

@@ -1,9 +1,9 @@
 """Slice-order alignment: the line that a copy draws into the matrix of slice similarities.
 
-In: the embedded slices of two cases. Out: `Line`s in mm. Where b is a copy of a, the slice of b
-most like slice i of a lies at offset + slope * position(i): slope 1 for a copy in its own spacing,
-negative for a mirrored one, something else where a header lost its spacing. A slab gives a line
-over a part of one of them, an every-second-slice copy a line with fewer points. Only content
+In: the embedded slices of two cases. Out: `SliceLine`s in mm. Where b is a copy of a, the slice of
+b most like slice i of a lies at offset + slope * position(i): slope 1 for a copy in its own
+spacing, negative for a mirrored one, something else where a header lost its spacing. A slab gives a
+line over a part of one of them, an every-second-slice copy a line with fewer points. Only content
 counts: positions start at the first slice of each case, whatever its header says of origins.
 
 The same anatomy of somebody else draws a line too, but a blurred one: few slices fall on it
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from dvdup.records import Embedded
+from dvdup.records import Embedded, SliceLine
 
 MIN_POINTS = 5
 """Slices of a plane, on either side, below which no line is fitted."""
@@ -29,49 +29,6 @@ MIN_POINTS = 5
 _STEEPEST = 6.0  # slopes from 1/6 to 6: a header without a spacing says 1 mm for 0.3 to 6
 _CLOSE = 0.75  # distance to the line, in slice distances, within which a slice is on it
 _FALL = 3.0  # slice distances beside the line where a copy is clearly less similar
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """How the slices of one plane of a run along those of a plane of b."""
-
-    plane_a: int
-    plane_b: int
-    slope: float
-    """mm along b for a mm along a, without sign."""
-    offset_mm: float
-    """Position in b of the slice at 0 mm in a."""
-    mirrored: bool
-    slices_a: tuple[int, int]
-    """First and last slice of a that lie on the line; numbers on their axis."""
-    slices_b: tuple[int, int]
-    """The slices of b that these two match: descending where mirrored."""
-    inliers: float
-    """Share of the slices of the smaller side that lie on the line, 0 to 1."""
-    residual_mm: float
-    """Median distance of the slices on it."""
-    contrast: float
-    """How far the similarity falls beside the line, as a share of how far it falls at all."""
-    score: float
-    """0 to 1; `inliers` x `contrast`."""
-
-    @property
-    def signed_slope(self) -> float:
-        """The slope, negative if mirrored."""
-        return -self.slope if self.mirrored else self.slope
-
-    def describe(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {
-            "planes": [self.plane_a, self.plane_b],
-            "offset_mm": round(self.offset_mm, 2),
-            "scale": round(self.slope, 4),
-            "mirrored": self.mirrored,
-            "slices_a": list(self.slices_a),
-            "slices_b": list(self.slices_b),
-            "inliers": round(self.inliers, 4),
-            "score": round(self.score, 4),
-        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +47,7 @@ class Track:
         return float(np.median(np.diff(self.position_mm))) if len(self.position_mm) > 1 else 1.0
 
 
-def align(a: Embedded, b: Embedded) -> tuple[Line, ...]:
+def align(a: Embedded, b: Embedded) -> tuple[SliceLine, ...]:
     """Fit a line for every pair of planes of two cases.
 
     Args:
@@ -110,7 +67,7 @@ def align(a: Embedded, b: Embedded) -> tuple[Line, ...]:
     return tuple(sorted(lines, key=lambda line: (-line.score, line.plane_a, line.plane_b)))
 
 
-def fitting(lines: Sequence[Line], place: np.ndarray) -> tuple[Line, ...]:
+def fitting(lines: Sequence[SliceLine], place: np.ndarray) -> tuple[SliceLine, ...]:
     """The lines that a placement of the voxels does not contradict.
 
     Between planes that lie across each other a line is chance; so is one that runs the other way.
@@ -145,7 +102,7 @@ def nearest_channels(a: Embedded, b: Embedded) -> tuple[int, int]:
     return max(sorted(alike), key=lambda pair: alike[pair])
 
 
-def fit(similarity: np.ndarray, a: Track, b: Track) -> Line | None:
+def fit(similarity: np.ndarray, a: Track, b: Track) -> SliceLine | None:
     """Fit a line to the similarities of one plane of a and one of b.
 
     Args:
@@ -169,7 +126,7 @@ def fit(similarity: np.ndarray, a: Track, b: Track) -> Line | None:
     inliers = max(on_a.sum() / from_a.sum(), on_b.sum() / (~from_a).sum())
     contrast = _contrast(similarity, a, b, slope, offset)
     first, last = (float(f(x[close])) for f in (np.min, np.max))
-    return Line(
+    return SliceLine(
         plane_a=a.plane,
         plane_b=b.plane,
         slope=abs(slope),

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from dvdup.records import Embedded
+from dvdup.records import Embedded, SliceLine
 from dvdup.verify.grid import Grid, make_grid, resampled, usable_spacing
-from dvdup.verify.order import MIN_POINTS, Line, Track, align, fitting, tracks
+from dvdup.verify.order import MIN_POINTS, Track, align, fitting, tracks
 from dvdup.verify.scans import Scan, usable_extent
 
 SIDE = 280
@@ -37,7 +37,7 @@ class Matrix:
     """float (S, T)."""
     a: Track
     b: Track
-    line: Line | None
+    line: SliceLine | None
 
 
 def matrix_of(a: Embedded, b: Embedded, place: np.ndarray) -> Matrix | None:
@@ -233,7 +233,9 @@ def _drawn(matrix: Matrix) -> np.ndarray:
     return colour
 
 
-def _dashes(matrix: Matrix, line: Line, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _dashes(
+    matrix: Matrix, line: SliceLine, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the pixels of a dashed line, over a matrix drawn in `shape`."""
     ours, theirs = matrix.a.position_mm, matrix.b.position_mm
     x = np.linspace(ours[0], ours[-1], 4 * max(shape))

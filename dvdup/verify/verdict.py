@@ -1,7 +1,6 @@
 """Evidence to a verdict: one table of rules, read from the top.
 
-In: what was found about a pair. Out: a `Decision` with the rule that made it, a confidence and a
-reason in words.
+In: what was found about a pair. Out: a `Decision` with the rule that made it and a confidence.
 
 Where a finer grid is to be had, only a clear case is decided on a coarse one: whole brains of two
 persons agree there almost as well as copies do.
@@ -82,7 +81,6 @@ class Decision:
     rule: str
     confidence: float
     """0 to 1, of the verdict or of there being none."""
-    reason: str
 
     @property
     def decided(self) -> bool:
@@ -132,7 +130,7 @@ def decide(found: Found, limits: Limits | None = None) -> Decision:
     """
     limits = limits or Limits()
     rule = next(rule for rule in RULES if rule.applies(found, limits))
-    return Decision(rule.verdict, rule.name, _confidence(rule, found, limits), _reason(rule, found))
+    return Decision(rule.verdict, rule.name, _confidence(rule, found, limits))
 
 
 def reach(coarse: Evidence | None, fine: Evidence | None, limits: Limits | None = None) -> float:
@@ -246,26 +244,3 @@ def _confidence(rule: Rule, found: Found, limits: Limits) -> float:
     needed = limits.copy if found.evidence.final else limits.clear_copy
     certain = 1 / (1 + np.exp(-_STEEP * abs(strength(found.evidence) - needed)))
     return round(float(min(0.999, certain)), 4)
-
-
-def _reason(rule: Rule, found: Found) -> str:
-    if found.same is not None:
-        return "same values" if rule.verdict == "identical" else _turn(found.same)
-    if found.evidence is None:
-        return "nothing to compare"
-    agreement = found.evidence.agreement
-    share = min(agreement.cover_a, agreement.cover_b)
-    numbers = (
-        f"local correlation {agreement.correlation:.3f}, of fine structures {agreement.fine:.3f}"
-    )
-    if rule.verdict == "partial":
-        return f"{numbers} where they overlap ({100 * share:.0f} % of one)"
-    return numbers
-
-
-def _turn(same: Same) -> str:
-    names = ("left-right", "front-back", "top-bottom")
-    flipped = [name for name, sign in zip(names, same.signs, strict=True) if sign < 0]
-    if same.axes != (0, 1, 2):
-        return "equal voxels in another order of axes, which the headers do not explain"
-    return f"equal voxels, flipped {' and '.join(flipped)}, which the headers do not explain"

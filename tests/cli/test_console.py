@@ -50,8 +50,8 @@ def test_one_finished_item_is_no_rate(lines):
 
 def test_slow_items_are_told_by_the_item(lines):
     assert lines((0, 1), (40, 2), (80, 3)) == [
-        "reading: 2 of 20, 40 s each, 720 s left",
-        "reading: 3 of 20, 40 s each, 680 s left",
+        "reading: 2 of 20, 40 s each, 12 min left",
+        "reading: 3 of 20, 40 s each, 11 min left",
     ]
 
 
@@ -67,6 +67,16 @@ def test_a_bar_of_one_thing_does_not_stand_still():
         bar("reading", 0, 20)
         totals = {task.description: task.total for task in bar._bar.tasks}
     assert totals == {"comparing": None, "reading": 20}
+
+
+def test_the_bar_tells_the_same_time_left():
+    clock = Clock()
+    with console._Bar(clock) as bar:
+        for moment, done in ((0, 0), (60, 1), (61, 2), (75, 16)):
+            clock.now = moment
+            bar("reading", done, 20)
+        (task,) = bar._bar.tasks
+    assert task.fields["pace"] == "1.0/s, 4 s left"
 
 
 @pytest.mark.parametrize("name", ["::error::x", "  ::warning::x", "##[error]x", "a\x1b[31m"])

@@ -23,7 +23,7 @@ from dvdup.compare.variant_store import Network, VariantStore, network_for, netw
 from dvdup.compare.walk import prune_variants
 from dvdup.config import load_config
 from dvdup.errors import Interrupted, StoreError
-from dvdup.records import Hooks, Verified
+from dvdup.records import Hooks, PairResult
 from dvdup.report import render
 from dvdup.store.variants import NAME, VariantTable
 from dvdup.sync import build
@@ -64,13 +64,11 @@ def voxels(monkeypatch):
     def verify_pairs(pairs, *args, **kwargs):
         asked.extend(pairs)
         return {
-            pair: Verified(
+            pair: PairResult(
                 verdict="near" if pair == COPY else None,
+                rule="same-structure",
                 decided=True,
                 confidence=1.0,
-                reason="mirrored",
-                alignment=None,
-                voxel=None,
             )
             for pair in pairs
         }

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dvdup.compare.verdicts import DEFAULT, THRESHOLDS, Thresholds, find, order, thresholds_for
+from dvdup.compare import verdicts
+from dvdup.compare.verdicts import DEFAULT, THRESHOLDS, Thresholds, order, thresholds_for
 from dvdup.records import VERDICTS, Directed, FileStat, IndexedCase, PairScore
+from dvdup.report.findings import finding_of
 
 LIMITS = Thresholds(margin=0.01, floor=0.35, shared=0.7, standout=0.5, alone=0.96, few_slices=0.985)
 A, B = ("train", "a"), ("test", "b")
@@ -45,6 +47,11 @@ def score(
         slices=(way_back["slices"], there["slices"]),
         cohort=(way_back["cohort"], there["cohort"]),
     )
+
+
+def find(*args):
+    """What is decided, as it is reported."""
+    return tuple(map(finding_of, verdicts.find(*args)))
 
 
 def verdict_of(scores, limits=LIMITS):

@@ -13,7 +13,7 @@ from dvdup.compare import walk
 from dvdup.compare.candidates import Nearest, Ranking, candidates_of
 from dvdup.compare.search import Known
 from dvdup.compare.walk import Walk
-from dvdup.records import Verified
+from dvdup.records import PairResult
 
 
 def side(case, split: str, n: int, **more):
@@ -71,9 +71,7 @@ def verify_candidates(lists, sides, voxels, **options):
 
 
 def verified(verdict):
-    return Verified(
-        verdict=verdict, decided=True, confidence=1.0, reason="", alignment=None, voxel=None
-    )
+    return PairResult(verdict=verdict, rule="same-structure", decided=True, confidence=1.0)
 
 
 def names(pairs):

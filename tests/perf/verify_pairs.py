@@ -31,6 +31,8 @@ import numpy as np
 from dvdup import edits, verify
 from dvdup.readers import read_volume
 from dvdup.records import Case
+from dvdup.report.json import alignment_of, voxel_of
+from dvdup.report.sentences import result_reason
 from dvdup.verify import Scan, strength
 from dvdup.voxels import channel_values, proxy
 
@@ -60,12 +62,13 @@ def judged(a: Scan, b: Scan) -> dict[str, Any]:
     small_a, small_b = small(a), small(b)
     start = time.process_time()
     found = verify.judge(small_a, small_b, full)
+    result = found.result()
     return {
         "verdict": found.decision.verdict,
-        "reason": found.reason,
+        "reason": result_reason(result),
         "strength": None if found.evidence is None else strength(found.evidence),
-        "voxel": found.voxel(),
-        "alignment": found.alignment(),
+        "voxel": voxel_of(result),
+        "alignment": alignment_of(result),
         "seconds": time.process_time() - start,
         "proxy_seconds": start - before,
         "read": bool(reads),

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from dvdup import edits
+from dvdup.report.sentences import changes
 from dvdup.verify import Scan, judge
 from dvdup.verify.done import split
 
@@ -26,7 +27,7 @@ SIZE = (2.0, 2.0, 2.0)
 )
 def test_words_say_what_was_done(person, edit, level, phrase):
     copy = edits.apply(edit, level, person(1), SIZE, "p")
-    words = judge(Scan(person(1), SIZE), Scan(copy.values, copy.spacing)).done.words()
+    words = changes(judge(Scan(person(1), SIZE), Scan(copy.values, copy.spacing)).change)
     assert any(word.startswith(phrase) for word in words), words
     assert len(words) <= 2, words
 
@@ -34,14 +35,14 @@ def test_words_say_what_was_done(person, edit, level, phrase):
 def test_the_voxels_of_proxies_are_not_those_of_the_scans(person):
     source = Scan(person(1), SIZE, full=False, exact=False)
     coarse = Scan(person(1)[::2, ::2, ::2], (4.0, 4.0, 4.0), full=False, exact=False)
-    words = judge(source, coarse).done.words()
+    words = changes(judge(source, coarse).change)
     assert not any(word.startswith("resampled") for word in words), words
 
 
 def test_nothing_is_said_of_a_copy_that_was_not_touched(person):
     found = judge(Scan(person(1), SIZE), Scan(person(1) * 3 + 7, SIZE))
-    assert found.done.words() == ()
-    assert found.alignment()["angle"] < 0.5
+    assert changes(found.change) == ()
+    assert found.change.degrees < 0.5
 
 
 @pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, 1), (1, -1, -1)])

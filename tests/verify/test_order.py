@@ -98,4 +98,4 @@ def test_planes_exchanged_under_a_wrong_header():
     copy = embedded({0: noisy(sagittal), 1: noisy(axial), 2: noisy(coronal)})
     best = {line.plane_a: line.plane_b for line in reversed(align(copy, source))}
     assert best == {0: 2, 1: 0, 2: 1}
-    assert align(copy, source)[0].describe()["scale"] == pytest.approx(1, abs=0.02)
+    assert align(copy, source)[0].slope == pytest.approx(1, abs=0.02)

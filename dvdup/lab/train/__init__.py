@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from dvdup.lab.train.phantoms import cached_phantoms
 from dvdup.lab.train.projection import save_projection
 from dvdup.lab.train.scans import read_scans
 from dvdup.lab.train.validate import Row
-from dvdup.records import Case, Progress, no_progress
+from dvdup.records import Case, Hooks, Progress, no_progress
 from dvdup.sealed import nowhere
 from dvdup.slicing import make_recipe
 from dvdup.workspace import readers_as_formats
@@ -76,46 +76,39 @@ class Result:
     """Empty if no volume was kept out, or if it was stopped."""
 
 
-def train(
-    request: Request,
-    *,
-    progress: Progress = no_progress,
-    should_stop: Callable[[], bool] = lambda: False,
-    say: Callable[[str], None] = lambda line: None,
-) -> Result:
+def train(request: Request, hooks: Hooks | None = None) -> Result:
     """Train a network and validate it.
 
     Args:
         request: What, on what.
-        progress: Called as work is done.
-        should_stop: Asked after every step.
-        say: Called with remarks.
+        hooks: Progress, messages, the wish to stop, which is asked for after every step.
 
     Raises:
         InputError: A path holds no scan; weights are there already; nothing to resume from.
         ConfigError: A pattern of persons to keep out fits nobody.
     """
+    hooks = hooks or Hooks()
     files = Files(request.weights)
     trainer = _trainer(request, files)
     cases = _cases(request)
     kept_out = _kept_out(cases, request.kept_out)
     used = [case for case in cases if person_of(case) not in kept_out]
-    scans, left_out = read_scans(Path.cwd(), used, progress)
+    scans, left_out = read_scans(Path.cwd(), used, hooks.progress)
     for line in left_out:
-        say(f"left out: {line}")
+        hooks.say(f"left out: {line}")
     phantoms = cached_phantoms(
-        files.phantoms, request.plan.seed, request.families, request.members, progress
+        files.phantoms, request.plan.seed, request.families, request.members, hooks.progress
     )
     if not scans and not phantoms:
         raise InputError("there is nothing to train on: no scan can be read, and no phantoms")
-    say(
+    hooks.say(
         f"{len(scans)} scans, {len(phantoms)} phantoms; kept out: {', '.join(kept_out) or 'nobody'}"
     )
     batches = Batches(scans, phantoms, request.mix, request.plan.seed)
-    done = run(trainer, batches, files, progress=progress, should_stop=should_stop)
+    done = run(trainer, batches, files, hooks)
     rows: tuple[Row, ...] = ()
-    if kept_out and not should_stop():
-        rows = validate_file(request.weights, cases, kept_out, request.validation, progress)
+    if kept_out and not hooks.should_stop():
+        rows = validate_file(request.weights, cases, kept_out, request.validation, hooks.progress)
         for row in rows:
             write_line(files.log, {"validation": dataclasses.asdict(row)})
     if phantoms:

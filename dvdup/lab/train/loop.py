@@ -11,7 +11,6 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from dvdup.errors import InputError
 from dvdup.hashing import file_hash
 from dvdup.lab.train.batches import Batch, Batches
 from dvdup.lab.train.loss import copy_loss, hits
-from dvdup.records import Progress, no_progress
+from dvdup.records import Hooks
 
 _EVERY = 20  # steps a line of the log
 _CLIP = 5.0  # of the norm of the gradient
@@ -170,9 +169,7 @@ def run(
     trainer: Trainer,
     batches: Batches,
     files: Files,
-    *,
-    progress: Progress = no_progress,
-    should_stop: Callable[[], bool] = lambda: False,
+    hooks: Hooks,
 ) -> bool:
     """Train until the plan is done, its time is over or a stop is asked for; then save.
 
@@ -183,13 +180,13 @@ def run(
     limit = math.inf if plan.minutes is None else trainer.seconds + 60 * plan.minutes
     with ThreadPoolExecutor(1) as pool:
         ahead = pool.submit(_prepare, batches, trainer.step)
-        while trainer.step < plan.steps and trainer.seconds < limit and not should_stop():
+        while trainer.step < plan.steps and trainer.seconds < limit and not hooks.should_stop():
             batch = ahead.result()
             ahead = pool.submit(_prepare, batches, trainer.step + 1)
             found = trainer.take(batch)
             now = time.monotonic()
             trainer.seconds, last = trainer.seconds + now - last, now
-            progress("training", trainer.step, plan.steps)
+            hooks.progress("training", trainer.step, plan.steps)
             if trainer.step % _EVERY == 0 or trainer.step <= 5:
                 write_line(files.log, {"step": trainer.step, **found, "seconds": trainer.seconds})
             if trainer.step % plan.save_every == 0:

@@ -10,6 +10,7 @@ pytest.importorskip("torch", reason="needs the extra models")
 
 from dvdup.errors import ConfigError, InputError
 from dvdup.lab.train import Mix, Plan, Request, train
+from dvdup.records import Hooks
 
 EDITS = (("none", ""), ("gamma", "mild"))
 
@@ -30,7 +31,7 @@ def request(**changes) -> Request:
 
 def test_a_run_ends_with_weights_card_and_a_table_in_the_log(persons):
     said: list[str] = []
-    result = train(request(notes=("Synthetic, CC0.",)), say=said.append)
+    result = train(request(notes=("Synthetic, CC0.",)), Hooks(say=said.append))
     assert result.done
     assert result.step == 2
     assert [row.edit for row in result.validation] == ["none", "gamma", "all", "all"]
@@ -54,7 +55,7 @@ def test_copies_are_no_strangers(persons):
 
 def test_a_fifth_of_the_persons_is_kept_out(persons):
     said: list[str] = []
-    train(request(kept_out=(), validation=(("none", ""),)), say=said.append)
+    train(request(kept_out=(), validation=(("none", ""),)), Hooks(say=said.append))
     assert "5 scans" in said[0]
 
 

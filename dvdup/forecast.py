@@ -1,0 +1,82 @@
+"""How long a command will take, guessed before it starts from how much there is to do; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dvdup.records import Hooks
+
+LONG_SECONDS = 60.0
+"""Seconds from which a user is told before the work begins."""
+
+# Seconds of one core, between those of whole heads at 2 mm (0.2, 0.65, 1.1) and at 1 mm. Fewer
+# pairs are compared than there may be candidates.
+_READ = 0.4  # a scan read, cut and embedded
+_VARIANTS = 0.65  # the views of a scan by which candidates are found
+_PAIR = 0.8  # a pair that may have to be compared
+_MINUTE, _HOUR = 60.0, 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a command has to do; all of it is shared between the cores."""
+
+    read: int = 0
+    """Scans that are read and embedded."""
+    searched: int = 0
+    """Scans whose views are embedded, so that candidates can be found."""
+    pairs: int = 0
+    """Pairs whose voxels may have to be compared."""
+
+    def seconds(self, jobs: int) -> float:
+        """How long it may take.
+
+        Args:
+            jobs: Cores that share it.
+        """
+        spent = _READ * self.read + _VARIANTS * self.searched + _PAIR * self.pairs
+        return spent / max(1, jobs)
+
+
+def warn(hooks: Hooks, work: Work, jobs: int) -> None:
+    """Tell the user, once in a command, that it will take long.
+
+    Args:
+        hooks: The hooks of the command.
+        work: What there is to do.
+        jobs: Cores that share it.
+    """
+    hooks.say_once("duration", warning(work, jobs))
+
+
+def warning(work: Work, jobs: int) -> str:
+    """One line that says what is to be done and about how long it takes; "" where that is short.
+
+    Args:
+        work: What there is to do.
+        jobs: Cores that share it.
+    """
+    seconds = work.seconds(jobs)
+    if seconds < LONG_SECONDS:
+        return ""
+    parts = [
+        f"{before}{n:,} {noun if n == 1 else noun + 's'} to {verb}"
+        for n, before, noun, verb in (
+            (work.read, "", "scan", "read"),
+            (work.searched, "", "scan", "find candidates for"),
+            (work.pairs, "up to ", "pair", "compare"),
+        )
+        if n
+    ]
+    return (
+        f"this takes about {_about(seconds)}: {', '.join(parts)}; what is finished is kept, and "
+        "the next run is short"
+    )
+
+
+def _about(seconds: float) -> str:
+    """A rough length of time, in minutes or hours."""
+    if seconds < 1.5 * _HOUR:
+        minutes = round(seconds / _MINUTE)
+        return "a minute" if minutes == 1 else f"{minutes} minutes"
+    return f"{round(seconds / _HOUR)} hours"
