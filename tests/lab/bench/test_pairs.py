@@ -43,7 +43,8 @@ def judged(monkeypatch):
 
     def judge(a, b, full, limits, steps):
         seen.append((a, b, full, steps))
-        return SimpleNamespace(score=float(len(seen)), decision=SimpleNamespace(verdict=None))
+        decision = verify.Decision(None, "other-structure", 0.9)
+        return SimpleNamespace(score=float(len(seen)), decision=decision)
 
     monkeypatch.setattr("dvdup.compare.pair.verify.judge", judge)
     return seen

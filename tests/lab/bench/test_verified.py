@@ -194,7 +194,8 @@ def counted(monkeypatch):
         ours, theirs = full()
         pairs.append((ours.values.tobytes(), theirs.values.tobytes(), steps))
         score = 6.0 if steps == ALL else 3.0
-        return SimpleNamespace(score=score, decision=SimpleNamespace(verdict=None))
+        decision = verify.Decision(None, "other-structure", 0.9)
+        return SimpleNamespace(score=score, decision=decision)
 
     monkeypatch.setattr("dvdup.compare.pair.verify.judge", judge)
     return pairs
