@@ -21,6 +21,9 @@ from dvdup.verify.steps import ALL, Steps
 FINE, MIDDLE = 0.6, 1.2
 """Widths of the bands: sigma of the narrower gaussian, in voxels of the comparison."""
 
+ENOUGH = 400
+"""Voxels that must have been compared before anything is concluded."""
+
 _MOST = 0.995  # correlations above are equal to it: what is left is interpolation
 _WEIGHTS = np.array([0.5, 2.0, 0.5])  # of the fine band, the middle one, the values
 _CELL = {FINE: 4, MIDDLE: 8}  # voxels along the edge of a cell

@@ -16,6 +16,7 @@ import numpy as np
 
 from dvdup.verify import start
 from dvdup.verify.compare import (
+    ENOUGH,
     FINE,
     MIDDLE,
     SAME_GREYS,
@@ -206,11 +207,11 @@ def _best(seen: Sequence[Evidence], look: _Look, shortcuts: Shortcuts | None) ->
     What is compared lies on the voxels of one scan. Where the other has the wider ones, seen in
     the anatomy, its noise and its thick slices spoil the comparison less on its own.
     """
-    best = max(seen, key=_strength)
+    best = max(seen, key=_by_enough)
     if shortcuts is not None and (shortcuts.sure(best) or shortcuts.hopeless(best, False)):
         return best
     back = np.linalg.inv(on_voxels(best.place, *look.scans))
-    return max(best, look.turned().registered(back, _LAST).flipped(), key=_strength)
+    return max(best, look.turned().registered(back, _LAST).flipped(), key=_by_enough)
 
 
 _Try = tuple[float, np.ndarray]
@@ -218,7 +219,14 @@ _Try = tuple[float, np.ndarray]
 
 
 def _strength(evidence: Evidence) -> float:
-    return evidence.agreement.strength
+    """The strength, less where neither scan shows half of the other: little agrees by chance."""
+    shown = max(evidence.agreement.cover_a, evidence.agreement.cover_b)
+    return evidence.agreement.strength * float(np.sqrt(min(1.0, 2 * shown)))
+
+
+def _by_enough(evidence: Evidence) -> tuple[bool, float]:
+    """Sorts first what compared enough voxels to conclude anything."""
+    return evidence.agreement.voxels >= ENOUGH, _strength(evidence)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

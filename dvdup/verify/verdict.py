@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dvdup.records import Verdict
+from dvdup.verify.compare import ENOUGH
 from dvdup.verify.exact import Same
 from dvdup.verify.scans import Evidence
 
@@ -46,7 +47,7 @@ class Limits:
     """Share of the body of each that both must show for `near`; less is `partial`."""
     shared: float = 0.3
     """Share of the body of one that the other must show."""
-    voxels: int = 400
+    voxels: int = ENOUGH
     """Voxels that must have been compared."""
 
     def describe(self) -> dict[str, Any]:
