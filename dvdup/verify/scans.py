@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
-from typing import Any
 
 import numpy as np
 
@@ -74,19 +73,6 @@ class Evidence:
     """Width of the voxels that were compared."""
     final: bool
     """Whether nothing finer can be compared: all that one of the scans holds was, or enough."""
-
-    def describe(self) -> dict[str, Any]:
-        """As JSON values."""
-        found = self.agreement
-        return {
-            "correlation": round(found.correlation, 4),
-            "middle": round(found.middle, 4),
-            "fine": round(found.fine, 4),
-            "residual": round(found.residual, 4),
-            "overlap": [round(found.cover_a, 4), round(found.cover_b, 4)],
-            "voxels": found.voxels,
-            "grid_mm": round(float(self.width_mm), 3),
-        }
 
     def flipped(self) -> Evidence:
         """The same with a and b exchanged."""
