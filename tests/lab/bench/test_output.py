@@ -67,7 +67,7 @@ BENCH = Path(__file__).parents[3] / "examples" / "bench"
     ("name", "by"),
     [
         ("msd_hippocampus_verified", ["`dvdup diff`", "published count"]),
-        ("msd_hippocampus_ablation", ["`dvdup diff`", "published count"]),
+        ("brains_verified", ["`dvdup diff`", "published count"]),
         ("mixed", ["candidate score only", "published count"]),
     ],
 )

@@ -10,6 +10,7 @@ from dvdup.embedders.builtin_network import load_network
 from dvdup.errors import InputError
 from dvdup.lab.train.batches import Batches
 from dvdup.lab.train.loop import Files, Plan, Trainer, run
+from dvdup.records import Hooks
 
 PLAN = Plan(steps=6, warm_up=2, save_every=2, rate=3e-3)
 
@@ -28,24 +29,24 @@ def test_the_same_seed_gives_the_same_losses(tmp_path, batches):
     of = []
     for name in ("a", "b"):
         files = Files(tmp_path / f"{name}.safetensors")
-        assert run(Trainer(PLAN), batches, files)
+        assert run(Trainer(PLAN), batches, files, Hooks())
         of.append(losses(files))
     assert of[0] == of[1]
     assert len(of[0]) == 5
     other = Files(tmp_path / "c.safetensors")
-    run(Trainer(Plan(steps=1, seed=1)), batches, other)
+    run(Trainer(Plan(steps=1, seed=1)), batches, other, Hooks())
     assert losses(other)[0] != of[0][0]
 
 
 def test_a_resumed_run_ends_as_one_that_was_never_stopped(tmp_path, batches):
     whole, parts = Files(tmp_path / "whole.safetensors"), Files(tmp_path / "parts.safetensors")
-    run(Trainer(PLAN), batches, whole)
+    run(Trainer(PLAN), batches, whole, Hooks())
     asked = iter((False, False, True))
-    assert not run(Trainer(PLAN), batches, parts, should_stop=lambda: next(asked))
+    assert not run(Trainer(PLAN), batches, parts, Hooks(should_stop=lambda: next(asked)))
     trainer = Trainer(PLAN)
     trainer.resume(parts.state)
     assert trainer.step == 2
-    assert run(trainer, batches, parts)
+    assert run(trainer, batches, parts, Hooks())
     assert losses(parts) == losses(whole)
     one, other = (load_network(f.weights).state_dict() for f in (whole, parts))
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -62,10 +63,10 @@ def test_training_lowers_the_loss(tmp_path, batches):
 
 def test_time_ends_a_run_and_it_can_be_resumed(tmp_path, batches):
     files = Files(tmp_path / "a.safetensors")
-    assert not run(Trainer(Plan(steps=5, minutes=0.0)), batches, files)
+    assert not run(Trainer(Plan(steps=5, minutes=0.0)), batches, files, Hooks())
     trainer = Trainer(Plan(steps=2))
     trainer.resume(files.state)
-    assert run(trainer, batches, files)
+    assert run(trainer, batches, files, Hooks())
 
 
 def test_the_rate_rises_stays_and_falls_to_nothing():
