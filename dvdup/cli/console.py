@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -205,7 +204,8 @@ def end_now(code: int = 2) -> None:
 
     What was committed stays; what was not is read again by the next run.
     """
-    for child in multiprocessing.active_children():
+    loaded = sys.modules.get("multiprocessing")  # is loaded where there are children
+    for child in loaded.active_children() if loaded is not None else ():
         child.kill()
     with suppress(OSError):
         os.write(2, b"dvdup: stopped at once; what was kept so far stays, run it again to go on\n")
