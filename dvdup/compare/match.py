@@ -127,12 +127,12 @@ class _Swept:
     right: _Rows
 
 
-class _Both:
-    """Keeps s in both directions."""
+class _Forward:
+    """Keeps s of the left slices."""
 
     def __init__(self, n_left: int, n_cases: int, n_right: int, n_tile: int) -> None:
         self.forward = np.full((n_left, n_cases), NEVER, np.float32)
-        self.backward = np.full((n_right, n_tile), NEVER, np.float32)
+        self.backward = np.full((0, 0), NEVER, np.float32)
 
     def take(
         self,
@@ -146,16 +146,14 @@ class _Both:
         starts, codes = _segments(right)
         best = np.maximum.reduceat(product, starts, axis=1)
         self.forward[rows, codes] = np.maximum(self.forward[rows, codes], best)
-        starts, codes = _segments(left)
-        best = _highest_rows(product, starts).T
-        self.backward[columns, codes] = np.maximum(self.backward[columns, codes], best)
 
 
-class _Forward(_Both):
-    """Keeps s of the left slices only."""
+class _Both(_Forward):
+    """Keeps s of the right slices too."""
 
     def __init__(self, n_left: int, n_cases: int, n_right: int, n_tile: int) -> None:
-        super().__init__(n_left, n_cases, 0, 0)
+        super().__init__(n_left, n_cases, n_right, n_tile)
+        self.backward = np.full((n_right, n_tile), NEVER, np.float32)
 
     def take(
         self,
@@ -165,10 +163,11 @@ class _Forward(_Both):
         left: np.ndarray,
         right: np.ndarray,
     ) -> None:
-        """Take in one product, (left rows, right columns), with the case codes of the right."""
-        starts, codes = _segments(right)
-        best = np.maximum.reduceat(product, starts, axis=1)
-        self.forward[rows, codes] = np.maximum(self.forward[rows, codes], best)
+        """Take in one product, (left rows, right columns), with the case codes of both."""
+        super().take(product, rows, columns, left, right)
+        starts, codes = _segments(left)
+        best = _highest_rows(product, starts).T
+        self.backward[columns, codes] = np.maximum(self.backward[columns, codes], best)
 
 
 def _highest_rows(product: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -190,7 +189,7 @@ def _segments(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray | slice]:
     return starts, found
 
 
-def _sweep(a: Side, b: Side, tile: range, keeper: type[_Both]) -> _Swept:
+def _sweep(a: Side, b: Side, tile: range, keeper: type[_Forward]) -> _Swept:
     """Compare a tile of `a` with all of `b`."""
     embedding, left = _gathered(a, tile)
     n_right = sum(b.n_slices)

@@ -28,7 +28,7 @@ _MOST = 0.995  # correlations above are equal to it: what is left is interpolati
 _WEIGHTS = np.array([0.5, 2.0, 0.5])  # of the fine band, the middle one, the values
 _CELL = {FINE: 4, MIDDLE: 8}  # voxels along the edge of a cell
 _CONTENT = 0.15  # of the range; brighter voxels belong to the body
-_FEWEST = 300  # voxels below which nothing is concluded
+_FEWEST = 300  # voxels below which agreement is not even computed
 _SHARP = 0.35  # sigma in voxels below which a difference in sharpness is not worth mending
 _WIDTHS = (0.0, 0.4, 0.6, 0.9, 1.3, 1.8, 2.5, 3.4, 4.5)  # that are tried
 _LINES = 4096  # through a scan that are enough to tell its sharpness
@@ -279,7 +279,7 @@ def _along(values: np.ndarray, sigma: float, axis: int) -> np.ndarray:
 
 
 def _width_of(roughness: Callable[[float], float], unblurred: float, wanted: float) -> float:
-    """The width of the blur after which a scan is as rough as wanted; 0 if none is.
+    """The width of the blur, in voxels, after which a scan is as rough as wanted; 0 if none is.
 
     Args:
         roughness: After a blur, by its width; less for wider ones.
