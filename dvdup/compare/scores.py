@@ -1,9 +1,9 @@
 """The rank scores of two cases: whole numbers that depend on these two cases alone.
 
 Case x asks case y: every asking slice of x under every change looks for the most similar slice of
-y, and as it is and shrunk for the most similar cropped slice of y. A cosine s counts
-exp(12 (s - 1)), so that a few slices that agree exactly outweigh many that agree vaguely, as those
-of strangers do. Two scores come of it:
+y, and as it is and shrunk for the most similar cropped slice of y, among those in the few cells of
+the code book that are nearest to it. A cosine s counts exp(12 (s - 1)), so that a few slices that
+agree exactly outweigh many that agree vaguely, as those of strangers do. Two scores come of it:
 
 - `change`: the mean over the slices under the one change that is best for all of them together;
 - `bag`: the mean over the slices, each under the change that is best for it alone.
@@ -13,7 +13,7 @@ both directions, so that it does not matter who came first. Scores rank candidat
 evidence, and no threshold is put to them.
 
 Source: measured by the project; the weighting by exp follows the late interaction with a
-temperature of contrastive learning.
+temperature of contrastive learning, the cells are an inverted file (Sivic, Zisserman, ICCV 2003).
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ from functools import cached_property
 
 import numpy as np
 
-from dvdup.compare.variant_rows import CROP_ASKING, UNIT, VariantRows
+from dvdup.compare.variant_rows import CELLS, CROP_ASKING, UNIT, VariantRows
 
 ONE = 1 << 20
 """The score of a case with itself, but for rounding."""
 
 _STEEP = 12.0
-_PRODUCT = 1 << 19  # floats of a product, so that it stays near the processor
 _FLOOR = 0.5  # cosines below count nothing: chance
 
 
@@ -42,8 +41,9 @@ def weights(cosine: np.ndarray) -> np.ndarray:
     return found
 
 
-_COUNTS = np.rint(weights(np.arange(UNIT + 1) / UNIT) * ONE).astype(np.int64)
-"""int64 (UNIT + 1,): what a product of two rows counts."""
+_COUNTS = np.rint(weights(np.arange(UNIT + 1) / UNIT) * ONE).astype(np.int32)
+"""int32 (UNIT + 1,): what a product of two rows counts."""
+_EVERY = np.arange(CELLS + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,34 @@ class RankScores:
     """int64 (X, Y)."""
     bag: np.ndarray
     """int64 (X, Y)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """The rows of some cases that can be found, cell by cell, in each case by case."""
+
+    rows: np.ndarray
+    """int8 (M, 64)."""
+    runs: np.ndarray
+    """int64 (R,): where a run of rows of one cell and case begins."""
+    cases: np.ndarray
+    """int64 (R,): the case of each run."""
+    starts: np.ndarray
+    """int64 (257,): the first row of each cell."""
+    first_runs: np.ndarray
+    """int64 (257,): the first run of each cell."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asking:
+    """The rows of some cases that ask, cell by cell."""
+
+    rows: np.ndarray
+    """int8 (N, 64): case by case, of each all changes one by one."""
+    entries: np.ndarray
+    """int64 (M,): the rows that look into each cell."""
+    starts: np.ndarray
+    """int64 (257,): the first entry of each cell."""
 
 
 class Block:
@@ -71,34 +99,49 @@ class Block:
         return len(self.cases)
 
     @cached_property
-    def slices(self) -> tuple[np.ndarray, np.ndarray]:
-        """float32 (64, M): the slices of all cases, and int64 (N,): where each case begins."""
-        return _joined([case.slices for case in self.cases])
+    def slices(self) -> _Found:
+        """The slices of all cases."""
+        return _found([(case.slices, case.slice_cells) for case in self.cases])
 
     @cached_property
-    def crops(self) -> tuple[np.ndarray, np.ndarray]:
-        """float32 (64, M): the cropped slices of all cases, and where each case begins."""
-        return _joined([case.crops for case in self.cases])
+    def crops(self) -> _Found:
+        """The cropped slices of all cases."""
+        return _found([(case.crops, case.crop_cells) for case in self.cases])
 
     @cached_property
-    def asking(self) -> np.ndarray:
-        """float32 (R, 64): the asking rows of all cases, of each all changes one by one."""
-        rows = [case.asking.reshape(-1, case.asking.shape[-1]) for case in self.cases]
-        return np.concatenate(rows).astype(np.float32)
+    def asking(self) -> _Asking:
+        """The rows that ask for slices."""
+        return _asking([(case.asking, case.asking_cells) for case in self.cases])
 
     @cached_property
-    def crop_asking(self) -> np.ndarray:
-        """float32 (R, 64): the rows that ask for crops, of each case change by change."""
-        rows = [
-            case.asking[: len(CROP_ASKING)].reshape(-1, case.asking.shape[-1])
-            for case in self.cases
-        ]
-        return np.concatenate(rows).astype(np.float32)
+    def crop_asking(self) -> _Asking:
+        """The rows that ask for crops."""
+        n = len(CROP_ASKING)
+        return _asking([(case.asking[:n], case.asking_cells[:n]) for case in self.cases])
 
 
-def _joined(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    starts = np.cumsum([0, *map(len, parts)])[:-1]
-    return np.ascontiguousarray(np.concatenate(parts).T, np.float32), starts
+def _found(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> _Found:
+    cells = np.concatenate([each for _, each in parts])
+    of_case = np.repeat(np.arange(len(parts)), [len(each) for _, each in parts])
+    order = np.argsort(cells, kind="stable")
+    cells, of_case = cells[order], of_case[order]
+    runs = np.flatnonzero(np.concatenate([[True], (np.diff(cells) != 0) | (np.diff(of_case) != 0)]))
+    return _Found(
+        np.concatenate([rows for rows, _ in parts])[order],
+        runs,
+        of_case[runs],
+        np.searchsorted(cells, _EVERY),
+        np.searchsorted(cells[runs], _EVERY),
+    )
+
+
+def _asking(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> _Asking:
+    rows = np.concatenate([each.reshape(-1, each.shape[-1]) for each, _ in parts])
+    n_cells = [np.full(each[..., 0].size, each.shape[-1]) for _, each in parts]
+    cells = np.concatenate([each.ravel() for _, each in parts])
+    order = np.argsort(cells, kind="stable")
+    entries = np.repeat(np.arange(len(rows)), np.concatenate(n_cells))[order]
+    return _Asking(rows, entries, np.searchsorted(cells[order], _EVERY))
 
 
 def rank_scores_of(x: Block, y: Block) -> RankScores:
@@ -114,15 +157,16 @@ def rank_scores_of(x: Block, y: Block) -> RankScores:
 
 def _asked(x: Block, y: Block) -> RankScores:
     """The scores where the cases of x ask those of y."""
-    whole, cropped = _counted(x.asking, *y.slices), _counted(x.crop_asking, *y.crops)
+    whole = _nearest(x.asking, y.slices, len(y))
+    cropped = _nearest(x.crop_asking, y.crops, len(y))
     found = RankScores(np.zeros((len(x), len(y)), np.int64), np.zeros((len(x), len(y)), np.int64))
     start = first = 0
     for row, case in enumerate(x.cases):
         n_changes, n_slices, _ = case.asking.shape
         stop = start + n_changes * n_slices
         last = first + min(n_changes, len(CROP_ASKING)) * n_slices
-        counts = np.concatenate([whole[start:stop], cropped[first:last]])
-        counts = counts.reshape(-1, n_slices, len(y))
+        best = np.concatenate([whole[:, start:stop].T, cropped[:, first:last].T])
+        counts = _COUNTS[best].reshape(-1, n_slices, len(y))
         _best_channel(counts, case.channel, found.change[row], found.bag[row])
         start, first = stop, last
     return found
@@ -134,7 +178,7 @@ def _best_channel(
     """Write the scores of the channel that scores highest.
 
     Args:
-        counts: int64 (A + K, Q, Y): what each asking slice counts for each case by change.
+        counts: int32 (A + K, Q, Y): what each asking slice counts for each case by change.
         channels: uint8 (Q,): of each asking slice.
         change: int64 (Y,), written to.
         bag: int64 (Y,), written to.
@@ -142,17 +186,29 @@ def _best_channel(
     for channel in np.unique(channels).tolist():
         own = counts[:, channels == channel]
         n = own.shape[1]
-        np.maximum(change, own.sum(axis=1).max(axis=0) // n, out=change)
-        np.maximum(bag, own.max(axis=0).sum(axis=0) // n, out=bag)
+        np.maximum(change, own.sum(axis=1, dtype=np.int64).max(axis=0) // n, out=change)
+        np.maximum(bag, own.max(axis=0).sum(axis=0, dtype=np.int64) // n, out=bag)
 
 
-def _counted(asking: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """int64 (R, Y): what the row of each case nearest to an asking row counts for it."""
-    step = max(1, _PRODUCT // rows.shape[1])
-    parts = [
-        np.maximum.reduceat(asking[start : start + step] @ rows, starts, axis=1)
-        for start in range(0, len(asking), step)
-    ]
-    best = np.clip(np.concatenate(parts), 0, UNIT).astype(np.int64)
-    found: np.ndarray = _COUNTS[best]
+def _nearest(asking: _Asking, found: _Found, n_cases: int) -> np.ndarray:
+    """int16 (Y, N): of each case the highest product with each asking row, 0 to UNIT."""
+    best = np.zeros((n_cases, len(asking.rows)), np.int16)
+    for cell in np.flatnonzero(np.diff(asking.starts) * np.diff(found.starts)).tolist():
+        entries = asking.entries[asking.starts[cell] : asking.starts[cell + 1]]
+        first, end = found.starts[cell : cell + 2]
+        runs = slice(*found.first_runs[cell : cell + 2])
+        rows, others = found.rows[first:end].astype(np.float32), asking.rows[entries]
+        highest = _highest(rows @ others.astype(np.float32).T, found.runs[runs] - first)
+        place = found.cases[runs, None], entries
+        best[place] = np.maximum(best[place], np.minimum(highest, UNIT).astype(np.int16))
+    return best
+
+
+def _highest(product: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The maximum of each run of rows; runs are short, which `reduceat` is slow at."""
+    lengths = np.diff(starts, append=len(product))
+    found: np.ndarray = product[starts]
+    for n in range(1, int(lengths.max())):
+        longer = np.flatnonzero(lengths > n)
+        found[longer] = np.maximum(found[longer], product[starts[longer] + n])
     return found

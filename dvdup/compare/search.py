@@ -6,8 +6,9 @@ every asking case, equal to those of a search from the beginning in whatever ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -20,9 +21,10 @@ from dvdup.compare.variant_rows import VariantRows
 Stream = Callable[[Collection[str]], Iterator[tuple[str, VariantRows]]]
 """Gives the rows of some contents, each once, in any order; contents without rows are left out."""
 
-_TILE = 256  # asking cases that are in memory at once
-_BLOCK = 64  # cases whose rows stand side by side
-_FEW = 8  # asking cases a product
+_TILE = 256  # cases that stay in memory while the others pass by
+_PAIRS = 1 << 16  # of cases, a block of those that pass by
+_BLOCK = 1024  # cases of a block, at most
+_AHEAD = 3  # blocks that wait for a thread, or are in one
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Search:
     most: int = KEPT
     """Entries of a list that are kept."""
     advance: Callable[[int], None] = lambda n: None
-    """Called with the number of asking cases that are done; may raise to stop."""
+    """Called with the number of pairs that were done since; may raise to stop."""
 
     def update(
         self, known: Known, asking: Collection[str], others: Collection[str], needed: int
@@ -79,56 +81,84 @@ class Search:
 
     def nearest(self, asking: Collection[str], others: Collection[str]) -> dict[str, Nearest]:
         """Search from the beginning: the lists of every asking case that has rows."""
-        found: dict[str, Nearest] = {}
         if not asking or not others:
-            return found
-        rows = self.asking(asking)
-        while tile := sorted(islice(rows, _TILE), key=lambda item: item[0]):
-            found |= self._tile(tile, others)
-            self.advance(len(found))
+            return {}
+        if len(others) < len(asking):
+            return self._found_by_few(asking, others)
+        found: dict[str, Nearest] = {}
+        for contents, tile in _tiles(self.asking(asking)):
+            parts = list(self._against(tile, self.others(others)))
+            found |= self._lists(contents, parts)
         return found
 
-    def _tile(
-        self, tile: Sequence[tuple[str, VariantRows]], others: Collection[str]
+    def _lists(
+        self, contents: Sequence[str], parts: Sequence[tuple[list[str], RankScores]]
     ) -> dict[str, Nearest]:
-        blocks = [
-            Block([rows for _, rows in tile[start : start + _FEW]])
-            for start in range(0, len(tile), _FEW)
-        ]
-        names: list[str] = []
-        parts: list[RankScores] = []
-        for contents, block in _blocks(self.others(others)):
-            names += contents
-            parts.append(
-                _stacked(list(self.pool.map(rank_scores_of, blocks, [block] * len(blocks))), axis=0)
-            )
-        if not names:
-            return {content: Nearest() for content, _ in tile}
-        scores = _stacked(parts, axis=1)
-        order = np.argsort(np.array(names))
-        names = [names[i] for i in order.tolist()]
+        """The lists of asking cases, from their scores with blocks of all others."""
+        if not parts:
+            return {content: Nearest() for content in contents}
+        names = np.array([name for block, _ in parts for name in block])
+        order = np.argsort(names)
+        change = np.concatenate([scores.change for _, scores in parts], axis=1)[:, order]
+        bag = np.concatenate([scores.bag for _, scores in parts], axis=1)[:, order]
+        others = names[order].tolist()
         return {
             content: Nearest(
-                ranked(scores.change[row][order], names, content, self.most),
-                ranked(scores.bag[row][order], names, content, self.most),
+                ranked(change[row], others, content, self.most),
+                ranked(bag[row], others, content, self.most),
             )
-            for row, (content, _) in enumerate(tile)
+            for row, content in enumerate(contents)
         }
 
+    def _found_by_few(self, asking: Collection[str], others: Collection[str]) -> dict[str, Nearest]:
+        """The same where fewer can be found than ask: those who ask pass by."""
+        found: dict[str, Nearest] = {}
+        for contents, tile in _tiles(self.others(others)):
+            for names, scores in self._against(tile, self.asking(asking)):
+                turned = RankScores(scores.change.T, scores.bag.T)
+                for content, each in self._lists(names, [(contents, turned)]).items():
+                    found[content] = found.get(content, Nearest()).merged(each, self.most)
+        return found or {content: Nearest() for content, _ in self.asking(asking)}
 
-def _blocks(
-    stream: Iterable[tuple[str, VariantRows]],
-) -> Iterator[tuple[list[str], Block]]:
-    rows = iter(stream)
-    while part := list(islice(rows, _BLOCK)):
-        yield [content for content, _ in part], Block([each for _, each in part])
+    def _against(
+        self, tile: Block, stream: Iterator[tuple[str, VariantRows]]
+    ) -> Iterator[tuple[list[str], RankScores]]:
+        """The scores of a tile with the cases of a stream, block by block."""
+        waiting: deque[tuple[list[str], Future[RankScores]]] = deque()
+        size = min(_BLOCK, max(1, _PAIRS // len(tile)))
+        try:
+            for contents, cases in _cut(stream, size):
+                waiting.append((contents, self.pool.submit(_scored, tile, cases)))
+                while len(waiting) >= _AHEAD:
+                    yield self._done(tile, *waiting.popleft())
+            while waiting:
+                yield self._done(tile, *waiting.popleft())
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+    def _done(
+        self, tile: Block, contents: list[str], scores: Future[RankScores]
+    ) -> tuple[list[str], RankScores]:
+        found = contents, scores.result()
+        self.advance(len(tile) * len(contents))
+        return found
 
 
-def _stacked(parts: Sequence[RankScores], axis: int) -> RankScores:
-    return RankScores(
-        np.concatenate([part.change for part in parts], axis=axis),
-        np.concatenate([part.bag for part in parts], axis=axis),
-    )
+def _scored(tile: Block, cases: Sequence[VariantRows]) -> RankScores:
+    return rank_scores_of(tile, Block(cases))
+
+
+def _tiles(stream: Iterator[tuple[str, VariantRows]]) -> Iterator[tuple[list[str], Block]]:
+    for contents, cases in _cut(stream, _TILE):
+        yield contents, Block(cases)
+
+
+def _cut(
+    stream: Iterator[tuple[str, VariantRows]], size: int
+) -> Iterator[tuple[list[str], list[VariantRows]]]:
+    while part := list(islice(stream, size)):
+        yield [content for content, _ in part], [rows for _, rows in part]
 
 
 def ranked(scores: np.ndarray, names: Sequence[str], itself: str, most: int) -> Ranking:

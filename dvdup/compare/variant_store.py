@@ -75,7 +75,7 @@ def network_for(embedder: str, folder: Path | None = None) -> Network:
             name, weights = embedder, own
     file = embedders.projection_file(weights)
     key = [file_hash(weights), file_hash(file), code_fingerprint(*CODE)]
-    return Network(name, options, Projection(np.load(file, allow_pickle=False)), "\0".join(key))
+    return Network(name, options, Projection.load(file), "\0".join(key))
 
 
 @dataclass(slots=True)
@@ -146,8 +146,8 @@ class VariantStore:
     def stream(self, contents: Collection[str]) -> Iterator[tuple[str, VariantRows]]:
         """The rows of some contents; of those that have none, nothing."""
         names = {self.network.name_of(content): content for content in contents}
-        for name, payload in self.table.read(names):
-            yield names[name], VariantRows.from_bytes(payload)
+        for name, rows in self.table.read(names, VariantRows.from_bytes, self.pool):
+            yield names[name], rows
 
     def _made(self, cases: Mapping[Key, IndexedCase]) -> dict[Key, VariantRows]:
         """The rows of some cases, which have their proxies."""
@@ -168,7 +168,7 @@ def rows_of(
     Args:
         case: With its proxy.
         embed: From uint8 (S, H, W) to unit float32 (S, D).
-        projection: From D to 64 numbers.
+        projection: From D to 64 numbers, and to cells.
     """
     proxies = voxels.unpacked(case.proxy, case.proxy_shape)
     return rows_of_proxies(proxies, case.shape, case.spacing, embed, projection)
@@ -188,7 +188,7 @@ def rows_of_proxies(
         shape: Voxels along X, Y, Z of the channels that they were made of.
         spacing: mm along X, Y, Z of these channels.
         embed: From uint8 (S, H, W) to unit float32 (S, D).
-        projection: From D to 64 numbers.
+        projection: From D to 64 numbers, and to cells.
     """
     mm = tuple(float(size) * voxels.proxy_factor(n) for size, n in zip(spacing, shape, strict=True))
     return variant_rows(_cut(proxies, mm), embed, projection)

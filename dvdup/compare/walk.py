@@ -56,7 +56,7 @@ class Candidates:
         def update() -> Known:
             # who has no rows, as its files are away, is news once it has some
             there = self.variants.there(asking.voting), self.variants.there(others.voting)
-            return self._search(len(asking.voting)).update(known, *there, self.misses)
+            return self._search(*map(len, there)).update(known, *there, self.misses)
 
         found = self._complete((asking, others), update)
         if name is not None and found != known:
@@ -73,14 +73,14 @@ class Candidates:
             others: The cases that they may find.
             most: Entries of a list that are wanted.
         """
-        search = replace(self._search(len(asking)), most=most)
+        search = replace(self._search(len(asking), len(others.voting)), most=most)
         return self._complete(
             (others,), lambda: search.nearest(_contents(asking), _contents(others.voting))
         )
 
     def whole(self, content: str, others: CaseSet) -> Nearest:
         """Both lists of one case, to their ends; the rows of all are there."""
-        search = replace(self._search(1), most=_ALL)
+        search = replace(self._search(1, len(others.voting)), most=_ALL)
         found = search.nearest([content], _contents(others.voting))
         return found.get(content, Nearest())
 
@@ -102,12 +102,13 @@ class Candidates:
             "disk full or failing, or does something else write into the index folder?"
         )
 
-    def _search(self, n_asking: int) -> Search:
-        variants, done = self.variants, 0
+    def _search(self, n_asking: int, n_others: int) -> Search:
+        variants, pairs = self.variants, 0
 
         def advance(n: int) -> None:
-            nonlocal done
-            done = min(n_asking, done + n)
+            nonlocal pairs
+            pairs += n
+            done = min(n_asking, pairs // max(1, n_others))
             variants.hooks.progress("searching candidates", done, n_asking)
             if variants.hooks.should_stop():
                 raise Interrupted("stopped while searching candidates; run it again to go on")

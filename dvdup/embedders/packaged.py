@@ -14,5 +14,5 @@ def packaged_weights() -> Path:
 
 
 def projection_file(weights: Path) -> Path:
-    """Where the projection of a built-in network lies, beside its weights."""
-    return weights.with_suffix(".projection.npy")
+    """Where the projection and the code book of a built-in network lie, beside its weights."""
+    return weights.with_suffix(".projection.npz")

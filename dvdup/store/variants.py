@@ -12,11 +12,14 @@ written anew.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future
 from contextlib import suppress
+from functools import partial
 from hmac import compare_digest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dvdup.hashing import seal
 from dvdup.sealed import SealedFiles
@@ -26,9 +29,14 @@ from dvdup.store.place import remove_table
 if TYPE_CHECKING:
     import lance
 
+T = TypeVar("T")
+R = TypeVar("R")
+
 NAME = "cache/variants.lance"
 _TYPES = {"key": "string", "payload": "large_binary", "seal": "string"}
 _BATCH = 64  # rows that are read at once
+_AHEAD = 4  # batches that are read before they are asked for
+_MOST_SCANNED = 4  # times as many rows as are wanted are read rather than looked up
 _MOST_FRAGMENTS = 64
 _MOST_GONE = 3  # rows of nobody are dropped once they are more than one in so many
 
@@ -61,25 +69,33 @@ class VariantTable:
                 self.clear()
         return (found - self._bad) | set(self._beside)
 
-    def read(self, keys: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    def read(
+        self, keys: Collection[str], parse: Callable[[bytes], T], pool: Executor
+    ) -> Iterator[tuple[str, T]]:
         """Stream the payloads of some keys, in stored order; what is not there is left out.
 
         A payload that is not believed is dropped, so that it is missing from then on, and counts as
         one of `losses`.
+
+        Args:
+            keys: The rows that are wanted.
+            parse: Makes something of a payload that is believed.
+            pool: Threads that check seals and parse.
         """
-        wanted, table = set(keys) - set(self._beside) - self._bad, self._opened()
-        yield from ((key, self._beside[key]) for key in sorted(set(keys) & set(self._beside)))
+        wanted, table = frozenset(keys) - set(self._beside) - self._bad, self._opened()
+        for key in sorted(set(keys) & set(self._beside)):
+            yield key, parse(self._beside[key])
         if table is None or not wanted:
             return
-        secret, damaged = self._sealed.key(), []
+        secret, damaged, left = self._sealed.key(), list[str](), set(wanted)
         try:
-            for batch in table.to_batches(batch_size=_BATCH):
-                for row in _rows(batch, wanted):
-                    if compare_digest(row["seal"], seal(secret, row["key"], row["payload"])):
-                        wanted.discard(row["key"])
-                        yield row["key"], row["payload"]
-                    else:
-                        damaged.append(row["key"])
+            batches = _batches(table, wanted)
+            for found, lost in _ahead(pool, partial(_believed, wanted, secret, parse), batches):
+                damaged += lost
+                for key, each in found:
+                    if key in left:
+                        left.discard(key)
+                        yield key, each
         except _faults():
             self.clear()
         if damaged:
@@ -185,17 +201,42 @@ class VariantTable:
         return None
 
 
-def _rows(batch: Any, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
-    """The rows of a batch that are wanted."""
-    keys = batch.column("key").to_pylist()
-    for number, key in enumerate(keys):
+def _batches(table: lance.LanceDataset, wanted: Collection[str]) -> Iterator[Any]:
+    """Record batches that hold all wanted rows; where these are few, no others."""
+    keys = table.to_table(columns=["key"]).column("key").to_pylist()
+    places = [place for place, key in enumerate(keys) if key in wanted]
+    if _MOST_SCANNED * len(places) > len(keys):
+        yield from table.to_batches(batch_size=_BATCH)
+        return
+    for start in range(0, len(places), _BATCH):
+        yield from table.take(places[start : start + _BATCH]).to_batches()
+
+
+def _ahead(pool: Executor, function: Callable[[Any], R], items: Iterable[Any]) -> Iterator[R]:
+    """Results in the order of the items, a few of which are worked on before they are asked for."""
+    waiting = deque[Future[R]]()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) > _AHEAD:
+            yield waiting.popleft().result()
+    yield from (each.result() for each in waiting)
+
+
+def _believed(
+    wanted: Collection[str], secret: bytes, parse: Callable[[bytes], T], batch: Any
+) -> tuple[list[tuple[str, T]], list[str]]:
+    """What was made of the wanted rows of a batch, and the keys of those that are damaged."""
+    found, damaged = [], []
+    payloads, seals = batch.column("payload"), batch.column("seal")
+    for number, key in enumerate(batch.column("key").to_pylist()):
         if key in wanted:
-            payload = batch.column("payload")[number].as_buffer()
-            yield {
-                "key": key,
-                "payload": b"" if payload is None else payload.to_pybytes(),
-                "seal": batch.column("seal")[number].as_py() or "",
-            }
+            buffer = payloads[number].as_buffer()
+            payload = b"" if buffer is None else buffer.to_pybytes()
+            if compare_digest(seals[number].as_py() or "", seal(secret, key, payload)):
+                found.append((key, parse(payload)))
+            else:
+                damaged.append(key)
+    return found, damaged
 
 
 def _faults() -> tuple[type[BaseException], ...]:

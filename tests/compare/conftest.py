@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_variants import with_cells
 
 from dvdup import store
 from dvdup.compare.match import Side
@@ -31,7 +32,7 @@ def make_rows(seed: int, n: int = 4, channels: int = 1, wide: int = 4) -> Varian
     asking = unit(len(ASKING), few * channels)
     first = np.concatenate([np.arange(c * n, c * n + few) for c in range(channels)])
     asking[0] = slices[first]
-    return VariantRows(
+    return with_cells(
         slices,
         unit(3 * few * channels),
         asking,

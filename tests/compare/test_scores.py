@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_variants import in_one_cell
 
 from dvdup.compare.scores import ONE, Block, rank_scores_of, weights
 from dvdup.compare.variant_rows import UNIT, VariantRows
@@ -18,18 +19,19 @@ def counts(product: int) -> int:
 
 
 def by_hand(x: VariantRows, y: VariantRows) -> tuple[int, int]:
-    """`change` and `bag` where x asks y, slice by slice."""
+    """`change` and `bag` where x asks y, slice by slice, in the cells that each looks into."""
+
+    def nearest(change: int, i: int, rows: np.ndarray, cells: np.ndarray) -> int:
+        met = rows[np.isin(cells, x.asking_cells[change, i])].astype(np.int64)
+        return max((counts(int(x.asking[change, i] @ row)) for row in met), default=0)
+
     best = {"change": 0, "bag": 0}
     for channel in set(x.channel.tolist()):
-        own = np.flatnonzero(x.channel == channel)
-        each = [
-            [max(counts(int(asking[i] @ row)) for row in y.slices.astype(np.int64)) for i in own]
-            for asking in x.asking.astype(np.int64)
-        ]
-        each += [
-            [max(counts(int(asking[i] @ row)) for row in y.crops.astype(int)) for i in own]
-            for asking in x.asking[:2].astype(np.int64)  # as it is, and shrunk
-        ]
+        own = np.flatnonzero(x.channel == channel).tolist()
+        n_changes = len(x.asking)
+        each = [[nearest(a, i, y.slices, y.slice_cells) for i in own] for a in range(n_changes)]
+        # for crops as it is, and shrunk
+        each += [[nearest(a, i, y.crops, y.crop_cells) for i in own] for a in range(2)]
         change = max(sum(row) for row in each) // len(own)
         bag = sum(max(column) for column in zip(*each, strict=True)) // len(own)
         best["change"] = max(best["change"], change)
@@ -106,7 +108,7 @@ def test_a_case_scores_one_with_itself_but_for_rounding(rows, seed, n, channels)
 
 def test_a_case_of_rows_without_rounding_scores_one_with_itself(rows):
     axes = np.eye(64, dtype=np.int8)[:3] * 127
-    case = VariantRows(axes, axes, axes[None], np.zeros(3, np.uint8))
+    case = in_one_cell(axes, axes, axes[None], np.zeros(3, np.uint8))
     scores = rank_scores_of(Block([case]), Block([case]))
     assert scores.change.tolist() == scores.bag.tolist() == [[ONE]]
 
@@ -114,11 +116,15 @@ def test_a_case_of_rows_without_rounding_scores_one_with_itself(rows):
 def test_the_best_channel_counts(rows):
     """A channel that is a copy makes the case one, whatever the others show."""
     other, stranger = rows(1, 3), rows(2, 3)
-    both = VariantRows(
+    both = in_one_cell(
         np.concatenate([stranger.slices, other.slices]),
         np.concatenate([stranger.crops, other.crops]),
         np.concatenate([stranger.asking, other.asking], axis=1),
         np.concatenate([stranger.channel, other.channel + 1]),
+    )
+    other, stranger = (
+        in_one_cell(each.slices, each.crops, each.asking, each.channel)
+        for each in (other, stranger)
     )
     alone = rank_scores_of(Block([other]), Block([other]))
     for pair in ((both, other), (other, both)):
@@ -136,8 +142,8 @@ def test_one_change_for_all_is_asked_by_change_and_each_its_own_by_bag():
     axes = np.eye(64, dtype=np.int8) * 127
     nothing = np.zeros(64, np.int8)
     asking = np.array([[axes[10], axes[11]], [axes[0], nothing], [nothing, axes[1]]])
-    query = VariantRows(axes[10:12], axes[10:12], asking, np.zeros(2, np.uint8))
-    known = VariantRows(axes[:2], axes[2:4], axes[None, 20:22], np.zeros(2, np.uint8))
+    query = in_one_cell(axes[10:12], axes[10:12], asking, np.zeros(2, np.uint8))
+    known = in_one_cell(axes[:2], axes[2:4], axes[None, 20:22], np.zeros(2, np.uint8))
     scores = rank_scores_of(Block([query]), Block([known]))
     assert scores.change[0, 0] == ONE // 2
     assert scores.bag[0, 0] == ONE
@@ -145,10 +151,10 @@ def test_one_change_for_all_is_asked_by_change_and_each_its_own_by_bag():
 
 def test_crops_are_found_by_slices_as_they_are_and_shrunk_alone():
     axes = np.eye(64, dtype=np.int8) * 127
-    known = VariantRows(axes[:1], axes[1:2], axes[None, 20:21], np.zeros(1, np.uint8))
-    cropped = VariantRows(axes[5:6], axes[6:7], axes[None, 1:2], np.zeros(1, np.uint8))
-    shrunk = dataclasses.replace(cropped, asking=axes[[7, 1], None])
-    turned = dataclasses.replace(cropped, asking=axes[[7, 8, 1], None])
+    known = in_one_cell(axes[:1], axes[1:2], axes[None, 20:21], np.zeros(1, np.uint8))
+    cropped = in_one_cell(axes[5:6], axes[6:7], axes[None, 1:2], np.zeros(1, np.uint8))
+    shrunk = in_one_cell(axes[5:6], axes[6:7], axes[[7, 1], None], np.zeros(1, np.uint8))
+    turned = in_one_cell(axes[5:6], axes[6:7], axes[[7, 8, 1], None], np.zeros(1, np.uint8))
     for each in (cropped, shrunk):
         assert rank_scores_of(Block([each]), Block([known])).change.tolist() == [[ONE]]
     assert rank_scores_of(Block([turned]), Block([known])).change.tolist() == [[0]]
@@ -159,3 +165,15 @@ def test_crops_are_found_by_slices_as_they_are_and_shrunk_alone():
 )
 def test_far_slices_count_nothing_and_equal_ones_count_most(cosine, weight):
     assert weights(np.array([cosine]))[0] == pytest.approx(weight)
+
+
+def test_a_row_is_found_in_the_cells_that_are_asked_and_in_no_other():
+    axes = np.eye(64, dtype=np.int8) * 127
+    query = in_one_cell(axes[:1], axes[:1], axes[None, :1], np.zeros(1, np.uint8))
+    asking = np.array([[[3, 7]]], np.uint8)
+    query = dataclasses.replace(query, asking_cells=asking, slice_cells=np.array([200], np.uint8))
+    for cell, found in ((3, ONE), (7, ONE), (0, 0), (255, 0)):
+        known = in_one_cell(axes[:1], axes[2:3], axes[None, 4:5], np.zeros(1, np.uint8))
+        known = dataclasses.replace(known, slice_cells=np.array([cell], np.uint8))
+        scores = rank_scores_of(Block([query]), Block([known]))
+        assert scores.change[0, 0] == scores.bag[0, 0] == found

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_variants import BOOK
 
 from dvdup import slicing, variants
 from dvdup.compare.variant_rows import (
+    ASKED_CELLS,
     ASKING,
     ASKING_SLICES,
     CROPPED_SLICES,
@@ -62,6 +64,8 @@ def test_without_variants_a_case_is_asked_and_asks_as_it_is(rows):
     plain = without_variants(case)
     assert plain.asking.shape == (1, *case.asking.shape[1:])
     np.testing.assert_array_equal(plain.crops, case.slices)
+    np.testing.assert_array_equal(plain.crop_cells, case.slice_cells)
+    np.testing.assert_array_equal(plain.asking_cells, case.asking_cells[:1])
 
 
 def rotation(seed: int, n: int) -> np.ndarray:
@@ -75,7 +79,7 @@ def test_products_of_rows_are_whole_and_exact_in_any_order(seed, n):
     rng = np.random.default_rng(seed)
     drawn = rng.normal(size=(n, 96))
     embedding = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
-    made = Projection(rotation(seed, 96)).rows(embedding)
+    made = Projection(rotation(seed, 96), BOOK.centres).rows(embedding)
     assert (made.dtype, made.shape) == (np.int8, (n, DIMENSIONS))
     exact = made.astype(np.int64) @ made.astype(np.int64).T
     assert np.abs(exact).max() < 1 << 24
@@ -95,7 +99,7 @@ def test_products_of_extreme_rows_are_exact():
 
 
 def test_a_row_of_nothing_stays_nothing():
-    assert not Projection(rotation(0, 96)).rows(np.zeros((2, 96), np.float32)).any()
+    assert not Projection(rotation(0, 96), BOOK.centres).rows(np.zeros((2, 96), np.float32)).any()
 
 
 def stack_of(counts: dict[tuple[int, int], int], side: int = 16) -> slicing.SliceStack:
@@ -116,7 +120,7 @@ def pixel_rows(pixels: np.ndarray) -> np.ndarray:
 def test_of_each_plane_and_channel_some_slices_are_cropped_and_few_ask():
     counts = {(0, 0): 40, (0, 1): 3, (1, 0): 10, (1, 2): 20}
     stack = stack_of(counts)
-    projection = Projection(rotation(3, 256))
+    projection = Projection(rotation(3, 256), BOOK.centres)
     made = variant_rows(stack, pixel_rows, projection)
     some = sum(min(n, CROPPED_SLICES) for n in counts.values())
     few = [min(n, ASKING_SLICES) for n in counts.values()]
@@ -129,6 +133,10 @@ def test_of_each_plane_and_channel_some_slices_are_cropped_and_few_ask():
     for change, asking in zip(ASKING, made.asking, strict=True):
         expected = projection.rows(pixel_rows(variants.changed(thin, change)))
         np.testing.assert_array_equal(asking, expected)
+    np.testing.assert_array_equal(made.slice_cells, projection.cell(made.slices))
+    np.testing.assert_array_equal(made.crop_cells, projection.cell(made.crops))
+    for rows, cells in zip(made.asking, made.asking_cells, strict=True):
+        np.testing.assert_array_equal(cells, projection.asked_cells(rows))
 
 
 def test_the_first_way_to_ask_is_the_slice_itself():
@@ -139,7 +147,34 @@ def test_the_first_way_to_ask_is_the_slice_itself():
 def test_a_case_without_slices_has_no_rows():
     empty = slicing.concatenate([], 16)
     made = variant_rows(
-        empty, lambda pixels: np.zeros((len(pixels), 96)), Projection(np.eye(96)[:, :64])
+        empty,
+        lambda pixels: np.zeros((len(pixels), 96)),
+        Projection(np.eye(96)[:, :64], BOOK.centres),
     )
     assert [len(made.slices), len(made.crops), made.asking.shape[1], len(made.channel)] == [0] * 4
     assert is_same(VariantRows.from_bytes(made.to_bytes()), made)
+
+
+def test_cells_are_the_nearest_centres_nearest_first():
+    rng = np.random.default_rng(1)
+    rows = rng.integers(-40, 41, (50, DIMENSIONS)).astype(np.int8)
+    products = rows.astype(int) @ BOOK.centres.T.astype(int)
+    asked = BOOK.asked_cells(rows)
+    assert (asked.dtype, asked.shape) == (np.uint8, (50, ASKED_CELLS))
+    np.testing.assert_array_equal(asked[:, 0], BOOK.cell(rows))
+    for row, cells in zip(products, asked.tolist(), strict=True):
+        assert cells == sorted(range(len(row)), key=lambda cell: (-row[cell], cell))[:ASKED_CELLS]
+
+
+def test_a_projection_is_written_whole_and_read_back(tmp_path):
+    file = tmp_path / "own.projection.npz"
+    file.write_bytes(b"older")
+    projection = Projection(rotation(3, 96), BOOK.centres)
+    projection.save(file)
+    first = file.read_bytes()
+    found = Projection.load(file)
+    np.testing.assert_array_equal(found.matrix, projection.matrix)
+    np.testing.assert_array_equal(found.centres, projection.centres)
+    found.save(file)
+    assert file.read_bytes() == first
+    assert [each.name for each in tmp_path.iterdir()] == [file.name]

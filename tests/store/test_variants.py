@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import lance
 import pyarrow as pa
@@ -15,6 +16,13 @@ from dvdup.store.variants import NAME, VariantTable
 
 KEY = b"k" * 32
 ROWS = {f"name {i}": bytes([i]) * (20 + i) for i in range(6)}
+
+
+POOL = ThreadPoolExecutor(2)
+
+
+def read(table, names):
+    return table.read(names, bytes, POOL)
 
 
 @pytest.fixture
@@ -36,11 +44,11 @@ def filled(tmp_path):
 def test_what_was_added_is_read_back(filled):
     table, sealed = opened(filled)
     assert table.keys() == set(ROWS)
-    assert dict(table.read(ROWS)) == ROWS
-    assert dict(table.read(["name 2", "name 4", "nobody"])) == {
+    assert dict(read(table, ROWS)) == ROWS
+    assert dict(read(table, ["name 2", "name 4", "nobody"])) == {
         name: ROWS[name] for name in ("name 2", "name 4")
     }
-    assert dict(table.read([])) == {}
+    assert dict(read(table, [])) == {}
     assert sealed.damaged == set()
 
 
@@ -48,26 +56,26 @@ def test_more_is_appended(filled):
     table, _ = opened(filled)
     table.add({})
     table.add({"more": b"x"})
-    assert dict(opened(filled)[0].read([*ROWS, "more"])) == {**ROWS, "more": b"x"}
+    assert dict(read(opened(filled)[0], [*ROWS, "more"])) == {**ROWS, "more": b"x"}
 
 
 def test_a_row_that_is_there_twice_is_given_once(filled):
     """As two commands at once leave it."""
     opened(filled)[0].add(ROWS)
-    assert [name for name, _ in opened(filled)[0].read(["name 1"])] == ["name 1"]
+    assert [name for name, _ in read(opened(filled)[0], ["name 1"])] == ["name 1"]
 
 
 def test_without_a_folder_rows_last_for_the_command():
     table = VariantTable(nowhere())
     table.add(ROWS)
     assert table.keys() == set(ROWS)
-    assert dict(table.read(ROWS)) == ROWS
+    assert dict(read(table, ROWS)) == ROWS
 
 
 def test_what_is_not_to_be_kept_is_not(filled):
     table, _ = opened(filled)
     table.add_for_now({"mine": b"x"})
-    assert dict(table.read(["mine", "name 0"])) == {"mine": b"x", "name 0": ROWS["name 0"]}
+    assert dict(read(table, ["mine", "name 0"])) == {"mine": b"x", "name 0": ROWS["name 0"]}
     assert opened(filled)[0].keys() == set(ROWS)
 
 
@@ -100,17 +108,17 @@ def test_a_row_that_was_edited_is_missing_and_made_anew(filled, folder, columns)
     table, sealed = opened(filled)
     losses = table.losses
     left = {name: payload for name, payload in ROWS.items() if name != "name 3"}
-    assert dict(table.read(ROWS)) == left
+    assert dict(read(table, ROWS)) == left
     assert table.losses > losses
     assert sealed.damaged == {NAME}
     assert table.keys() == set(left)
     table.add({"name 3": ROWS["name 3"]})
-    assert dict(opened(filled)[0].read(ROWS)) == ROWS
+    assert dict(read(opened(filled)[0], ROWS)) == ROWS
 
 
 def test_rows_of_another_index_are_not_believed(filled):
     table, sealed = opened(filled, b"l" * 32)
-    assert dict(table.read(ROWS)) == {}
+    assert dict(read(table, ROWS)) == {}
     assert sealed.damaged == {NAME}
     assert table.keys() == set()
 
@@ -156,14 +164,14 @@ def test_a_table_that_is_damaged_foreign_or_gone_is_made_anew(filled, folder, ha
     harm(folder)
     table, sealed = opened(filled)
     if first == "read":
-        assert dict(table.read(ROWS)) == {}
+        assert dict(read(table, ROWS)) == {}
     else:
         assert table.keys() == set()
     assert bool(sealed.damaged) == (harm is not shutil.rmtree)
     assert table.keys() == set()
     table.add(ROWS)
-    assert dict(table.read(ROWS)) == ROWS
-    assert dict(opened(filled)[0].read(ROWS)) == ROWS
+    assert dict(read(table, ROWS)) == ROWS
+    assert dict(read(opened(filled)[0], ROWS)) == ROWS
 
 
 def test_somebody_elses_files_in_its_place_stay(tmp_path, folder):
@@ -172,7 +180,7 @@ def test_somebody_elses_files_in_its_place_stay(tmp_path, folder):
     table, _ = opened(tmp_path)
     assert table.keys() == set()
     table.add(ROWS)
-    assert dict(table.read(ROWS)) == ROWS
+    assert dict(read(table, ROWS)) == ROWS
     assert (folder / "thesis.tex").read_text() == "precious"
 
 
@@ -187,7 +195,7 @@ def test_where_the_table_cannot_be_rows_last_for_the_command(tmp_path, folder, w
         folder.symlink_to(elsewhere)
     table, _ = opened(tmp_path)
     table.add(ROWS)
-    assert dict(table.read(ROWS)) == ROWS
+    assert dict(read(table, ROWS)) == ROWS
     assert opened(tmp_path)[0].keys() == set()
     assert list(elsewhere.iterdir()) == []
 
@@ -196,7 +204,7 @@ def test_a_cache_folder_that_cannot_be_made_costs_time_only(tmp_path):
     (tmp_path / "cache").write_text("a file where a folder should be")
     table, _ = opened(tmp_path)
     table.add(ROWS)
-    assert dict(table.read(ROWS)) == ROWS
+    assert dict(read(table, ROWS)) == ROWS
 
 
 @pytest.mark.parametrize("harm", [cut_data, None])
@@ -215,14 +223,14 @@ def test_what_is_damaged_and_cannot_be_taken_away_is_made_anew_all_the_same(
     monkeypatch.setattr("dvdup.store.variants.remove_table", refuse)
     monkeypatch.setattr(VariantTable, "_drop", refuse)
     table, sealed = opened(filled)
-    found = dict(table.read(ROWS))
+    found = dict(read(table, ROWS))
     assert sealed.damaged == {NAME}
     assert "name 3" not in found
     missing = {name: ROWS[name] for name in set(ROWS) - table.keys()}
     assert missing.keys() == set(ROWS) - set(found)
     table.add(missing)
     losses = table.losses
-    assert dict(table.read(ROWS)) == ROWS
+    assert dict(read(table, ROWS)) == ROWS
     assert table.losses == losses
 
 
@@ -233,12 +241,12 @@ def test_many_rows_of_nobody_are_dropped(filled, folder):
     size = sum(file.stat().st_size for file in files_of(folder, ".lance"))
     table.prune(["name 1", "name 5"])
     assert table.keys() == {"name 1", "name 5"}
-    assert dict(table.read(ROWS)) == {name: ROWS[name] for name in ("name 1", "name 5")}
+    assert dict(read(table, ROWS)) == {name: ROWS[name] for name in ("name 1", "name 5")}
     assert sum(file.stat().st_size for file in files_of(folder, ".lance")) <= size
     table.prune([])
     assert table.keys() == set()
     table.add(ROWS)
-    assert dict(table.read(ROWS)) == ROWS
+    assert dict(read(table, ROWS)) == ROWS
 
 
 def test_many_fragments_are_joined(tmp_path, folder, monkeypatch):
@@ -249,7 +257,7 @@ def test_many_fragments_are_joined(tmp_path, folder, monkeypatch):
     assert len(lance.dataset(str(folder)).get_fragments()) == len(ROWS)
     table.prune(ROWS)
     assert len(lance.dataset(str(folder)).get_fragments()) == 1
-    assert dict(table.read(ROWS)) == ROWS
+    assert dict(read(table, ROWS)) == ROWS
 
 
 def test_pruning_nothing_makes_nothing(tmp_path):

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from made_variants import in_one_cell, with_cells
 
 from dvdup.compare.scores import ONE, Block, rank_scores_of
 from dvdup.compare.variant_rows import ASKING, DIMENSIONS, VariantRows, without_variants
@@ -32,7 +33,7 @@ def made(embedding: np.ndarray) -> VariantRows:
     whole = np.zeros((n, DIMENSIONS), np.int8)
     whole[:, : embedding.shape[1]] = np.rint(embedding * 127)
     asking = np.repeat(whole[None], len(ASKING), axis=0)
-    return VariantRows(whole, whole, asking, np.zeros(n, np.uint8))
+    return in_one_cell(whole, whole, asking, np.zeros(n, np.uint8))
 
 
 NO_SHELF = Shelf(lambda code: pytest.fail("nobody looks at voxels"))
@@ -94,7 +95,7 @@ def random_rows(seed: int, n: int = 3, channels: int = 1) -> VariantRows:
 
     channel = np.repeat(np.arange(channels), n).astype(np.uint8)
     q = n * channels
-    return VariantRows(unit(q), unit(2 * q), unit(len(ASKING), q), channel)
+    return with_cells(unit(q), unit(2 * q), unit(len(ASKING), q), channel)
 
 
 def test_variants_of_a_database_are_scored_as_a_comparison_scores_them():
