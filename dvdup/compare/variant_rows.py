@@ -35,7 +35,7 @@ ASKING = (
     *(each for each in variants.CHANGES if each not in (*CROP_ASKING, *variants.CROPS)),
 )
 """The changes under which a case asks, `CROP_ASKING` first."""
-CROPPED_SLICES = 16
+CROPPED_SLICES = 12
 """Slices of a plane and channel that are kept cropped."""
 ASKING_SLICES = 4
 """Slices of a plane and channel that ask."""

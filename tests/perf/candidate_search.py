@@ -3,7 +3,7 @@
     python tests/perf/candidate_search.py [--cases 250 500 1000] [--jobs N]
 
 For each number N, N cases of train and N of test get random rows of as many slices as a small crop
-has (72 slices, 432 cropped ones, 12 that ask under every change), kept in a table as beside an
+has (72 slices, 324 cropped ones, 12 that ask under every change), kept in a table as beside an
 index. Printed: seconds of the first search of all test cases among all train cases, of the search
 when one more case comes to test, and to train, and the most memory that the process had.
 """
@@ -42,7 +42,7 @@ def made_up(seed: int) -> VariantRows:
         values /= np.linalg.norm(values, axis=-1, keepdims=True)
         return np.rint(values * 127).astype(np.int8)
 
-    slices, crops, asking = rows(72), rows(432), rows(len(ASKING), 12)
+    slices, crops, asking = rows(72), rows(324), rows(len(ASKING), 12)
     return VariantRows(
         slices,
         crops,
