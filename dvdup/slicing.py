@@ -26,6 +26,10 @@ _VERSION = 2  # of the arithmetic below: raise it whenever the same recipe gives
 _THIN = 3  # voxels across a plane below which cutting it makes no picture
 
 
+Box = tuple[tuple[int, int], ...]
+"""Bounds along X, Y, Z, in voxels."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a volume becomes slices. Everything in it changes the slices."""
@@ -182,8 +186,7 @@ def _makes_pictures(shape: tuple[int, ...], plane: int) -> bool:
 class _Content:
     """Where the scan is not background."""
 
-    box: tuple[tuple[int, int], ...]
-    """Bounds along X, Y, Z, in voxels."""
+    box: Box
     threshold: float
     """Value above which a voxel is foreground."""
     hole: float
@@ -202,18 +205,41 @@ def _find_content(
     grey = _background_ends(smooth, recipe.background)
     threshold = span[0] + grey / 255.0 * (span[1] - span[0])
     whole = tuple((0, n) for n in shape)
-    if not recipe.crop:
+    inner = _box(smooth > grey) if recipe.crop else None
+    if inner is None:
         return _Content(whole, threshold, span[0])
-    inside = smooth > grey
+    box = [
+        (start * proxy_factor(n), min(n, stop * proxy_factor(n)))
+        for (start, stop), n in zip(inner, shape, strict=True)
+    ]
+    return _Content(tuple(box), threshold, span[0])
+
+
+def content_box(values: np.ndarray, background: float = 0.5) -> Box:
+    """The box around what stands out from the background.
+
+    Args:
+        values: uint8 (X, Y, Z), as `voxels.proxy` gives it.
+        background: As `Recipe.background`.
+
+    Returns:
+        Bounds in voxels; the whole frame where nothing stands out.
+    """
+    smooth = _smoothed(values)
+    found = _box(smooth > _background_ends(smooth, background))
+    return found or tuple((0, n) for n in values.shape)
+
+
+def _box(inside: np.ndarray) -> Box | None:
+    """Bounds of the layers of which a fiftieth is inside; None if there are none."""
     box = []
-    for axis, n in enumerate(shape):
+    for axis in range(3):
         others = tuple(i for i in range(3) if i != axis)
         used = np.flatnonzero(inside.mean(axis=others) > 0.02)
         if used.size == 0:
-            return _Content(whole, threshold, span[0])
-        step = proxy_factor(n)
-        box.append((int(used[0]) * step, min(n, (int(used[-1]) + 1) * step)))
-    return _Content(tuple(box), threshold, span[0])
+            return None
+        box.append((int(used[0]), int(used[-1]) + 1))
+    return tuple(box)
 
 
 def _smoothed(proxy: np.ndarray) -> np.ndarray:
@@ -294,14 +320,19 @@ def _resized(picture: np.ndarray, size: int, hole: float) -> np.ndarray:
     """Area mean of a (H, W) picture to (size, size); smaller pictures are interpolated."""
     finite = np.isfinite(picture)
     filled = picture if finite.all() else np.where(finite, picture, np.float32(hole))
-    across = _weights(picture.shape[1], size).T
-    means: np.ndarray = _weights(picture.shape[0], size) @ filled @ across
+    across = weights(picture.shape[1], size).T
+    means: np.ndarray = weights(picture.shape[0], size) @ filled @ across
     return means
 
 
 @functools.lru_cache(maxsize=256)  # slices of a plane all ask for the same
-def _weights(n: int, size: int) -> np.ndarray:
-    """float32 (size, n): row i holds the share of each of n pixels in output pixel i."""
+def weights(n: int, size: int) -> np.ndarray:
+    """Shares that make n pixels to `size` by area means, or by interpolation where n is smaller.
+
+    Returns:
+        float32 (size, n): row i holds the share of each of n pixels in output pixel i; not to be
+        written to.
+    """
     edges = np.arange(size + 1) * n / size
     overlap = np.minimum(edges[1:, None], np.arange(1, n + 1)) - np.maximum(
         edges[:-1, None], np.arange(n)

@@ -108,6 +108,11 @@ class FileChannel:
         """Mm along X, Y, Z."""
         return self.case.spacing
 
+    @property
+    def value_hash(self) -> str:
+        """Its value hash; "" if it is constant."""
+        return self.case.value_hashes[self.channel]
+
     def resized(self, spacing: tuple[float, float, float]) -> FileChannel:
         """The same voxels, taken to be of another size in mm."""
         return dataclasses.replace(self, case=dataclasses.replace(self.case, spacing=spacing))

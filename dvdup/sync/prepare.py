@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from dvdup import hashing, readers, slicing, voxels
 from dvdup.errors import ReadError
 from dvdup.records import Case, FileStat, IndexedCase, SliceStack, Volume
@@ -57,11 +59,12 @@ def unreadable(row: IndexedCase, reason: str) -> Prepared:
 
 
 def _from_volume(volume: Volume, row: IndexedCase, recipe: Recipe) -> Prepared:
-    hashes, stacks, proxies = [], [], []
+    hashes, sums, stacks, proxies = [], [], [], []
     voting = slicing.voting_channels(len(volume.channels))
     for channel in range(len(volume.channels)):
         values = voxels.channel_values(volume, channel)
         hashes.append(hashing.hash_channel(values))
+        sums.append(hashing.value_hashes(values))
         if channel in voting:
             proxies.append(voxels.proxy(values))
             stacks.append(
@@ -78,6 +81,8 @@ def _from_volume(volume: Volume, row: IndexedCase, recipe: Recipe) -> Prepared:
             [each.digest for each in hashes], volume.spacing, volume.modality
         ),
         voxel_hashes=tuple(each.voxel_hash for each in hashes if each.voxel_hash is not None),
+        value_hashes=tuple(f"{each.whole:016x}" if each.whole else "" for each in sums),
+        slice_hashes=np.concatenate(sums[voting[0]].slices).astype("<u8").tobytes(),
         n_channels=len(volume.channels),
         shape=volume.shape,
         spacing=volume.spacing,
