@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from dvdup import slicing, verify
-from dvdup.compare.cases import Channel, FileChannel, Sides
+from dvdup import verify
+from dvdup.compare.cases import Channel, FileChannel, Sides, voting_channels
 from dvdup.compare.missed import NO_ROOM, Missed
 from dvdup.compare.small import Proxies
 from dvdup.errors import ReadError
@@ -121,8 +121,8 @@ def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
         return (0, 0)
     one, other = verify.nearest_channels(sides.a.rows(a.key), sides.b.rows(b.key))
     return (
-        slicing.voting_channels(a.n_channels).index(one),
-        slicing.voting_channels(b.n_channels).index(other),
+        voting_channels(a).index(one),
+        voting_channels(b).index(other),
     )
 
 

@@ -92,7 +92,7 @@ def _is_alpha(plane: np.ndarray, array: np.ndarray) -> bool:
     extreme = opaque + np.count_nonzero(plane == 0)
     if (plane == plane.flat[0]).all():
         return True
-    return opaque >= _OPAQUE * plane.size and extreme >= _EXTREME * plane.size
+    return bool(opaque >= _OPAQUE * plane.size and extreme >= _EXTREME * plane.size)
 
 
 def _whole_levels(array: np.ndarray) -> np.ndarray:

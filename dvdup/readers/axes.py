@@ -109,13 +109,6 @@ def as_volume(
     )
 
 
-def frame_notes(count: int) -> list[str]:
-    """What to tell the user about a file with this many frames or channels; all are kept."""
-    if count <= MAX_CHANNELS:
-        return []
-    return [f"time series of {count} frames: the first, middle and last are compared"]
-
-
 def colour_channels(components: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Reduce colour components to what carries content.
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from dvdup.errors import ReadError
 from dvdup.readers import isolation, limits
-from dvdup.readers.axes import LPS_TO_RAS, as_volume, colour_channels, frame_notes
+from dvdup.readers.axes import LPS_TO_RAS, as_volume, colour_channels
 from dvdup.readers.dicom_frames import Frame, Stack, frames_of, stacks_of, whole
 from dvdup.readers.dicom_mosaic import Mosaic, mosaic_of, mosaic_stacks, untiled
 from dvdup.readers.dicom_series import SUFFIXES, read_header
@@ -82,7 +82,7 @@ def read_series(sources: Sequence[Source]) -> Volume:
         spacing=first.spacing,
         scaling=scaling,
         modality=str(headers[0][1].get("Modality") or ""),
-        notes=[*notes, *frame_notes(len(stacks))],
+        notes=notes,
     )
 
 

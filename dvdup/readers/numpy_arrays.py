@@ -20,7 +20,7 @@ import numpy as np
 from dvdup.errors import ReadError
 from dvdup.readers import limits
 from dvdup.readers.array_pictures import as_picture, slices_note
-from dvdup.readers.axes import MAX_CHANNELS, as_volume, frame_notes, real_channels
+from dvdup.readers.axes import MAX_CHANNELS, as_volume, real_channels
 from dvdup.readers.masks import is_mask
 from dvdup.readers.sources import Source, peek, reason, require, truncated, wrong_format
 from dvdup.records import Volume
@@ -190,8 +190,7 @@ def _channels(array: np.ndarray, name: str) -> tuple[list[np.ndarray], list[str]
     if array.ndim > 4:
         raise ReadError(f"{name}: has {array.ndim} axes {array.shape}; save volumes of 3 or 4")
     axis = _channel_axis(array.shape, name)
-    frames = np.moveaxis(array, axis, 0)
-    return list(frames), notes + frame_notes(len(frames))
+    return list(np.moveaxis(array, axis, 0)), notes
 
 
 def _channel_axis(shape: tuple[int, ...], name: str) -> int:

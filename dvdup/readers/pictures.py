@@ -25,7 +25,6 @@ from dvdup.readers.axes import (
     MAX_CHANNELS,
     as_volume,
     colour_channels,
-    frame_notes,
     real_channels,
 )
 from dvdup.readers.sources import Source, looks_like, peek, reason, require, wrong_format
@@ -74,8 +73,7 @@ def read(source: Source) -> Volume:
     channels = list(picture.components)
     if picture.colours:
         channels = colour_channels(channels)
-    notes = [*picture.notes, *frame_notes(len(channels))]
-    return as_volume(channels, directions=None, spacing=(1.0, 1.0, 1.0), notes=notes)
+    return as_volume(channels, directions=None, spacing=(1.0, 1.0, 1.0), notes=picture.notes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
