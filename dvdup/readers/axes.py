@@ -15,7 +15,7 @@ from dvdup.errors import ReadError
 from dvdup.records import Volume
 
 MAX_CHANNELS = 8
-"""More channels than this are a time series."""
+"""An axis as long as this or shorter may be channels."""
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
