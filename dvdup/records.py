@@ -130,7 +130,7 @@ class Volume:
     oriented: bool = True
     """False if the file has no orientation: X, Y, Z are the stored axes."""
     notes: tuple[str, ...] = ()
-    """Oddities worth telling the user (missing slices, time series cut to three frames, ...)."""
+    """Oddities worth telling the user (missing slices, masks left out, ...)."""
 
     @property
     def shape(self) -> tuple[int, int, int]:

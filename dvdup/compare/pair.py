@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from dvdup import slicing, verify
-from dvdup.compare.cases import Channel, FileChannel, Sides
+from dvdup import verify
+from dvdup.compare.cases import Channel, FileChannel, Sides, voting_channels
 from dvdup.compare.extents import Assumption, assumptions
 from dvdup.compare.missed import NO_ROOM, Missed
 from dvdup.compare.pictures import in_volume, is_picture
@@ -135,16 +135,15 @@ def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
         return shared
     one, other = verify.nearest_channels(sides.a.rows(a.key), sides.b.rows(b.key))
     return (
-        slicing.voting_channels(a.n_channels).index(one),
-        slicing.voting_channels(b.n_channels).index(other),
+        voting_channels(a).index(one),
+        voting_channels(b).index(other),
     )
 
 
 def _of_equal_values(a: IndexedCase, b: IndexedCase) -> tuple[int, int] | None:
     """The first two channels with one value hash, as places among the voting ones."""
     ours, theirs = (
-        [case.value_hashes[channel] for channel in slicing.voting_channels(case.n_channels)]
-        for case in (a, b)
+        [case.value_hashes[channel] for channel in voting_channels(case)] for case in (a, b)
     )
     return next(
         ((i, theirs.index(each)) for i, each in enumerate(ours) if each and each in theirs), None

@@ -60,7 +60,7 @@ def unreadable(row: IndexedCase, reason: str) -> Prepared:
 
 def _from_volume(volume: Volume, row: IndexedCase, recipe: Recipe) -> Prepared:
     hashes, sums, stacks, proxies = [], [], [], []
-    voting = slicing.voting_channels(len(volume.channels))
+    voting = slicing.channels_to_slice(volume)
     for channel in range(len(volume.channels)):
         values = voxels.channel_values(volume, channel)
         hashes.append(hashing.hash_channel(values))
@@ -76,7 +76,7 @@ def _from_volume(volume: Volume, row: IndexedCase, recipe: Recipe) -> Prepared:
     proxy, proxy_shape = voxels.packed(proxies)
     filled = dataclasses.replace(
         row,
-        notes=volume.notes,
+        notes=(*volume.notes, *_vote_notes(len(volume.channels), len(voting))),
         content=hashing.content_key(
             [each.digest for each in hashes], volume.spacing, volume.modality
         ),
@@ -97,3 +97,15 @@ def _from_volume(volume: Volume, row: IndexedCase, recipe: Recipe) -> Prepared:
         )
         return Prepared(dataclasses.replace(filled, status="unchecked", reason=reason), None)
     return Prepared(filled, stack)
+
+
+def _vote_notes(n_channels: int, n_voting: int) -> tuple[str, ...]:
+    """How many of the volumes of a case can only be found by their voxel hash."""
+    others = n_channels - n_voting
+    if not others:
+        return ()
+    by_hash = f"the other {others} by their voxel hash only"
+    if n_voting == 3:
+        series = f"time series of {n_channels} volumes"
+        return (f"{series}: the first, middle and last are compared, {by_hash}",)
+    return (f"{n_channels} volumes that differ: {n_voting} of them are compared, {by_hash}",)

@@ -71,7 +71,7 @@ class Found:
 
     same: Same | None = None
     rearranged: bool = False
-    """Whether the values are the same, each as often, and no exchange of axes makes one of the other."""
+    """Whether the values are the same, each as often, in an order that no turn explains."""
     evidence: Evidence | None = None
 
 
