@@ -14,6 +14,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from dvdup import slicing
+
 SAME = "same"
 """The change that changes nothing."""
 ANGLE = 20.0
@@ -22,6 +24,10 @@ SHRINK = 0.8
 """Side of a shrunk picture as a share of the frame."""
 SHARE = 0.65
 """Side of a cropped picture as a share of the frame."""
+FILLED = 0.85
+"""Share of the frame, and of the grey levels, below which a picture is `trimmed`."""
+_LEAST = 12  # pixels along the sides of a content, and grey levels
+_RANGE = (0.5, 99.5)  # percentiles that become 0 and 255
 
 _ROWS = {"top": -1, "middle": 0, "bottom": 1}
 _COLUMNS = {"left": -1, "middle": 0, "right": 1}
@@ -51,6 +57,36 @@ def changed(pixels: np.ndarray, change: str) -> np.ndarray:
     if change in _LINEAR:
         return _resampled(pixels, _LINEAR[change])
     return np.ascontiguousarray(_EXACT[change](pixels))
+
+
+def trimmed(pixels: np.ndarray) -> np.ndarray:
+    """Pictures as they look on their own: the content fills the frame, the greys fill the range.
+
+    A slice near the end of a volume shows less than the volume's box and range; cut out and kept as
+    a picture it fills its own. Pictures that do so already are left out.
+
+    Args:
+        pixels: uint8 (S, H, W).
+
+    Returns:
+        uint8 (S', H, W), in the same order.
+    """
+    kept = [alone for alone in map(_alone, pixels) if alone is not None]
+    return np.stack(kept) if kept else pixels[:0]
+
+
+def _alone(picture: np.ndarray) -> np.ndarray | None:
+    """A picture (H, W) on its own; None if that is no other one, or next to nothing is in it."""
+    rows, columns, _ = slicing.content_box(picture[:, :, None])
+    inner = picture[slice(*rows), slice(*columns)].astype(np.float32)
+    low, high = np.percentile(inner, _RANGE).tolist()
+    fills = inner.size >= FILLED * picture.size and high - low >= FILLED * 255
+    if fills or min(inner.shape) < _LEAST or high - low < _LEAST:
+        return None
+    down, across = (slicing.weights(*n) for n in zip(inner.shape, picture.shape, strict=True))
+    filling = (down @ inner @ across.T - low) * (255 / (high - low))
+    grey: np.ndarray = np.clip(filling + 0.5, 0, 255).astype(np.uint8)
+    return grey
 
 
 def _turn(degrees: float) -> np.ndarray:

@@ -47,6 +47,12 @@ class CaseSet(Protocol):
         """The slice rows of one of them."""
 
 
+def voting_values(case: IndexedCase) -> list[str]:
+    """The value hashes of the channels that vote; "" for constant ones and where none is known."""
+    known = dict(enumerate(case.value_hashes))
+    return [known.get(channel, "") for channel in voting_channels(case)]
+
+
 @dataclass(frozen=True, slots=True)
 class Sides:
     """The two sides of a comparison and where their files lie."""
@@ -120,7 +126,7 @@ class FileChannel:
     @property
     def value_hash(self) -> str:
         """Its value hash; "" if it is constant."""
-        return self.case.value_hashes[self.channel]
+        return voting_values(self.case)[self.place]
 
     def resized(self, spacing: tuple[float, float, float]) -> FileChannel:
         """The same voxels, taken to be of another size in mm."""

@@ -37,25 +37,35 @@ class Assumption:
     scales: tuple[np.ndarray, np.ndarray] | None = None
     """float64 (3,) each: what the mm of a, of b, along their axes were multiplied by; None where
     they are as stated."""
+    place: np.ndarray | None = None
+    """float64 (4, 4), mm of a to mm of b: where pictures lie on each other; None: to be found."""
 
 
 def assumptions(a: Channel, b: Channel) -> Iterator[Assumption]:
     """The sizes that two channels may have, as stated last.
 
     Where a file does not say how large its voxels are, and where the contents contradict what the
-    files say, one of the two is also taken to be as large as the other, axis by axis.
+    files say, one of the two is also taken to be as large as the other, axis by axis. Pictures are
+    first laid on each other as their contents lie.
     """
     a_is_known, b_is_known = (channel.spacing != UNKNOWN for channel in (a, b))
-    one, other = (b, a) if b_is_known and not a_is_known else (a, b)
-    fit = best_fit(one.proxy(), other.proxy())
-    if fit is not None and _is_worth_it(fit, a_is_known and b_is_known):
+    turned = b_is_known and not a_is_known
+    one, other = (b, a) if turned else (a, b)
+    fit, flat = best_fit(one.proxy(), other.proxy()), is_flat(a) and is_flat(b)
+    if fit is not None and (flat or _is_worth_it(fit, a_is_known and b_is_known)):
         resized = other.resized(fit.resized(other.spacing))
         scales = (np.ones(3), np.array(fit.scale))
-        if other is b:
-            yield Assumption(a, resized, scales)
+        if turned:
+            place = np.linalg.inv(fit.place) if flat else None
+            yield Assumption(resized, b, scales[::-1], place)
         else:
-            yield Assumption(resized, b, scales[::-1])
+            yield Assumption(a, resized, scales, fit.place if flat else None)
     yield Assumption(a, b)
+
+
+def is_flat(channel: Channel) -> bool:
+    """Whether a channel is a single slice: a picture."""
+    return 1 in channel.shape
 
 
 def _is_worth_it(fit: Fit, stated: bool) -> bool:
@@ -63,7 +73,7 @@ def _is_worth_it(fit: Fit, stated: bool) -> bool:
     return fit.far > far and fit.correlation > likely
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Fit:
     """The way in which two scans agree best once their boxes are made equal."""
 
@@ -72,6 +82,8 @@ class Fit:
     scale: tuple[float, float, float]
     """What the mm of b along its axes are to be multiplied by, so that its box is as large as
     that of a."""
+    place: np.ndarray
+    """float64 (4, 4): mm of a to these mm of b, from the centres."""
 
     @property
     def far(self) -> float:
@@ -116,20 +128,42 @@ def _of_boxes(a: Scan, b: Scan, box_a: Box, box_b: Box) -> Fit | None:
     one, other = _cube(a, box_a), _cube(b, box_b)
     if one is None or other is None or sorted(one.shape) != sorted(other.shape):
         return None
-    best, chosen = 0.0, tuple(range(3))
+    best, chosen = 0.0, _orders()[0]
     for axes, signs in _orders():
         turned = other.transpose(axes)[tuple(slice(None, None, sign) for sign in signs)]
         if turned.shape == one.shape:
             correlation = abs(float((one * turned).mean()))
             if correlation > best + 1e-6:
-                best, chosen = correlation, axes
-    ours, theirs = _sizes(a, box_a), _sizes(b, box_b)
-    scale = np.ones(3)
-    for axis, along in enumerate(chosen):
-        if a.values.shape[axis] > 1:
+                best, chosen = correlation, (axes, signs)
+    return _fit(best, chosen, (a, box_a), (b, box_b))
+
+
+def _fit(
+    correlation: float,
+    order: tuple[tuple[int, ...], tuple[int, ...]],
+    a: tuple[Scan, Box],
+    b: tuple[Scan, Box],
+) -> Fit:
+    ours, theirs = _sizes(*a), _sizes(*b)
+    scale, turn = np.ones(3), np.zeros((3, 3))
+    for axis, (along, sign) in enumerate(zip(*order, strict=True)):
+        turn[along, axis] = sign
+        if a[0].values.shape[axis] > 1:
             scale[along] = ours[axis] / theirs[along]
+    place = np.eye(4)
+    place[:3, :3] = turn
+    place[:3, 3] = _centre(*b) * scale - turn @ _centre(*a)
     x, y, z = scale.tolist()
-    return Fit(best, (x, y, z))
+    return Fit(correlation, (x, y, z), place)
+
+
+def _centre(scan: Scan, box: Box) -> np.ndarray:
+    """float64 (3,): mm from the centre of a scan to that of a box."""
+    middles = [
+        (start + stop - n) / 2 for (start, stop), n in zip(box, scan.values.shape, strict=True)
+    ]
+    centre: np.ndarray = np.array(middles) * scan.spacing + scan.centre
+    return centre
 
 
 @cache

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from dvdup import verify
-from dvdup.compare.cases import Channel, FileChannel, Sides, voting_channels
-from dvdup.compare.extents import Assumption, assumptions
+from dvdup.compare.cases import Channel, FileChannel, Sides, voting_channels, voting_values
+from dvdup.compare.extents import Assumption, assumptions, is_flat
 from dvdup.compare.missed import NO_ROOM, Missed
-from dvdup.compare.pictures import in_volume, is_picture
+from dvdup.compare.pictures import in_volume
 from dvdup.compare.small import Proxies
 from dvdup.errors import ReadError
 from dvdup.records import IndexedCase, Pair, PairResult, SliceLine
@@ -142,9 +142,7 @@ def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
 
 def _of_equal_values(a: IndexedCase, b: IndexedCase) -> tuple[int, int] | None:
     """The first two channels with one value hash, as places among the voting ones."""
-    ours, theirs = (
-        [case.value_hashes[channel] for channel in voting_channels(case)] for case in (a, b)
-    )
+    ours, theirs = voting_values(a), voting_values(b)
     return next(
         ((i, theirs.index(each)) for i, each in enumerate(ours) if each and each in theirs), None
     )
@@ -160,7 +158,7 @@ def judge_pair(job: PairJob) -> Seen[Judged]:
 
 def _is_inside(job: PairJob) -> bool:
     """Whether one is a picture and the other a volume."""
-    return is_picture(job.a) != is_picture(job.b)
+    return is_flat(job.a) != is_flat(job.b)
 
 
 def _judged_whole(job: PairJob) -> Seen[Judged]:
@@ -178,7 +176,7 @@ def _judged_inside(job: PairJob) -> Seen[Judged]:
     for place, way in in_volume(job.a, job.b, files.both):
         seen = _judged(way, job)
         if seen.found.decision.verdict is not None:
-            return replace(seen, found=seen.found.within(place, picture_first=is_picture(job.a)))
+            return replace(seen, found=seen.found.within(place, picture_first=is_flat(job.a)))
     return files.seen(NOTHING)
 
 
@@ -192,8 +190,12 @@ def _ways(job: PairJob) -> Iterator[Assumption]:
 
 def _judged(way: Assumption, job: PairJob) -> Seen[Judged]:
     files = _Files(way.a, way.b)
+    # what a proxy shows of a picture is too little to tell anything
+    proxies = (files.both() if is_flat(way.a) and is_flat(way.b) else None) or files.proxies
     try:
-        found = verify.judge(*files.proxies, files.both, job.limits, job.steps, equal=job.equal)
+        found = verify.judge(
+            *proxies, files.both, job.limits, job.steps, equal=job.equal, place=way.place
+        )
     except MemoryError:
         files.give_up()
         found = verify.judge(*files.proxies, None, job.limits, job.steps)

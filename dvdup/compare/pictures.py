@@ -1,28 +1,31 @@
 """A picture and a volume: which of its slices the picture may be.
 
 A picture (PNG, JPEG, a single DICOM image) has lost where it was cut, how large it is and which way
-it was turned. Every slice of the volume's proxy, across every axis, is brought to the box of its
-content and compared with the picture in its eight turns; where one agrees, the slices around it are
-compared at full resolution, and the best of them is judged as a picture itself.
+it was turned. Every slice of the volume, across every axis, is brought to a small square, as its
+frame and as the box of its content, and its fine structures are compared with those of the picture
+in its eight turns. The slices that agree best are then judged as pictures themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dvdup import slicing, verify, voxels
 from dvdup.compare.cases import Channel
-from dvdup.compare.extents import Assumption, assumptions, ranked
+from dvdup.compare.extents import Assumption, assumptions, is_flat, ranked
 from dvdup.verify import Scan
 
-_SIDE = 24  # pixels of the pictures that are compared
-_LIKELY = 0.6  # correlation from which a slice is looked at closely
-_PLACES = 3  # of a volume that are looked at closely
-_NEAR = 3  # slices of a proxy that are one place
+_SIDE = 64  # pixels of the squares
+_BAND = (1.0, 4.0)  # sigmas, in these pixels, between which structures are compared
+_LIKELY = 0.75  # correlation from which a slice is judged: of copies .88 and more, of others .68
+_PLACES = 2  # of a volume that are judged
+_NEAR = 3  # slices that are one place
 _LEAST = 12  # pixels along the sides of a slice that makes a picture
+_MOST = 256 << 20  # bytes of volumes that are remembered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,68 +63,76 @@ class SliceChannel:
         return Scan(self.values, (x, y, z))
 
 
-def is_picture(channel: Channel) -> bool:
-    """Whether a channel is a single slice."""
-    return 1 in channel.shape
-
-
 def in_volume(
     a: Channel, b: Channel, both: verify.Full
 ) -> Iterator[tuple[SliceChannel, Assumption]]:
-    """The slices of a volume that a picture may be, likeliest first, with the sizes it may have.
+    """The slices of a volume that a picture may be, likeliest first.
 
     Args:
         a: The picture or the volume.
         b: The other.
-        both: Reads them at full resolution, where their proxies are promising; None if it cannot.
+        both: Reads them at full resolution; None if it cannot.
 
     Yields:
-        The slice, and the two in the same order with the slice in the place of the volume.
+        The slice, and the two in the same order with the slice in the place of the volume, as they
+        lie on each other.
     """
-    picture, volume = (a, b) if is_picture(a) else (b, a)
-    shown = _Turns(picture.proxy())
-    places = _places(volume, shown)
-    scans = both() if places else None
-    for axis, indices in places if scans else ():
-        assert scans is not None
-        found = _slice(scans[picture is a], axis, indices, shown)
-        for assumed in assumptions(*((a, found) if picture is a else (found, b))):
-            yield found, assumed
+    picture, volume = (a, b) if is_flat(a) else (b, a)
+    known = _VOLUMES.get(volume, lambda: (both() or (None, None))[picture is a])
+    if known is None:
+        return
+    for axis, index in known.places(_Turns(picture.full())):
+        found = _slice(known.scan, axis, index)
+        pair = (a, found) if picture is a else (found, b)
+        yield found, next(assumptions(*pair))
 
 
 class _Turns:
     """A picture in its eight turns, ready to be compared with slices."""
 
-    def __init__(self, picture: Scan) -> None:
-        flat = picture.values.take(0, axis=picture.values.shape.index(1))
-        self._turns = [np.stack(list(_turned(small))) for small in _small(flat)]
-
-    def agreement(self, flat: np.ndarray) -> float:
-        """Correlation of the ranks of greys with a slice (U, V) in the best turn, 0 to 1."""
-        pairs = zip(self._turns, _small(flat), strict=False)
-        found = [np.abs(turns @ small.ravel()).max() / small.size for turns, small in pairs]
-        return float(max(found, default=0.0))
+    def __init__(self, picture: Scan | None) -> None:
+        self.squares = np.zeros((2, 8, _SIDE * _SIDE), np.float32)
+        if picture is not None:
+            flat = picture.values.take(0, axis=picture.values.shape.index(1))
+            for found, square in zip(self.squares, _squares([flat]), strict=True):
+                found[:] = list(_turned(square[0]))
 
 
-def _turned(small: np.ndarray) -> Iterator[np.ndarray]:
-    for each in (small, small.T):
+def _turned(flat: np.ndarray) -> Iterator[np.ndarray]:
+    square = flat.reshape(_SIDE, _SIDE)
+    for each in (square, square.T):
         for up in (1, -1):
             for right in (1, -1):
                 yield each[::up, ::right].ravel()
 
 
-def _small(flat: np.ndarray) -> list[np.ndarray]:
-    """The frame and the content of a slice as small squares of ranks; none if it is constant."""
-    box = slicing.content_box(_as_grey(flat)[:, :, None])
-    inner = flat[slice(*box[0]), slice(*box[1])]
-    squares = [_square(each.astype(np.float32)) for each in (flat, inner)]
-    return [square for square in squares if square is not None]
+def _squares(slices: Sequence[np.ndarray]) -> np.ndarray:
+    """The fine structures of the frame and of the content of slices: float32 (2, N, P), unit rows.
+
+    Rows where nothing is to be seen are 0.
+    """
+    from scipy import ndimage
+
+    small = np.array([[_small(flat), _small(_content(flat))] for flat in slices], np.float32)
+    small = small.reshape(len(slices), 2, _SIDE, _SIDE)
+    fine, coarse = (ndimage.gaussian_filter(small, (0, 0, sigma, sigma)) for sigma in _BAND)
+    bands = (fine - coarse).reshape(len(slices), 2, _SIDE * _SIDE).transpose(1, 0, 2)
+    bands = bands - bands.mean(axis=2, keepdims=True)
+    unit: np.ndarray = bands / np.maximum(np.linalg.norm(bands, axis=2, keepdims=True), 1e-3)
+    return unit
 
 
-def _square(flat: np.ndarray) -> np.ndarray | None:
-    finite = np.nan_to_num(flat, posinf=0.0, neginf=0.0)
+def _content(flat: np.ndarray) -> np.ndarray:
+    rows, columns, _ = slicing.content_box(_as_grey(flat)[:, :, None])
+    return flat[slice(*rows), slice(*columns)]
+
+
+def _small(flat: np.ndarray) -> np.ndarray:
+    """The ranks of the greys of a picture on few pixels; all 0 of a constant one."""
+    finite = np.nan_to_num(flat.astype(np.float32), posinf=0.0, neginf=0.0)
     down, across = (slicing.weights(n, _SIDE) for n in flat.shape)
-    return ranked(down @ finite @ across.T)
+    ranks = ranked(down @ finite @ across.T)
+    return np.zeros((_SIDE, _SIDE), np.float32) if ranks is None else ranks
 
 
 def _as_grey(flat: np.ndarray) -> np.ndarray:
@@ -136,33 +147,71 @@ def _as_grey(flat: np.ndarray) -> np.ndarray:
     return grey
 
 
-def _places(volume: Channel, picture: _Turns) -> list[tuple[int, range]]:
-    """The axes and the slices along them that are worth a closer look, likeliest first."""
-    values = volume.proxy().values
-    found = [
-        (picture.agreement(values.take(i, axis=axis)), axis, i)
-        for axis, n in enumerate(values.shape)
-        if min(size for k, size in enumerate(values.shape) if k != axis) >= _LEAST
+@dataclass(frozen=True, slots=True, eq=False)
+class _Volume:
+    """A volume whose slices are ready to be compared with pictures."""
+
+    scan: Scan
+    slices: list[tuple[int, int]]
+    """(axis, number) of those that make pictures."""
+    squares: np.ndarray
+    """float32 (2, N, P)."""
+
+    @property
+    def n_bytes(self) -> int:
+        """What it takes to remember it."""
+        return self.scan.values.nbytes + self.squares.nbytes
+
+    def places(self, picture: _Turns) -> list[tuple[int, int]]:
+        """The slices that a picture may be, likeliest first."""
+        pairs = zip(self.squares, picture.squares, strict=True)
+        found = [np.abs(ours @ theirs.T).max(axis=1, initial=0.0) for ours, theirs in pairs]
+        agreement = np.maximum(*found)
+        chosen: list[tuple[int, int]] = []
+        for place in np.argsort(-agreement, kind="stable").tolist():
+            axis, i = self.slices[place]
+            if agreement[place] < _LIKELY or len(chosen) == _PLACES:
+                break
+            if all(axis != other or abs(i - k) >= _NEAR for other, k in chosen):
+                chosen.append((axis, i))
+        return chosen
+
+
+def _volume(scan: Scan) -> _Volume:
+    shape = scan.values.shape
+    slices = [
+        (axis, i)
+        for axis, n in enumerate(shape)
+        if min(size for k, size in enumerate(shape) if k != axis) >= _LEAST
         for i in range(n)
     ]
-    chosen: list[tuple[int, int]] = []
-    for agreement, axis, i in sorted(found, key=lambda each: (-each[0], *each[1:])):
-        if agreement < _LIKELY or len(chosen) == _PLACES:
-            break
-        if all(axis != other or abs(i - k) >= _NEAR for other, k in chosen):
-            chosen.append((axis, i))
-    return [(axis, _around(i, volume.shape[axis])) for axis, i in chosen]
+    return _Volume(scan, slices, _squares([scan.values.take(i, axis=k) for k, i in slices]))
 
 
-def _around(i: int, n: int) -> range:
-    """The slices of n that slice i of a proxy and its neighbours are made of."""
-    step = voxels.proxy_factor(n)
-    return range(max(0, (i - 1) * step), min(n, (i + 2) * step))
+class _Volumes:
+    """The volumes that pictures were compared with last: many pictures ask for one volume."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[bytes, object, object], _Volume] = OrderedDict()
+
+    def get(self, channel: Channel, read: Callable[[], Scan | None]) -> _Volume | None:
+        """A volume; None if it cannot be read."""
+        key = (channel.proxy().values.tobytes(), channel.shape, channel.spacing)
+        if key not in self._known:
+            scan = read()
+            if scan is None:
+                return None
+            self._known[key] = _volume(scan)
+        self._known.move_to_end(key)
+        while len(self._known) > 1 and sum(v.n_bytes for v in self._known.values()) > _MOST:
+            self._known.popitem(last=False)
+        return self._known[key]
 
 
-def _slice(scan: Scan, axis: int, indices: range, picture: _Turns) -> SliceChannel:
-    """The slice that agrees best with a picture."""
-    index = max(indices, key=lambda i: (picture.agreement(scan.values.take(i, axis=axis)), -i))
+_VOLUMES = _Volumes()
+
+
+def _slice(scan: Scan, axis: int, index: int) -> SliceChannel:
     u, v = (mm for i, mm in enumerate(scan.spacing) if i != axis)
     values = scan.values.take(index, axis=axis)[:, :, None]
     offset = (index - (scan.values.shape[axis] - 1) / 2) * scan.spacing[axis]

@@ -1,9 +1,10 @@
 """The rank scores of two cases: whole numbers that depend on these two cases alone.
 
 Case x asks case y: every asking slice of x under every change looks for the most similar slice of
-y, and as it is and shrunk for the most similar cropped slice of y, among those in the few cells of
-the code book that are nearest to it. A cosine s counts exp(12 (s - 1)), so that a few slices that
-agree exactly outweigh many that agree vaguely, as those of strangers do. Two scores come of it:
+y, and as it is and shrunk for the most similar cropped slice of y (a picture under every change),
+among those in the few cells of the code book that are nearest to it. A cosine s counts
+exp(12 (s - 1)), so that a few slices that agree exactly outweigh many that agree vaguely, as those
+of strangers do. Two scores come of it:
 
 - `change`: the mean over the slices under the one change that is best for all of them together;
 - `bag`: the mean over the slices, each under the change that is best for it alone.
@@ -24,7 +25,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dvdup.compare.variant_rows import CELLS, CROP_ASKING, UNIT, VariantRows
+from dvdup.compare.variant_rows import CELLS, UNIT, VariantRows
 
 ONE = 1 << 20
 """The score of a case with itself, but for rounding."""
@@ -116,8 +117,8 @@ class Block:
     @cached_property
     def crop_asking(self) -> _Asking:
         """The rows that ask for crops."""
-        n = len(CROP_ASKING)
-        return _asking([(case.asking[:n], case.asking_cells[:n]) for case in self.cases])
+        first = [(case, slice(case.n_asking_crops)) for case in self.cases]
+        return _asking([(case.asking[n], case.asking_cells[n]) for case, n in first])
 
 
 def _found(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> _Found:
@@ -164,7 +165,7 @@ def _asked(x: Block, y: Block) -> RankScores:
     for row, case in enumerate(x.cases):
         n_changes, n_slices, _ = case.asking.shape
         stop = start + n_changes * n_slices
-        last = first + min(n_changes, len(CROP_ASKING)) * n_slices
+        last = first + case.n_asking_crops * n_slices
         best = np.concatenate([whole[:, start:stop].T, cropped[:, first:last].T])
         counts = _COUNTS[best].reshape(-1, n_slices, len(y))
         _best_channel(counts, case.channel, found.change[row], found.bag[row])

@@ -54,7 +54,7 @@ class VariantRows:
     slices: np.ndarray
     """int8 (S, 64): every slice as it is."""
     crops: np.ndarray
-    """int8 (C, 64): some of its slices under every crop."""
+    """int8 (C, 64): some of its slices under every crop, and others trimmed to their content."""
     asking: np.ndarray
     """int8 (A, Q, 64): Q slices under each of the A changes of `ASKING`."""
     channel: np.ndarray
@@ -65,6 +65,15 @@ class VariantRows:
     """uint8 (C,): the cell of each cropped slice."""
     asking_cells: np.ndarray
     """uint8 (A, Q, P): the cells in which each asking row looks, no cell twice."""
+
+    @property
+    def n_asking_crops(self) -> int:
+        """How many of the first changes ask for crops too.
+
+        Those of `CROP_ASKING`; of a picture, which has no other slices to ask with, all.
+        """
+        is_picture = len(self.slices) == len(np.unique(self.channel))
+        return len(self.asking) if is_picture else min(len(self.asking), len(CROP_ASKING))
 
     def to_bytes(self) -> bytes:
         """The rows as bytes, equal for equal rows: five sizes, then the arrays one by one."""
@@ -180,6 +189,7 @@ def variant_rows(
     pictures = [
         stack.pixels,
         *(variants.changed(some.pixels, crop) for crop in variants.CROPS),
+        variants.trimmed(stack.pixels),
         *(variants.changed(few.pixels, change) for change in ASKING),
     ]
     rows = projection.rows(embed(np.concatenate(pictures)))

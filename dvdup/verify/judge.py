@@ -19,10 +19,12 @@ from dvdup.verify.grid import make_grid
 from dvdup.verify.scans import (
     COARSE_SIDE,
     FINE_SIDE,
+    FLAT_SIDE,
     Evidence,
     Scan,
     Shortcuts,
     compare,
+    is_flat,
     usable_extent,
 )
 from dvdup.verify.steps import ALL, Steps
@@ -157,6 +159,7 @@ def judge(
     steps: Steps = ALL,
     *,
     equal: bool = False,
+    place: np.ndarray | None = None,
 ) -> Judged:
     """Verify a candidate pair.
 
@@ -168,9 +171,11 @@ def judge(
         steps: Which steps are taken.
         equal: Whether the two have a value hash in common, so that their values are compared
             however little they look alike.
+        place: float64 (4, 4), mm of a to mm of b: about where they lie on each other; None: it is
+            searched for.
     """
     limits = limits or Limits()
-    found = Found(evidence=_compared(a, b, limits, steps))
+    found = Found(evidence=_compared(a, b, limits, steps, place))
     if steps.full and (equal or _worth_reading(found, limits)):
         if full is not None and not (a.full and a.exact and b.full and b.exact):
             a, b = full() or (a, b)
@@ -202,6 +207,8 @@ def _compared(
 ) -> Evidence | None:
     """The evidence, on finer voxels where a place is known; less close where that is enough."""
     side = COARSE_SIDE if place is None else FINE_SIDE
+    if is_flat(a) and is_flat(b):
+        side = FLAT_SIDE
     shortcuts = Shortcuts(
         lambda seen, rough: is_hopeless(seen, limits, rough), lambda seen: is_sure(seen, limits)
     )

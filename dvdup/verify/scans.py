@@ -34,6 +34,8 @@ from dvdup.voxels import proxy_factor
 
 COARSE_SIDE, FINE_SIDE = 64, 104
 """Voxels of the longest extent in the two rounds."""
+FLAT_SIDE = 160
+"""The same of pictures, for which one round is enough."""
 
 _TRIES = 3  # starts that are registered
 _TURNS = 16  # of the 44 turns that are looked at closely
@@ -79,6 +81,11 @@ class Evidence:
         found = self.agreement
         turned = replace(found, cover_a=found.cover_b, cover_b=found.cover_a)
         return replace(self, place=np.linalg.inv(self.place), agreement=turned)
+
+
+def is_flat(scan: Scan) -> bool:
+    """Whether a scan is a single slice: a picture."""
+    return 1 in scan.values.shape
 
 
 def of_proxy(proxy: np.ndarray, shape: Sequence[int], spacing: Sequence[float]) -> Scan:
@@ -262,9 +269,7 @@ class _Look:
 
     def registered(self, place: np.ndarray, rounds: slice = slice(None)) -> Evidence:
         """The same after b was registered by structures that get finer, in some of the rounds."""
-        widths: Sequence[float] = (
-            (2 * MIDDLE, MIDDLE) if self.side <= COARSE_SIDE else (MIDDLE, FINE)
-        )
+        widths: Sequence[float] = (MIDDLE, FINE) if self.side == FINE_SIDE else (2 * MIDDLE, MIDDLE)
         for fineness in widths[rounds]:
             place = by_structure(self.a, self.b, _layers(self, place, fineness), place)
         return self.evidence(place)
@@ -330,6 +335,9 @@ def _starts(look: _Look) -> list[start.Start]:
     a, b = look.a, look.b
     thin = int(np.argmin(a.values.shape)) if min(a.values.shape) < FEW else None
     side = start.SIDE if thin is None else start.THIN_SIDE
+    if is_flat(look.scans[0]) and is_flat(look.scans[1]):
+        linears = [*start.in_plane(look.scans[0].values.shape.index(1)), *start.leans(thin)]
+        return list(start.distinct(start.search(a, b, linears, side), _TRIES))
     if not look.steps.turns:
         return list(start.distinct(start.search(a, b, start.flips()[:1], side), _TRIES))
     starts = start.search(a, b, (*start.flips(), *start.leans(thin)), side)

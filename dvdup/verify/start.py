@@ -55,6 +55,12 @@ def turns() -> tuple[np.ndarray, ...]:
 
 
 @cache
+def in_plane(axis: int) -> tuple[np.ndarray, ...]:
+    """The eight turns and flips of a picture that lies across an axis."""
+    return tuple(each for each in (*flips(), *turns()) if each[axis, axis] == 1.0)
+
+
+@cache
 def leans(axis: int | None = None) -> tuple[np.ndarray, ...]:
     """Rotations both ways, of the scan and of its mirror image.
 

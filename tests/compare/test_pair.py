@@ -98,7 +98,7 @@ PAIRS = [(("train", "one"), ("test", "copy")), (("train", "one"), ("test", "othe
 def test_values_of_the_files_decide_where_proxies_see_a_copy(pair, tmp_path):
     said = verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1)
     copy, other = said[PAIRS[0]], said[PAIRS[1]]
-    assert copy.verdict == "near"
+    assert copy.verdict == "identical"
     assert "flipped left-right" in result_reason(copy)
     assert (copy.slices.plane_a, copy.slices.plane_b) == (0, 0)
     assert other.verdict is None
@@ -144,10 +144,10 @@ def test_a_young_file_is_believed_by_its_bytes(pair, tmp_path, phantom, save):
 def test_no_room_for_the_files_is_told(pair, tmp_path, monkeypatch):
     whole = judging.verify.judge
 
-    def judge(one, other, full, limits, steps):
+    def judge(one, other, full, limits, steps, **more):
         if full is not None:
             raise MemoryError
-        return whole(one, other, full, limits, steps)
+        return whole(one, other, full, limits, steps, **more)
 
     monkeypatch.setattr(judging.verify, "judge", judge)
     missed = Missed()
@@ -230,7 +230,7 @@ def cut(file):
 @pytest.mark.parametrize(
     ("harm", "seen"),
     [
-        (sql("UPDATE answers SET answer = replace(answer, 'near', 'none')"), True),
+        (sql("UPDATE answers SET answer = replace(answer, 'identical', 'none')"), True),
         (sql("UPDATE answers SET seal = ''"), True),
         (sql("UPDATE answers SET answer = NULL"), True),
         (sql("DELETE FROM answers"), False),

@@ -15,8 +15,8 @@ SIZE = (2.0, 2.0, 2.0)
 KNOWN = [
     ("rotation", "medium", "near", 0.6),
     ("translation", "medium", "near", 0.6),
-    ("mirror", "medium", "near", 0.4),
-    ("mirror", "strong", "near", 0.4),
+    ("mirror", "medium", "identical", 0.4),
+    ("mirror", "strong", "identical", 0.4),
     ("scale", "medium", "near", 0.8),
     ("crop", "strong", "partial", 0.8),
     ("slab", "medium", "partial", 0.6),
