@@ -58,12 +58,17 @@ def find(search: Search, dataset: DatasetConfig) -> list[Split]:
     top = search.path(dataset.path)
     for base, folder in search.entries(top):
         if not folder and search.formats.claims(base):
-            path = os.path.join(top, base)
-            reasons = [part.left_out for part in _parts(search, path)]
-            search.leave_out(
-                search.name(path), reasons[0] if reasons and all(reasons) else "in no split"
-            )
+            search.leave_out(search.name(os.path.join(top, base)), _why_beside(search, top, base))
     return []
+
+
+def _why_beside(search: Search, top: str, base: str) -> str:
+    path = os.path.join(top, base)
+    if reason := search.rules.file_out(search.name(path), base, None):
+        return reason
+    parts = _parts(search, path) if base.lower().endswith(SUFFIXES) else ()
+    labels = [part.left_out for part in parts if part.left_out.startswith("labels")]
+    return labels[0] if labels and len(labels) == len(parts) else "in no split"
 
 
 def split_of(name: str) -> str:
@@ -96,6 +101,8 @@ def _of_entry(
 ) -> Iterator[Split]:
     paths, pattern = _files(search, top, entry)
     where, matched = f"dataset.arrays names {shown(entry)}", False
+    if split:
+        yield Split(split, where)
     for path in paths:
         name = search.name(path)
         files.add(name)
@@ -156,7 +163,7 @@ def _told_split(name: str, key: str) -> str:
     what = f"{name}#{key}" if key else name
     raise ConfigError(
         f"dataset.arrays: nothing in the name of {shown(what)} says of which split it is; write "
-        f'a table of splits, as train = "{shown(what)}"'
+        f'a table, as train = "{shown(what)}"'
     )
 
 
@@ -176,6 +183,7 @@ def added_to(search: Search, dataset: DatasetConfig, splits: Sequence[Split]) ->
 
     Raises:
         ConfigError: An entry cannot be used.
+        InputError: Nothing is declared but labels, or a name cannot be stored.
     """
     found = declared(search, dataset)
     kept = [
@@ -183,6 +191,8 @@ def added_to(search: Search, dataset: DatasetConfig, splits: Sequence[Split]) ->
                                           if case.files[0] not in found.files])
         for split in splits
     ]  # fmt: skip
+    if dataset.layout == "arrays" and not any(split.cases for split in found.splits):
+        raise InputError("dataset.arrays names no array whose rows are pictures; correct it")
     return [*kept, *found.splits, *_beside(search, dataset, found, kept)]
 
 

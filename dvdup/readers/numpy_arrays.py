@@ -184,6 +184,10 @@ def _header(source: Source, stream: IO[bytes], size: int, stored: int) -> Header
         shape, fortran, dtype = np.lib.format.read_array_header_2_0(head)
     if dtype.hasobject:
         raise ReadError(f"{source.name}: holds Python objects, not voxels; save a plain array")
+    if min(shape, default=0) < 0:
+        raise ReadError(
+            f"{source.name}: damaged: its header has a side of {min(shape)}; replace it"
+        )
     header = Header(Shape(tuple(int(n) for n in shape), dtype), fortran, head.tell(), stored)
     if header.nbytes > size - head.tell():
         raise truncated(source, header.nbytes, size - head.tell())
