@@ -207,16 +207,20 @@ class Recent:
     def file_hash(self, root: Path, stat: FileStat) -> str:
         """The hash of a file; a thread that asks while another one hashes it waits for that.
 
+        A file that could change again without changing its times is hashed again.
+
         Raises:
             OSError: It cannot be read.
         """
         with self._lock:
             own = self._busy.setdefault(stat, Lock())
         with own:
-            digest = self._known.get(stat) or file_hash(root / stat.path)
+            known = self._known.get(stat)
+            digest = known or file_hash(root / stat.path)
             with self._lock:
-                self._known[stat] = digest
                 self._busy.pop(stat, None)
+                if known is None and not _is_young(max(stat.mtime_ns, stat.ctime_ns)):
+                    self._known[stat] = digest
                 if len(self._known) > self._MOST:
                     self._known.popitem(last=False)
             return digest
@@ -247,10 +251,13 @@ def hash_files(
             raise ReadError(f"{stat.path}: {reason}; make it readable, or leave it out") from error
         if not unchanged([stat], [after]):
             raise ReadError(f"{stat.path} changed while it was read; run it again")
-        racy = time.time_ns() - stat.mtime_ns < _RACY_NS
-        mtime_ns = RACY if racy else stat.mtime_ns
+        mtime_ns = RACY if _is_young(stat.mtime_ns) else stat.mtime_ns
         hashed.append(dataclasses.replace(stat, mtime_ns=mtime_ns, file_hash=digest))
     return tuple(hashed)
+
+
+def _is_young(time_ns: int) -> bool:
+    return time.time_ns() - time_ns < _RACY_NS
 
 
 def fingerprint(files: Sequence[FileStat], series: str | None) -> tuple[str, ...] | None:

@@ -67,8 +67,13 @@ def _why_beside(search: Search, top: str, base: str) -> str:
     if reason := search.rules.file_out(search.name(path), base, None):
         return reason
     parts = _parts(search, path) if base.lower().endswith(SUFFIXES) else ()
-    labels = [part.left_out for part in parts if part.left_out.startswith("labels")]
-    return labels[0] if labels and len(labels) == len(parts) else "in no split"
+    return _labels(parts) or "in no split"
+
+
+def _labels(parts: Sequence[ArrayPart]) -> str:
+    """Why a file of labels alone is left out, "" for any other."""
+    left = [part.left_out for part in parts]
+    return left[0] if left and all(reason.startswith("labels") for reason in left) else ""
 
 
 def split_of(name: str) -> str:
@@ -186,6 +191,7 @@ def added_to(search: Search, dataset: DatasetConfig, splits: Sequence[Split]) ->
         InputError: Nothing is declared but labels, or a name cannot be stored.
     """
     found = declared(search, dataset)
+    _leave_labels(search, found, splits)
     kept = [
         dataclasses.replace(split, cases=[_as_declared(case, found) for case in split.cases
                                           if case.files[0] not in found.files])
@@ -194,6 +200,19 @@ def added_to(search: Search, dataset: DatasetConfig, splits: Sequence[Split]) ->
     if dataset.layout == "arrays" and not any(split.cases for split in found.splits):
         raise InputError("dataset.arrays names no array whose rows are pictures; correct it")
     return [*kept, *found.splits, *_beside(search, dataset, found, kept)]
+
+
+def _leave_labels(search: Search, found: Declared, splits: Sequence[Split]) -> None:
+    """y.npy beside the x.npy of a split folder holds no scan, and takes part in nothing."""
+    folders = {name.rpartition("/")[0] for name in found.files}
+    for case in (case for split in splits for case in split.cases):
+        name = case.files[0]
+        beside = name.rpartition("/")[0] in folders and name not in found.files
+        if not beside or not name.lower().endswith(SUFFIXES):
+            continue
+        if reason := _labels(_parts(search, search.path(name))):
+            search.leave_out(name, reason)
+            found.files.add(name)
 
 
 def _as_declared(case: Case, found: Declared) -> Case:

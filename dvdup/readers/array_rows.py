@@ -18,7 +18,7 @@ import numpy as np
 from dvdup import rows
 from dvdup.errors import ReadError
 from dvdup.readers import limits, numpy_arrays
-from dvdup.readers.many_cases import cannot_be_rows, is_label_name, is_no_picture, why_many
+from dvdup.readers.many_cases import cannot_be_rows, is_label_name, is_no_picture
 from dvdup.readers.numpy_arrays import Header
 from dvdup.readers.sources import MAX_RATIO, Source, read_plain, truncated
 from dvdup.records import ArrayPart, Volume
@@ -94,11 +94,9 @@ def looks_many(path: Path, name: str) -> bool:
         return False
     try:
         with numpy_arrays.damage_told(source):
-            found = numpy_arrays.headers(source)
+            return bool(numpy_arrays.why_it_seems_many(source))
     except ReadError:
         return False
-    stem = os.path.splitext(os.path.basename(name))[0]
-    return bool(why_many({key: header.shape for key, header in found.items()}, stem))
 
 
 def read(source: Source, series: str) -> Volume:

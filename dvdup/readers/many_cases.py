@@ -3,7 +3,8 @@
 Many cases are told by any of these:
 
 - it is named as all pictures of a split (`X_train`, `test_images`), and has three axes or more;
-- it is called `x`, `images`, `data` or the like, in an archive with one label for each of its rows;
+- it is called `x`, `images`, `data` or the like, and beside it, in the archive or in the folder,
+  lies one label for each of its rows;
 - its first axis is longer than any scan: 256 rows or more, and 8 times the longest other side;
 - its last axis is 3 or 4 and it holds bytes, as colour pictures do; or its second axis is 1;
 - it is one of more than 8 arrays of one size in an archive.
@@ -35,6 +36,9 @@ _LABELS = re.compile(
     re.IGNORECASE,
 )
 _PLURAL = re.compile("x|images|imgs|data|samples|pictures|scans|volumes", re.IGNORECASE)
+LABELS_BESIDE = ("y", "labels", "targets", "Y")
+"""How the files are called that hold the labels of x.npy or images.npy in their folder."""
+
 _LONG = 256
 _RATIO = 8
 _SMALLEST = 64  # numbers that a picture has at least
@@ -53,6 +57,11 @@ class Shape:
 def is_label_name(name: str) -> bool:
     """Whether an array is called as labels are: y_train, test_labels, masks."""
     return _LABELS.fullmatch(name) is not None
+
+
+def may_have_labels(name: str) -> bool:
+    """Whether an array is called as pictures with labels are: x, images, data."""
+    return _PLURAL.fullmatch(name) is not None
 
 
 def is_no_picture(array: Shape) -> str:
@@ -96,7 +105,7 @@ def _by_name(names: tuple[str, ...], array: Shape) -> str:
 
 
 def _by_labels(key: str, array: Shape, arrays: Mapping[str, Shape]) -> str:
-    if len(array.sides) < 3 or array.sides[0] < 2 or not _PLURAL.fullmatch(key):
+    if len(array.sides) < 3 or array.sides[0] < 2 or not may_have_labels(key):
         return ""
     n = array.sides[0]
     for name, other in arrays.items():

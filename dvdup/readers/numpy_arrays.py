@@ -13,7 +13,7 @@ import math
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -22,7 +22,7 @@ import numpy as np
 from dvdup.errors import ReadError
 from dvdup.readers import limits
 from dvdup.readers.axes import MAX_CHANNELS, as_volume, frame_notes, picture_axes, real_channels
-from dvdup.readers.many_cases import Shape, why_many
+from dvdup.readers.many_cases import LABELS_BESIDE, Shape, may_have_labels, why_many
 from dvdup.readers.masks import is_mask
 from dvdup.readers.sources import Source, peek, reason, require, truncated, wrong_format
 from dvdup.records import Volume
@@ -72,12 +72,32 @@ def read(source: Source) -> Volume:
         PointerError: If the file is a pointer.
     """
     with damage_told(source):
-        found = headers(source)
-        shapes = {key: header.shape for key, header in found.items()}
-        stem = os.path.splitext(os.path.basename(source.name))[0]
-        if why := why_many(shapes, stem):
+        if why := why_it_seems_many(source):
             raise _many(source.name, why)
     return read_one(source)
+
+
+def why_it_seems_many(source: Source) -> str:
+    """Why a file seems to hold many cases, "" if it is one scan.
+
+    Raises:
+        ReadError: Its headers cannot be read.
+    """
+    shapes = {key: header.shape for key, header in headers(source).items()}
+    stem = os.path.splitext(os.path.basename(source.name))[0]
+    if not is_archive(source) and may_have_labels(stem):
+        shapes = {stem: shapes[""], **_labels_beside(source)}
+    return why_many(shapes, stem)
+
+
+def _labels_beside(source: Source) -> dict[str, Shape]:
+    found = {}
+    for name in LABELS_BESIDE:
+        path = source.path.with_name(f"{name}.npy")
+        if path.is_file():
+            with suppress(ReadError, ValueError, OSError):
+                found[name] = headers(source.sibling(path))[""].shape
+    return found
 
 
 def read_one(source: Source) -> Volume:

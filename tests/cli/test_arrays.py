@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
 from scipy import ndimage
+
+from dvdup import files
 
 
 def pictures(seed: int, n: int, shape: tuple[int, ...] = (48, 48)) -> np.ndarray:
@@ -265,3 +268,50 @@ def test_a_damaged_file_ends_no_run(dvdup, planted):
     ran = check(dvdup, planted)
     assert (ran.code, list(unchecked(ran))) == (2, ["X_test.npy"])
     assert "truncated" in unchecked(ran)["X_test.npy"]
+
+
+def test_pictures_and_labels_in_split_folders(dvdup, tmp_path):
+    for split, seed in (("train", 1), ("test", 2)):
+        (tmp_path / split).mkdir()
+        np.save(tmp_path / split / "x.npy", np.concatenate([pictures(9, 1), pictures(seed, 5)]))
+        np.save(tmp_path / split / "y.npy", np.arange(6) + seed)
+    ran = check(dvdup, tmp_path)
+    assert ran.code == 2
+    assert 'arrays = ["train/x.npy"]' in unchecked(ran)["x"]
+    assert dvdup(tmp_path, "init", ".").code == 0
+    ran = check(dvdup, tmp_path)
+    assert unchecked(ran) == {}
+    found = ("test/x.npy#000000", "train/x.npy#000000", "identical")
+    assert pairs(json.loads(ran.stdout)) == {found}
+
+
+def test_a_file_is_hashed_once(dvdup, planted, monkeypatch):
+    """Not once a row: neither by a sync nor by what looks whether it is up to date."""
+    declare(planted, 'arrays = ["X_*.npy"]')
+    hashed = []
+    monkeypatch.setattr(files, "_RACY_NS", 0)
+    monkeypatch.setattr(
+        files, "file_hash", lambda path, f=files.file_hash: (hashed.append(path.name), f(path))[1]
+    )
+    check(dvdup, planted)
+    assert sorted(hashed) == ["X_test.npy", "X_train.npy"]
+    shutil.copy(planted / "X_test.npy", planted / "copy")  # as a checkout: other times and inode
+    (planted / "copy").replace(planted / "X_test.npy")
+    hashed.clear()
+    monkeypatch.setenv("DVDUP_VERIFY_CANDIDATES", "1")
+    check(dvdup, planted)
+    assert set(hashed) == {"X_test.npy"}
+    assert len(hashed) <= 3
+    hashed.clear()
+    dvdup(planted, "status", "--verify")
+    assert sorted(hashed) == ["X_test.npy", "X_train.npy"]
+
+
+def test_only_what_changed_is_embedded_again(dvdup, planted):
+    declare(planted, 'arrays = ["X_*.npy"]')
+    dvdup(planted, "sync")
+    test = np.load(planted / "X_test.npy")
+    test[3] = pictures(5, 1)[0]
+    np.save(planted / "X_test.npy", test)
+    synced = dvdup(planted, "sync")
+    assert "1 embedded" in synced.stdout + synced.stderr, synced
