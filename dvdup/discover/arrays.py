@@ -77,9 +77,13 @@ def _labels(parts: Sequence[ArrayPart]) -> str:
 
 
 def split_of(name: str) -> str:
-    """The split that the name of a file, an array or a folder says: X_train is `train`; else ""."""
-    found = _SPLIT.search(name)
-    return found["split"].lower() if found else ""
+    """The split that the name of a file, an array or a folder says: X_train is `train`.
+
+    Returns:
+        "" if it says none, or two.
+    """
+    found = {match["split"].lower() for match in _SPLIT.finditer(name)}
+    return found.pop() if len(found) == 1 else ""
 
 
 def declared(search: Search, dataset: DatasetConfig) -> Declared:
@@ -122,7 +126,7 @@ def _of_entry(
                     search.leave_out(name + f"#{part.key}" * bool(part.key), part.left_out)
                     continue
                 own = split or _told_split(name, part.key)
-                scans = _scans(name, relative(path, top), part)
+                scans = _kept(search, _scans(name, _below(path, top), part))
                 yield Split(own, where, [make_case(dataset, own, scan) for scan in scans])
     if not matched:
         raise ConfigError(f"{where}, but it holds no such array; correct it")
@@ -170,6 +174,23 @@ def _told_split(name: str, key: str) -> str:
         f"dataset.arrays: nothing in the name of {shown(what)} says of which split it is; write "
         f'a table, as train = "{shown(what)}"'
     )
+
+
+def _kept(search: Search, scans: Iterator[Scan]) -> Iterator[Scan]:
+    """The rows that the user has not left out, such as blank ones."""
+    for scan in scans:
+        search.poll()
+        name = scan.files[0] + (scan.series or "")
+        if reason := search.rules.row_out(name):
+            search.leave_out(name, reason)
+        else:
+            yield scan
+
+
+def _below(path: str, top: str) -> str:
+    """What the ids of a file begin with; of one outside of the dataset its bare name."""
+    below = relative(path, top)
+    return os.path.basename(path) if below.startswith("../") else below
 
 
 def _scans(name: str, below: str, part: ArrayPart) -> Iterator[Scan]:
@@ -227,25 +248,25 @@ def _beside(
     """X_train.npy beside split folders: in no split by its place, in one by its name."""
     top = search.path(dataset.path)
     known = {file for split in splits for case in split.cases for file in case.files}
-    for path in _at_top(search, top):
-        name = search.name(path)
+    for path in _arrays_in(search, top):
+        name, base = search.name(path), os.path.basename(path)
         if name in known or name in found.files or name in found.one_scan:
             continue
-        if split := _first_split(search, path):
-            case = make_case(dataset, split, Scan(nfc(os.path.basename(path)), (name,)))
+        many = search.formats.looks_many(Path(path), name)
+        whole = base.partition(".")[0].lower() in _WORDS.split("|")  # test.npy beside train/
+        split = _first_split(search, path) if many or whole else ""
+        if split:
+            series = None if many else rows.row_name("", None)
+            case = make_case(dataset, split, Scan(nfc(base), (name,), series))
             yield Split(split, f"file {shown(name)}", [case])
 
 
-def _at_top(search: Search, top: str) -> Iterator[str]:
-    """The files of a folder that seem to hold many cases and are not left out."""
+def _arrays_in(search: Search, top: str) -> Iterator[str]:
+    """The .npy and .npz files of a folder that are not left out by their names."""
     for base, folder in search.entries(top):
         path = os.path.join(top, base)
-        if folder or not base.lower().endswith(SUFFIXES):
-            continue
-        name = search.name(path)
-        if not search.rules.file_out(name, base, None) and search.formats.looks_many(
-            Path(path), name
-        ):
+        taken = not folder and base.lower().endswith(SUFFIXES)
+        if taken and not search.rules.file_out(search.name(path), base, None):
             yield path
 
 
@@ -281,7 +302,9 @@ def detected(search: Search, top: str) -> tuple[list[str], list[str]]:
 
 def _walk(search: Search, top: str, depth: int = _DEPTH) -> Iterator[str]:
     search.poll()
-    yield from _at_top(search, top)
+    for path in _arrays_in(search, top):
+        if search.formats.looks_many(Path(path), search.name(path)):
+            yield path
     for base, folder in search.entries(top) if depth else ():
         if folder and not looks_like_labels(base, folder=True):
             yield from _walk(search, os.path.join(top, base), depth - 1)

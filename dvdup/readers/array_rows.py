@@ -127,10 +127,13 @@ def _without_one(row: np.ndarray) -> np.ndarray:
 
 def _row(source: Source, key: str, row: int | None) -> np.ndarray:
     header = numpy_arrays.headers(source).get(key)
+    if header is not None:
+        _demand_rows(source, header)
+    if row is None:
+        raise numpy_arrays.seems_many(source.name, "is named as a split")
     if header is None:
         raise ReadError(f"{source.name}: holds no array {key}; correct dataset.arrays")
-    _demand_rows(source, header)
-    if row is None or row >= header.sides[0]:
+    if row >= header.sides[0]:
         raise ReadError(f"{source.name}: has no row {row} any more; run dvdup sync")
     if _has_to_be_whole(source, header):
         kept = _KEPT.get(_identity(source, key), header.nbytes, lambda: _whole(source, key, header))

@@ -36,6 +36,9 @@ _LABELS = re.compile(
     re.IGNORECASE,
 )
 _PLURAL = re.compile("x|images|imgs|data|samples|pictures|scans|volumes", re.IGNORECASE)
+SPLITS = tuple(_SPLIT.split("|"))
+"""What a file may be called that is all of a split; `test` only where one of another split is."""
+
 LABELS_BESIDE = ("y", "labels", "targets", "Y")
 """How the files are called that hold the labels of x.npy or images.npy in their folder."""
 

@@ -22,7 +22,7 @@ import numpy as np
 from dvdup.errors import ReadError
 from dvdup.readers import limits
 from dvdup.readers.axes import MAX_CHANNELS, as_volume, frame_notes, picture_axes, real_channels
-from dvdup.readers.many_cases import LABELS_BESIDE, Shape, may_have_labels, why_many
+from dvdup.readers.many_cases import LABELS_BESIDE, SPLITS, Shape, may_have_labels, why_many
 from dvdup.readers.masks import is_mask
 from dvdup.readers.sources import Source, peek, reason, require, truncated, wrong_format
 from dvdup.records import Volume
@@ -73,7 +73,7 @@ def read(source: Source) -> Volume:
     """
     with damage_told(source):
         if why := why_it_seems_many(source):
-            raise _many(source.name, why)
+            raise seems_many(source.name, why)
     return read_one(source)
 
 
@@ -85,9 +85,17 @@ def why_it_seems_many(source: Source) -> str:
     """
     shapes = {key: header.shape for key, header in headers(source).items()}
     stem = os.path.splitext(os.path.basename(source.name))[0]
+    if stem.lower() in SPLITS and _other_splits(source, stem):
+        return "is named as a split, beside one of another split"
     if not is_archive(source) and may_have_labels(stem):
         shapes = {stem: shapes[""], **_labels_beside(source)}
     return why_many(shapes, stem)
+
+
+def _other_splits(source: Source, stem: str) -> bool:
+    """Whether train.npy lies beside test.npy."""
+    names = (name + suffix for name in SPLITS for suffix in SUFFIXES if name != stem.lower())
+    return any(source.path.with_name(name).is_file() for name in names)
 
 
 def _labels_beside(source: Source) -> dict[str, Shape]:
@@ -127,7 +135,8 @@ def volume_of(array: np.ndarray, name: str) -> Volume:
     return as_volume(channels, directions=None, spacing=(1.0, 1.0, 1.0), notes=notes)
 
 
-def _many(name: str, why: str) -> ReadError:
+def seems_many(name: str, why: str) -> ReadError:
+    """The error for a file that is not declared to hold many cases and seems to."""
     return ReadError(
         f"{name}: {why}, and a file is one scan unless it is declared; name it in dataset.arrays, "
         f'as arrays = ["{name}"], and each row is a case; if it is one scan, name it there as '

@@ -134,6 +134,20 @@ def test_an_archive_that_is_not_declared_is_not_checked(dvdup, tmp_path):
     assert 'arrays = ["chest.npz"]' in unchecked(ran)["chest.npz"]
 
 
+@pytest.mark.parametrize("name", ["test.npy", "test.npz"])
+def test_a_split_that_is_one_file(dvdup, tmp_path, save, phantom, name):
+    """Never taken for one volume, whether or not anything else tells."""
+    for split, seed in (("train", 1), ("val", 2)):
+        save(tmp_path / split / "a.nii.gz", phantom(seed, (16, 16, 16)))
+    (np.save if name.endswith("npy") else np.savez)(tmp_path / name, pictures(1, 9))
+    ran = check(dvdup, tmp_path)
+    assert (ran.code, list(unchecked(ran))) == (2, [name])
+    assert f'arrays = ["{name}"]' in unchecked(ran)[name]
+    declare(tmp_path, f'arrays = ["{name}"]')
+    assert check(dvdup, tmp_path).code == 0
+    assert "9 test" in dvdup(tmp_path, "check", "-q", "--jobs", "1").stdout
+
+
 @pytest.mark.parametrize("name", ["X_train.npy", "train.npy"])
 def test_nothing_but_arrays_without_a_declaration(dvdup, tmp_path, name):
     for each in (name, name.replace("train", "test")):
@@ -315,3 +329,17 @@ def test_only_what_changed_is_embedded_again(dvdup, planted):
     np.save(planted / "X_test.npy", test)
     synced = dvdup(planted, "sync")
     assert "1 embedded" in synced.stdout + synced.stderr, synced
+
+
+def test_a_blank_row_is_told_and_can_be_left_out(dvdup, planted):
+    train = np.load(planted / "X_train.npy")
+    train[9] = 0
+    np.save(planted / "X_train.npy", train)
+    declare(planted, 'arrays = ["X_*.npy"]')
+    ran = check(dvdup, planted)
+    assert list(unchecked(ran)) == ["X_train.npy#000009"]
+    assert "no informative slice" in unchecked(ran)["X_train.npy#000009"]
+    declare(planted, 'arrays = ["X_*.npy"]\nexclude = ["X_train.npy#000009"]')
+    ran = check(dvdup, planted)
+    assert unchecked(ran) == {}
+    assert pairs(json.loads(ran.stdout)) == PLANTED

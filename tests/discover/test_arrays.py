@@ -34,6 +34,7 @@ def put(tmp_path):
         ("images-Valid", "valid"), ("Xtr", "tr"), ("pathmnist_test_224", "test"),
         ("testset", "test"),
         ("contest", ""), ("images", ""), ("trainer", ""), ("retest", ""), ("", ""),
+        ("train_test", ""), ("test_of_test", "test"),
     ],
 )  # fmt: skip
 def test_splits_that_names_say(name, split):
@@ -216,3 +217,19 @@ def test_texts_that_name_rows(put, tmp_path, monkeypatch):
     assert names_row("X.npy#0")
     for text in ("X.npy", "X.npy#", "gone.npy#1", "b#1.npy", "train/X.npy#1"):
         assert not names_row(text)
+
+
+def test_files_outside_of_the_dataset(put, found, tmp_path):
+    put("data/x.txt.npy")
+    outside = tmp_path.parent / "outside-X_train.npy"
+    np.save(outside, STACK[:1])
+    cases, _ = found(path="data", arrays={"": (str(outside), f"../../{outside.name}")})
+    assert cases == {("train", f"{outside.name}#000000"): (outside.as_posix(),)}
+    outside.unlink()
+
+
+def test_a_split_that_is_a_file_beside_split_folders(put, touch, found):
+    touch("train/a.nii.gz")
+    put("test.npy")
+    cases, _ = found()
+    assert cases == {("train", "a"): ("train/a.nii.gz",), ("test", "test.npy"): ("test.npy",)}
