@@ -47,6 +47,8 @@ class Declared:
     """Names of the files that are taken apart, those that are left out as labels among them."""
     one_scan: set[str] = field(default_factory=set)
     """Names of the files that are one scan."""
+    parts: dict[str, bool] = field(default_factory=dict)
+    """Arrays of archives, as `chest.npz#test_images`, and whether an entry names them."""
 
 
 def find(search: Search, dataset: DatasetConfig) -> list[Split]:
@@ -101,35 +103,66 @@ def declared(search: Search, dataset: DatasetConfig) -> Declared:
                 paths = _files(search, top, entry.removeprefix(_OTHER))[0]
                 found.one_scan.update(map(search.name, paths))
             else:
-                found.splits.extend(_of_entry(search, dataset, top, split, entry, found.files))
+                found.splits.extend(_of_entry(search, dataset, split, entry, found))
+    for name, named in found.parts.items():
+        if not named:
+            search.leave_out(name, "not in dataset.arrays")
     return found
 
 
 def _of_entry(
-    search: Search, dataset: DatasetConfig, top: str, split: str, entry: str, files: set[str]
+    search: Search, dataset: DatasetConfig, split: str, entry: str, found: Declared
 ) -> Iterator[Split]:
+    top = search.path(dataset.path)
     paths, pattern = _files(search, top, entry)
     where, matched = f"dataset.arrays names {shown(entry)}", False
     if split:
         yield Split(split, where)
     for path in paths:
         name = search.name(path)
-        files.add(name)
+        found.files.add(name)
         if reason := search.rules.named_file_out(name):
             search.leave_out(name, reason)
             matched = True
             continue
-        for part in _parts(search, path):
-            if fnmatch.fnmatchcase(part.key, pattern):
-                matched = True
-                if part.left_out:
-                    search.leave_out(name + f"#{part.key}" * bool(part.key), part.left_out)
-                    continue
-                own = split or _told_split(name, part.key)
-                scans = _kept(search, _scans(name, _below(path, top), part))
-                yield Split(own, where, [make_case(dataset, own, scan) for scan in scans])
+        for part in _readable_parts(search, path, split):
+            own = f"{name}#{part.key}" if part.key else name
+            named = not part.key or fnmatch.fnmatchcase(part.key, pattern)
+            matched |= named
+            if part.left_out:
+                search.leave_out(own, part.left_out)
+                continue
+            found.parts[own] = named or found.parts.get(own, False)
+            if named:
+                yield Split(*_cases(search, dataset, split, path, part, where))
     if not matched:
         raise ConfigError(f"{where}, but it holds no such array; correct it")
+
+
+def _cases(
+    search: Search, dataset: DatasetConfig, split: str, path: str, part: ArrayPart, where: str
+) -> tuple[str, str, list[Case]]:
+    name, top = search.name(path), search.path(dataset.path)
+    split = split or _told_split(name, part.key)
+    scans = _kept(search, _scans(name, _below(path, top), part))
+    return split, where, [make_case(dataset, split, scan) for scan in scans]
+
+
+def _readable_parts(search: Search, path: str, split: str) -> tuple[ArrayPart, ...]:
+    """The arrays of a file; if it cannot be read, one that says so, in the split it is of.
+
+    Raises:
+        InputError: It cannot be read, and so nothing says of which split it is.
+    """
+    name = search.name(path)
+    try:
+        return search.formats.array_parts(Path(path), name)
+    except ReadError as error:
+        try:
+            _ = split or _told_split(name, "")
+        except ConfigError:
+            raise InputError(str(error)) from error
+        return (ArrayPart("", None),)
 
 
 def _files(search: Search, top: str, entry: str) -> tuple[list[str], str]:

@@ -61,8 +61,11 @@ def test_keys(put, found):
         *(("train", f"a.npz#train_images#{i:06d}") for i in range(3)),
     ]
     assert ignored == {"a.npz#train_labels": "labels (train_labels)"}
-    cases, _ = found(arrays={"": ("a.npz#test_*",)})
+    cases, ignored = found(arrays={"": ("a.npz#test_*",)})
     assert list(cases) == [("test", "a.npz#test_images#000000")]
+    assert ignored["a.npz#train_images"] == "not in dataset.arrays"
+    _, ignored = found(arrays={"": ("a.npz#test_*", "a.npz#train_*")})
+    assert list(ignored) == ["a.npz#train_labels"]
     cases, _ = found(arrays={"dev": ("a.npz#test_images",), "x": ("a.npz#train_images",)})
     assert [case[0] for case in cases] == ["dev", "x", "x", "x"]
 
@@ -132,6 +135,14 @@ def test_a_file_that_cannot_be_read_is_a_case(touch, found):
     touch("X_train.npy")
     cases, _ = found(arrays={"": ("X_train.npy",)})
     assert cases == {("train", "X_train.npy"): ("X_train.npy",)}
+
+
+def test_a_file_that_cannot_be_read_and_of_which_no_name_tells(touch, found):
+    touch("chest.npz")
+    with pytest.raises(InputError, match=r"^chest\.npz: the file is empty"):
+        found(arrays={"": ("chest.npz#*_images",)})
+    cases, _ = found(arrays={"dev": ("chest.npz#*_images",)})
+    assert cases == {("dev", "chest.npz"): ("chest.npz",)}
 
 
 def test_a_pointer_stands_for_its_file(touch, found):
