@@ -8,6 +8,10 @@ compression, the stored type, the stored axis order, the spacing or the origin. 
 over a tag, the shape without trailing axes of 1, and the float32 voxels (little-endian, x fastest),
 with -0 counted as +0 and every NaN as one pattern. Infinities are kept. A channel that holds one
 value only has no voxel hash, because all empty scans would be copies of one another.
+
+The value hash is a function of the values alone, whatever their arrangement: the sum, modulo 2**64,
+of every voxel's scrambled bits. No order or direction of axes, no reshaping and no spacing changes
+it, and those of the slices along an axis add up to it. It nominates pairs; the voxels prove them.
 """
 
 from __future__ import annotations
@@ -20,7 +24,21 @@ from typing import NamedTuple
 import numpy as np
 
 VOXEL_HASH_VERSION = 1
+_SCRAMBLE = (
+    (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
+    (np.uint64(27), np.uint64(0x94D049BB133111EB)),
+    (np.uint64(31), np.uint64(0x9E3779B97F4A7C15)),
+)
 _BLOCK = 1 << 18  # voxels: 1 MiB of float32, so that the passes over a block stay in cache
+
+
+class ValueHashes(NamedTuple):
+    """The value hashes of one channel."""
+
+    whole: int
+    """0 for a constant channel."""
+    slices: tuple[np.ndarray, ...]
+    """uint64 (X,), (Y,), (Z,): of the slices across each axis; 0 for constant ones."""
 
 
 class ChannelHash(NamedTuple):
@@ -98,6 +116,48 @@ def hash_channel(values: np.ndarray) -> ChannelHash:
             first = bits[:1].copy() if first is None else first
             constant = not bool(np.any(bits != first))
     return ChannelHash(hasher.hexdigest(), constant)
+
+
+def value_hashes(values: np.ndarray) -> ValueHashes:
+    """Hash the values of one channel and of its slices, whatever their arrangement.
+
+    Args:
+        values: float32 (X, Y, Z). Fortran order is fastest.
+    """
+    sums = [np.zeros(n, np.uint64) for n in values.shape]
+    step = max(1, _BLOCK * values.shape[2] // max(1, values.size))
+    for start in range(0, values.shape[2], step):
+        block = _scrambled(values[..., start : start + step])
+        along = block.sum(axis=0)
+        sums[0] += block.sum(axis=(1, 2))
+        sums[1] += along.sum(axis=1)
+        sums[2][start : start + step] = along.sum(axis=0)
+    whole = int(sums[0].sum())
+    for axis, found in enumerate(sums):
+        found[found == _if_constant(values, axis)] = 0
+    corner = int(_scrambled(values[:1, :1, :1]).sum())
+    constant = whole == corner * values.size % (1 << 64)
+    return ValueHashes(0 if constant else whole, tuple(sums))
+
+
+def _if_constant(values: np.ndarray, axis: int) -> np.ndarray:
+    """uint64 (N,): what the slices across an axis would add up to if each held one value."""
+    corners = values[tuple(slice(None) if i == axis else slice(1) for i in range(3))]
+    expected: np.ndarray = _scrambled(corners).ravel() * np.uint64(
+        values.size // len(corners.ravel())
+    )
+    return expected
+
+
+def _scrambled(values: np.ndarray) -> np.ndarray:
+    """uint64, of the shape of the values: their canonical bits, scrambled (splitmix64)."""
+    canonical = values + np.float32(0.0)  # -0 + 0 is +0
+    canonical[np.isnan(canonical)] = np.nan
+    bits = canonical.view(np.uint32).astype(np.uint64)
+    for shift, factor in _SCRAMBLE:
+        bits *= factor
+        bits ^= bits >> shift
+    return bits
 
 
 def voxel_hash(values: np.ndarray) -> str | None:

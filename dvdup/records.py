@@ -143,7 +143,7 @@ class Volume:
     oriented: bool = True
     """False if the file has no orientation: X, Y, Z are the stored axes."""
     notes: tuple[str, ...] = ()
-    """Oddities worth telling the user (missing slices, time series cut to three frames, ...)."""
+    """Oddities worth telling the user (missing slices, masks left out, ...)."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -216,6 +216,11 @@ class IndexedCase:
     """Key of the slice rows: changes whenever anything that changes the slices changes."""
     voxel_hashes: tuple[str, ...] = ()
     """One a channel (hex); constant channels have none, so it may be shorter than `n_channels`."""
+    value_hashes: tuple[str, ...] = ()
+    """One a channel, 16 hex digits; "" for constant channels."""
+    slice_hashes: bytes = b""
+    """uint64 (N,), little-endian: the value hashes of the slices of the first voting channel across
+    X, then Y, then Z; 0 for constant ones."""
     n_channels: int = 0
     n_slices: int = 0
     shape: tuple[int, ...] = ()

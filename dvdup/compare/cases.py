@@ -83,6 +83,15 @@ class Channel(Protocol):
         """
 
 
+def voting_channels(case: IndexedCase) -> tuple[int, ...]:
+    """The channels that the proxies of a case are of.
+
+    Args:
+        case: With its proxies.
+    """
+    return slicing.voting_channels(case.n_channels, *case.proxy_shape[:1])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FileChannel:
     """The channel of a case of a pair that is compared, out of the index and out of files."""
@@ -96,7 +105,7 @@ class FileChannel:
     @property
     def channel(self) -> int:
         """Its number in the file."""
-        return slicing.voting_channels(self.case.n_channels)[self.place]
+        return voting_channels(self.case)[self.place]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -107,6 +116,11 @@ class FileChannel:
     def spacing(self) -> tuple[float, ...]:
         """Mm along X, Y, Z."""
         return self.case.spacing
+
+    @property
+    def value_hash(self) -> str:
+        """Its value hash; "" if it is constant."""
+        return self.case.value_hashes[self.channel]
 
     def resized(self, spacing: tuple[float, float, float]) -> FileChannel:
         """The same voxels, taken to be of another size in mm."""

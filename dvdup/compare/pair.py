@@ -7,34 +7,42 @@ along (at most 0.5 MB); full scans are read in the process that needs them, and 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-import numpy as np
-
-from dvdup import slicing, verify
-from dvdup.compare.cases import Channel, FileChannel, Sides
+from dvdup import verify
+from dvdup.compare.cases import Channel, FileChannel, Sides, voting_channels
+from dvdup.compare.extents import Assumption, assumptions
 from dvdup.compare.missed import NO_ROOM, Missed
+from dvdup.compare.pictures import in_volume, is_picture
 from dvdup.compare.small import Proxies
 from dvdup.errors import ReadError
 from dvdup.records import IndexedCase, Pair, PairResult, SliceLine
-from dvdup.verify import ALL, Judged, Limits, Scan, Steps
+from dvdup.verify import ALL, NOTHING, Inside, Judged, Limits, Scan, Steps
 
 T = TypeVar("T")
 
 
 CODE = (
-    *("compare.cases", "compare.missed", "compare.pair", "compare.small", "files", "slicing"),
+    *(
+        "compare.cases",
+        "compare.extents",
+        "compare.missed",
+        "compare.pair",
+        "compare.pictures",
+        "compare.small",
+        "files",
+        "slicing",
+    ),
     *("records", "verify", "voxels"),
 )
 """The modules whose source is part of what the voxels of a pair say."""
 
 _logger = logging.getLogger(__name__)
 _BLOCK = 64  # pairs whose proxies are fetched at once
-_UNKNOWN = (1.0, 1.0, 1.0)  # spacing in mm of what says nothing about it
-_RESIZED, _MOST_RESIZED = 1.04, 4.0  # sizes of a copy that registration does not see by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,8 @@ class PairJob:
     """What makes a copy."""
     steps: Steps = ALL
     """Which steps of the comparison are taken."""
+    equal: bool = False
+    """Whether the two channels have a value hash in common."""
 
     @property
     def name(self) -> str:
@@ -106,7 +116,8 @@ def jobs_of(pairs: Sequence[Pair], sides: Sides, missed: Missed | None = None) -
             if a not in ours or b not in theirs:
                 continue
             one, other = channels_of(ours[a], theirs[b], sides)
-            yield CaseJob(one, other, sides.limits, pair=(a, b))
+            equal = one.value_hash == other.value_hash != ""
+            yield CaseJob(one, other, sides.limits, equal=equal, pair=(a, b))
 
 
 def channels_of(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[FileChannel, FileChannel]:
@@ -119,29 +130,76 @@ def _channels(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[int, int]:
     """The two channels whose slices are most alike, as places among the voting ones."""
     if a.n_channels == b.n_channels == 1:
         return (0, 0)
+    shared = _of_equal_values(a, b)
+    if shared is not None:
+        return shared
     one, other = verify.nearest_channels(sides.a.rows(a.key), sides.b.rows(b.key))
     return (
-        slicing.voting_channels(a.n_channels).index(one),
-        slicing.voting_channels(b.n_channels).index(other),
+        voting_channels(a).index(one),
+        voting_channels(b).index(other),
+    )
+
+
+def _of_equal_values(a: IndexedCase, b: IndexedCase) -> tuple[int, int] | None:
+    """The first two channels with one value hash, as places among the voting ones."""
+    ours, theirs = (
+        [case.value_hashes[channel] for channel in voting_channels(case)] for case in (a, b)
+    )
+    return next(
+        ((i, theirs.index(each)) for i, each in enumerate(ours) if each and each in theirs), None
     )
 
 
 def judge_pair(job: PairJob) -> Seen[Judged]:
     """Verify one pair; where a file has changed or gone its proxy must do."""
-    start, seen = time.monotonic(), []
-    for b, scale in _sizes(job.a, job.b):
-        files = _Files(job.a, b)
-        try:
-            judged = verify.judge(*files.proxies, files.both, job.limits, job.steps)
-        except MemoryError:
-            files.give_up()
-            judged = verify.judge(*files.proxies, None, job.limits, job.steps)
-        if judged.decision.verdict is not None:
-            seen = [files.seen(judged if scale is None else judged.rescaled(scale))]
+    start = time.monotonic()
+    seen = _judged_inside(job) if _is_inside(job) else _judged_whole(job)
+    _log(job, seen.found, time.monotonic() - start)
+    return seen
+
+
+def _is_inside(job: PairJob) -> bool:
+    """Whether one is a picture and the other a volume."""
+    return is_picture(job.a) != is_picture(job.b)
+
+
+def _judged_whole(job: PairJob) -> Seen[Judged]:
+    """A pair of volumes, or of pictures."""
+    for way in assumptions(job.a, job.b):
+        seen = _judged(way, job)
+        if seen.found.decision.verdict is not None:
             break
-        seen.append(files.seen(judged))
-    _log(job, seen[0].found, time.monotonic() - start)
-    return seen[0]
+    return seen
+
+
+def _judged_inside(job: PairJob) -> Seen[Judged]:
+    """A picture and a volume that it may be a slice of."""
+    files = _Files(job.a, job.b)
+    for place, way in in_volume(job.a, job.b, files.both):
+        seen = _judged(way, job)
+        if seen.found.decision.verdict is not None:
+            return replace(seen, found=seen.found.within(place, picture_first=is_picture(job.a)))
+    return files.seen(NOTHING)
+
+
+def _ways(job: PairJob) -> Iterator[Assumption]:
+    """How a pair may be compared."""
+    if _is_inside(job):
+        files = _Files(job.a, job.b)
+        return (way for _, way in in_volume(job.a, job.b, files.both))
+    return assumptions(job.a, job.b)
+
+
+def _judged(way: Assumption, job: PairJob) -> Seen[Judged]:
+    files = _Files(way.a, way.b)
+    try:
+        found = verify.judge(*files.proxies, files.both, job.limits, job.steps, equal=job.equal)
+    except MemoryError:
+        files.give_up()
+        found = verify.judge(*files.proxies, None, job.limits, job.steps)
+    if found.decision.verdict is not None and way.scales is not None:
+        found = found.rescaled(*way.scales)
+    return files.seen(found)
 
 
 def _log(job: PairJob, judged: Judged, seconds: float) -> None:
@@ -153,35 +211,15 @@ def _log(job: PairJob, judged: Judged, seconds: float) -> None:
 def measure_pair(job: PairJob) -> Seen[float]:
     """How strongly the voxels of a pair speak for a copy, see `verify.measure`."""
     seen: list[Seen[float]] = []
-    for b, _ in _sizes(job.a, job.b):
-        files = _Files(job.a, b)
+    for way in _ways(job):
+        files = _Files(way.a, way.b)
         try:
             strength = verify.measure(*files.proxies, files.both, job.limits)
         except MemoryError:
             files.give_up()
             strength = verify.measure(*files.proxies, None, job.limits)
         seen.append(files.seen(strength))
-    return max(seen, key=lambda each: each.found)
-
-
-def _sizes(a: Channel, b: Channel) -> Iterator[tuple[Channel, np.ndarray | None]]:
-    """B as it is and, if neither file says how large its voxels are, made as large as a.
-
-    Pictures and arrays have voxels of 1 mm, and a resized copy is another size in mm.
-
-    Yields:
-        b, and what takes its mm to those of b as it is; None where these are the same.
-    """
-    yield b, None
-    if not a.spacing == b.spacing == _UNKNOWN:
-        return
-    x, y, z = (
-        1.0 if 1 in (ours, theirs) else ours / theirs
-        for ours, theirs in zip(a.shape, b.shape, strict=True)
-    )
-    sizes = np.abs(np.log([x, y, z]))
-    if np.log(_RESIZED) <= sizes.max() <= np.log(_MOST_RESIZED):
-        yield b.resized((x, y, z)), np.array([*b.spacing, 1.0]) / [x, y, z, 1.0]
+    return max(seen, key=lambda each: each.found, default=Seen(-math.inf))
 
 
 class _Files:
@@ -223,7 +261,27 @@ def result_of(pair: Pair, judged: Judged, sides: Sides) -> PairResult:
 
 
 def _line(pair: Pair, judged: Judged, sides: Sides) -> SliceLine | None:
+    if judged.inside is not None:
+        return _slice_of(judged.inside)
     lines = verify.align(sides.a.rows(pair[0]), sides.b.rows(pair[1]))
     if judged.evidence is not None:
         lines = verify.fitting(lines, judged.evidence.place)
     return lines[0] if lines else None
+
+
+def _slice_of(inside: Inside) -> SliceLine:
+    """The slice of a volume that a picture is."""
+    (plane_a, at_a), (plane_b, at_b) = inside.slices
+    return SliceLine(
+        plane_a=plane_a,
+        plane_b=plane_b,
+        slope=1.0,
+        offset_mm=0.0,
+        mirrored=False,
+        slices_a=(at_a, at_a),
+        slices_b=(at_b, at_b),
+        inliers=1.0,
+        residual_mm=0.0,
+        contrast=1.0,
+        score=1.0,
+    )

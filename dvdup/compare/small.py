@@ -69,7 +69,7 @@ def with_proxy(
                 f"{case.paths[0]}: gone or changed since it was indexed, and the index keeps no "
                 "small copy (store.proxies); bring it back, or run `dvdup sync`"
             )
-        channels = slicing.voting_channels(len(volume.channels))
+        channels = slicing.channels_to_slice(volume)
         values = (voxels.channel_values(volume, channel) for channel in channels)
         made[case.content] = voxels.packed([voxels.proxy(each) for each in values])
         while len(made) > _MOST:

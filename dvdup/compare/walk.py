@@ -12,6 +12,7 @@ from dvdup.cache import Cache
 from dvdup.compare.candidates import KEPT, Nearest, Ranking, next_candidates
 from dvdup.compare.cases import CaseSet
 from dvdup.compare.missed import Missed
+from dvdup.compare.nominated import sharing_values
 from dvdup.compare.search import Known, Search
 from dvdup.compare.variant_store import VariantStore, network_of
 from dvdup.errors import Interrupted, StoreError
@@ -178,16 +179,26 @@ class Walk:
         self._within, self._asks_first = asking is others, asks_first
         self._by_content = {case.content: case for case in others.voting}
         self._asking = {case.content: case for case in asking.voting}
+        self._others_by_key = {case.key: case for case in others.voting}
+        self._asking_by_key = {case.key: case for case in asking.voting}
         self._copies: dict[Pair, bool] = dict.fromkeys(without, True)
+        self._nominated = sharing_values(others.voting, asking.voting)
         kept_as = None if name is None else (*name, str(asks_first))
         self._nearest = candidates.nearest(asking, others, kept_as)
 
     def wanted(self) -> list[Pair]:
         """The pairs whose voxels are compared next, sorted; none once all is known."""
-        found: set[Pair] = set()
+        found = self._unknown_nominees()
         for content, case in self._asking.items():
             found |= self._of(case, content)
         return sorted(found)
+
+    def _unknown_nominees(self) -> set[Pair]:
+        """Pairs that value hashes nominate, as far as nothing is known about them."""
+        cases = (
+            (self._others_by_key[one], self._asking_by_key[other]) for one, other in self._nominated
+        )
+        return {self._pair(one, other) for one, other in cases if self._is_copy(one, other) is None}
 
     def learn(self, asked: Iterable[Pair], found: Mapping[Pair, PairResult]) -> None:
         """Take in what the voxels of some pairs said; what could not be compared is no copy."""

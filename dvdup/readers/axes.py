@@ -15,7 +15,7 @@ from dvdup.errors import ReadError
 from dvdup.records import Volume
 
 MAX_CHANNELS = 8
-"""More channels than this are a time series."""
+"""An axis as long as this or shorter may be channels."""
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
@@ -107,13 +107,6 @@ def as_volume(
         oriented=oriented,
         notes=tuple(said),
     )
-
-
-def frame_notes(count: int) -> list[str]:
-    """What to tell the user about a file with this many frames or channels; all are kept."""
-    if count <= MAX_CHANNELS:
-        return []
-    return [f"time series of {count} frames: the first, middle and last are compared"]
 
 
 def colour_channels(components: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -1,7 +1,8 @@
 """One DICOM series as one volume, through pydicom.
 
 Slices are ordered by position along the normal; the modality LUT or rescale is applied a frame at a
-time, never the window or overlays; MONOCHROME1 is not inverted. Compressed transfer syntaxes and
+time, never the window or overlays; MONOCHROME1 is not inverted. Siemens mosaics are cut into the
+volumes that they are. Compressed transfer syntaxes and
 enhanced multi-frame objects are read through pydicom and its plugins. No patient tag is kept: only
 the tags listed here are looked at. Standard: https://dicom.nema.org/medical/dicom/current.
 """
@@ -17,8 +18,9 @@ import numpy as np
 
 from dvdup.errors import ReadError
 from dvdup.readers import isolation, limits
-from dvdup.readers.axes import LPS_TO_RAS, as_volume, colour_channels, frame_notes
+from dvdup.readers.axes import LPS_TO_RAS, as_volume, colour_channels
 from dvdup.readers.dicom_frames import Frame, Stack, frames_of, stacks_of, whole
+from dvdup.readers.dicom_mosaic import Mosaic, mosaic_of, mosaic_stacks, untiled
 from dvdup.readers.dicom_series import SUFFIXES, read_header
 from dvdup.readers.sources import Source, reason, truncated
 from dvdup.records import Volume
@@ -64,13 +66,14 @@ def read_series(sources: Sequence[Source]) -> Volume:
     _check_one_series(headers)
     _check_size(headers)
     frames = [frame for source, header in headers for frame in frames_of(source, header)]
-    stacks, notes = stacks_of(frames)
+    mosaics = _mosaics(headers)
+    stacks, notes = mosaic_stacks(frames, mosaics) if mosaics else stacks_of(frames)
     _check_size(headers, len(stacks) * len(stacks[0].frames) / len(frames))
     channels: list[np.ndarray] = []
     scaling: list[tuple[float, float]] = []
     for stack in stacks:
         parts, scale = _pixels(stack)
-        channels += parts
+        channels += [untiled(part, mosaics[0]) for part in parts] if mosaics else parts
         scaling += [scale] * len(parts)
     first = stacks[0]
     return as_volume(
@@ -79,7 +82,7 @@ def read_series(sources: Sequence[Source]) -> Volume:
         spacing=first.spacing,
         scaling=scaling,
         modality=str(headers[0][1].get("Modality") or ""),
-        notes=[*notes, *frame_notes(len(stacks))],
+        notes=notes,
     )
 
 
@@ -116,6 +119,18 @@ def _check_one_series(headers: Sequence[tuple[Source, Any]]) -> None:
                 "SOPInstanceUID); leave one of the two out with dataset.exclude"
             )
         seen[instance] = source
+
+
+def _mosaics(headers: Sequence[tuple[Source, Any]]) -> list[Mosaic]:
+    """How each file is cut into slices; empty for a series without mosaics."""
+    found = [mosaic_of(source, header) for source, header in headers]
+    mosaics = [mosaic for mosaic in found if mosaic is not None]
+    if mosaics and len(mosaics) < len(found):
+        source = headers[found.index(None)][0]
+        raise ReadError(
+            f"{source.name}: one slice, among Siemens mosaics of the same DICOM series; exclude it"
+        )
+    return mosaics
 
 
 def _check_size(headers: Sequence[tuple[Source, Any]], share: float = 1.0) -> None:

@@ -204,7 +204,7 @@ def stacks_of(frames: Sequence[Frame]) -> tuple[list[Stack], list[str]]:
         ordered = sorted(frames, key=lambda f: (f.number, f.source.name, f.index))
         notes = ["no slice positions: slices are in the order of their numbers"]
         return [_unplaced(ordered)], notes if len(ordered) > 1 else []
-    _check_orientation(frames)
+    check_orientation(frames)
     rows, columns = _vector(frames[0].orientation).reshape(2, 3)
     normal = np.cross(rows, columns)
     places = _places(frames, normal)
@@ -231,7 +231,15 @@ def _unplaced(frames: Sequence[Frame]) -> Stack:
     return Stack(tuple(frames), None, (*first.pixel_mm, first.thickness_mm))
 
 
-def _check_orientation(frames: Sequence[Frame]) -> None:
+def check_orientation(frames: Sequence[Frame]) -> None:
+    """Make sure that all frames lie in parallel planes.
+
+    Args:
+        frames: Frames with an orientation.
+
+    Raises:
+        ReadError: One lies in another plane than the first one.
+    """
     first = frames[0]
     for frame in frames[1:]:
         difference = _vector(frame.orientation) - _vector(first.orientation)

@@ -224,12 +224,12 @@ def save_cache(sealed: SealedFiles, folder: Path, cache: SeriesCache) -> None:
         sealed.write(_cache_name(folder), json.dumps(files).encode())
 
 
-def read_header(source: Source, tags: Iterable[str] | None) -> Any:
+def read_header(source: Source, tags: Iterable[str | int] | None) -> Any:
     """Read a DICOM image.
 
     Args:
         source: The file, with or without a preamble.
-        tags: Keywords of the tags to read, without pixels; None reads everything.
+        tags: Keywords or numbers of the tags to read, without pixels; None reads everything.
 
     Returns:
         The pydicom dataset.
@@ -244,7 +244,7 @@ def read_header(source: Source, tags: Iterable[str] | None) -> Any:
     return dataset
 
 
-def _read(source: Source, tags: Iterable[str] | None) -> Any:
+def _read(source: Source, tags: Iterable[str | int] | None) -> Any:
     """Read a dataset; without a preamble it may be anything."""
     import pydicom
     from pydicom.errors import InvalidDicomError

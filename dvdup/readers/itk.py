@@ -23,7 +23,6 @@ from dvdup.readers.axes import (
     LPS_TO_RAS,
     as_volume,
     colour_channels,
-    frame_notes,
     picture_axes,
     real_channels,
 )
@@ -217,7 +216,7 @@ def _volume(image: Image, header: _Header, name: str) -> Volume:
     frames = frames if dims > 3 else components
     if dims == 2:
         frames = [picture_axes(frame.T) for frame in frames]
-    notes = frame_notes(len(frames))
+    notes: list[str] = []
     channels: list[np.ndarray] = []
     for frame in frames:
         parts, said = real_channels(frame, name)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dvdup.errors import ReadError
-from dvdup.readers.axes import as_volume, frame_notes, real_channels
+from dvdup.readers.axes import as_volume, real_channels
 from dvdup.readers.sources import (
     Source,
     gunzip_head,
@@ -123,7 +123,6 @@ def _volume(layout: _Layout, array: np.ndarray, name: str) -> Volume:
     frames = (
         array.reshape((*array.shape[:3], -1), order="F") if array.ndim > 3 else array[..., None]
     )
-    notes += frame_notes(frames.shape[-1])
     channels: list[np.ndarray] = []
     for frame in range(frames.shape[-1]):
         parts, said = real_channels(frames[..., frame], name)

@@ -1,8 +1,9 @@
 """NumPy arrays: .npy and .npz.
 
 They carry no orientation and no spacing: a 3D array is taken in array order, a 2D array is a
-picture (rows, columns), and of a 4D array the leading or trailing axis of up to 8 is channels. What
-looks like many cases (`many_cases`) is refused; declared as such it is read by `array_rows`.
+picture (rows, columns), some of 3D are colour pictures (`array_pictures` says which), and of a 4D
+array the leading or trailing axis of up to 8 is channels. What looks like many cases (`many_cases`)
+is refused; declared as such it is read by `array_rows`.
 Pickled objects are never loaded. Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
 
@@ -21,7 +22,8 @@ import numpy as np
 
 from dvdup.errors import ReadError
 from dvdup.readers import limits
-from dvdup.readers.axes import MAX_CHANNELS, as_volume, frame_notes, picture_axes, real_channels
+from dvdup.readers.array_pictures import as_picture, slices_note
+from dvdup.readers.axes import MAX_CHANNELS, as_volume, real_channels
 from dvdup.readers.many_cases import LABELS_BESIDE, SPLITS, Shape, may_have_labels, why_many
 from dvdup.readers.masks import is_mask
 from dvdup.readers.sources import Source, peek, reason, require, truncated, wrong_format
@@ -275,17 +277,17 @@ def _channels(array: np.ndarray, name: str) -> tuple[list[np.ndarray], list[str]
     array = parts[0]
     if array.ndim > 3:
         array = array.reshape(_squeezed(array.shape, keep=3))
-    if array.ndim == 2:
-        return [picture_axes(array)], notes
+    picture = as_picture(array) if array.ndim in (2, 3) else None
+    if picture is not None:
+        return list(picture.channels), [*notes, *picture.notes]
     if array.ndim < 4:
-        return [array], notes
+        return [array], notes + slices_note(array)
     if array.ndim > 4:
         raise ReadError(
             f"{name}: has {array.ndim} axes {array.shape}; save volumes of 3 or 4, or{_ROWS}"
         )
     axis = _channel_axis(array.shape, name)
-    frames = np.moveaxis(array, axis, 0)
-    return list(frames), notes + frame_notes(len(frames))
+    return list(np.moveaxis(array, axis, 0)), notes
 
 
 def _channel_axis(shape: tuple[int, ...], name: str) -> int:

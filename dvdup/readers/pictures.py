@@ -25,10 +25,10 @@ from dvdup.readers.axes import (
     MAX_CHANNELS,
     as_volume,
     colour_channels,
-    frame_notes,
     real_channels,
 )
 from dvdup.readers.sources import Source, looks_like, peek, reason, require, wrong_format
+from dvdup.readers.thumbnails import is_thumbnail, may_be_thumbnail
 from dvdup.readers.tiff_chain import count_pages
 from dvdup.records import Volume
 
@@ -73,8 +73,7 @@ def read(source: Source) -> Volume:
     channels = list(picture.components)
     if picture.colours:
         channels = colour_channels(channels)
-    notes = [*picture.notes, *frame_notes(len(channels))]
-    return as_volume(channels, directions=None, spacing=(1.0, 1.0, 1.0), notes=notes)
+    return as_volume(channels, directions=None, spacing=(1.0, 1.0, 1.0), notes=picture.notes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,21 +221,83 @@ def _tiff(source: Source) -> Picture:
         notes: tuple[str, ...] = ()
         if len(full) < count:
             notes = (f"{count - len(full)} reduced or mask pages are left out",)
-        try:
-            array, axes = _of_pages(source, tiff, [pages[i] for i in full])
-        except ValueError as error:
-            if not any(words in str(error) for words in ("'imagecodecs'", "not supported")):
-                raise
-            return _by_pillow(source, pages[full[0]], full, notes)
-        page = pages[full[0]]
-        picture = _arranged(array, axes, page, source.name)
-    return dataclasses.replace(picture, notes=notes)
+        opened = _Tiff(source, tiff, pages)
+        thumbnails = _thumbnails(opened, full)
+        if thumbnails:
+            full = [i for i in full if i not in thumbnails]
+            notes += (f"thumbnails of other pages are left out ({len(thumbnails)})",)
+        picture = _joined(source, [_of_pages(opened, group) for group in _images(opened, full)])
+    return dataclasses.replace(picture, notes=notes + picture.notes)
 
 
-def _by_pillow(source: Source, page: Any, full: Sequence[int], notes: tuple[str, ...]) -> Picture:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tiff:
+    """A TIFF that is open."""
+
+    source: Source
+    file: Any
+    """The tifffile.TiffFile."""
+    pages: Sequence[Any]
+    """All of its pages."""
+
+
+def _images(tiff: _Tiff, full: Sequence[int]) -> list[Sequence[int]]:
+    """The pages of each image: of an OME-TIFF with several ones, else all pages are slices."""
+    if not tiff.file.is_ome:
+        return [full]
+    images = [[page.index for page in one.pages if page is not None] for one in tiff.file.series]
+    images = [[i for i in image if i in full] for image in images]
+    named = [image for image in images if image]
+    return [*named] if sorted(i for image in named for i in image) == list(full) else [full]
+
+
+def _joined(source: Source, pictures: Sequence[Picture]) -> Picture:
+    """One picture, or several of one size as channels."""
+    if len(pictures) == 1:
+        return pictures[0]
+    shapes = [picture.components[0].shape for picture in pictures]
+    if len(set(shapes)) > 1:
+        raise _several(source, [(*shape[1::-1], *shape[2:]) for shape in shapes])
+    channels: list[np.ndarray] = []
+    for picture in pictures:
+        parts = list(picture.components)
+        channels += colour_channels(parts) if picture.colours else parts
+    note = f"OME-TIFF of {len(pictures)} images: each is a channel"
+    return Picture(tuple(channels), False, (note,))
+
+
+def _thumbnails(tiff: _Tiff, full: Sequence[int]) -> set[int]:
+    """The pages that are small copies of another one, although nothing marks them."""
+    sizes = {i: (tiff.pages[i].imagelength, tiff.pages[i].imagewidth) for i in full}
+    found = set()
+    for small in full if len(set(sizes.values())) > 1 else ():
+        bigger = [i for i in full if may_be_thumbnail(sizes[small], sizes[i])]
+        if bigger and any(is_thumbnail(_grey(tiff, small), _grey(tiff, i)) for i in bigger):
+            found.add(small)
+    return found
+
+
+def _grey(tiff: _Tiff, page: int) -> np.ndarray:
+    """One page without its colours, (X, Y)."""
+    parts = [part.reshape(part.shape[:2]) for part in _of_pages(tiff, [page]).components]
+    return np.asarray(np.mean(parts, axis=0))
+
+
+def _of_pages(tiff: _Tiff, numbers: Sequence[int]) -> Picture:
+    """The picture or stack that some pages are."""
+    try:
+        array, axes = _voxels(tiff, [tiff.pages[i] for i in numbers])
+    except ValueError as error:
+        if not any(words in str(error) for words in ("'imagecodecs'", "not supported")):
+            raise
+        return _by_pillow(tiff.source, tiff.pages[numbers[0]], numbers)
+    return _arranged(array, axes, tiff.pages[numbers[0]], tiff.source.name)
+
+
+def _by_pillow(source: Source, page: Any, numbers: Sequence[int]) -> Picture:
     """A TIFF with a compression that tifffile leaves to a package that is not needed otherwise."""
     try:
-        return dataclasses.replace(_pillow(source, ("TIFF",), full), notes=notes)
+        return _pillow(source, ("TIFF",), numbers)
     except (OSError, ValueError, SyntaxError) as error:
         how = getattr(page.compression, "name", str(page.compression))
         raise ReadError(
@@ -245,21 +306,27 @@ def _by_pillow(source: Source, page: Any, full: Sequence[int], notes: tuple[str,
         ) from error
 
 
-def _of_pages(source: Source, tiff: Any, full: Sequence[Any]) -> tuple[np.ndarray, str]:
-    """The voxels of all pages, and a letter for each of their axes."""
-    main = [one for one in tiff.series if not one.keyframe.subfiletype & (_REDUCED | _MASK)]
-    one = main[0] if main else None
-    covers = one is not None and len(main) == 1 and all(page is not None for page in one.pages)
-    if one is not None and covers and (len(full) == 1 or len(one.pages) == len(full)):
-        limits.check(
-            source.name, math.prod(one.shape) * one.dtype.itemsize, source.path.stat().st_size
-        )
+def _voxels(tiff: _Tiff, pages: Sequence[Any]) -> tuple[np.ndarray, str]:
+    """The voxels of some pages, and a letter for each of their axes."""
+    stored = tiff.source.path.stat().st_size
+    one = _series_of(tiff, pages)
+    if one is not None:
+        limits.check(tiff.source.name, math.prod(one.shape) * one.dtype.itemsize, stored)
         return np.asarray(one.asarray()), one.axes
-    forms = [(page.shape, page.dtype, page.photometric, page.axes) for page in full]
+    forms = [(page.shape, page.dtype, page.photometric, page.axes) for page in pages]
     if len(set(forms)) > 1:
-        raise _several(source, [page.shape for page in full])
-    limits.check(source.name, sum(page.nbytes for page in full), source.path.stat().st_size)
-    return np.stack([page.asarray() for page in full]), "Q" + full[0].axes
+        raise _several(tiff.source, [page.shape for page in pages])
+    limits.check(tiff.source.name, sum(page.nbytes for page in pages), stored)
+    return np.stack([page.asarray() for page in pages]), "Q" + pages[0].axes
+
+
+def _series_of(tiff: _Tiff, pages: Sequence[Any]) -> Any:
+    """The series that consists of these pages, if there is one; its axes have names."""
+    for one in tiff.file.series:
+        whole = all(page is not None for page in one.pages)
+        if whole and one.keyframe.index == pages[0].index and len(one.pages) == len(pages):
+            return one
+    return None
 
 
 def _several(source: Source, shapes: Sequence[tuple[int, ...]]) -> ReadError:

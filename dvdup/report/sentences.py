@@ -76,13 +76,17 @@ def result_reason(result: PairResult) -> str:
 
 def _evidence(result: PairResult) -> str:
     if result.order is not None:
-        return "same values" if result.verdict == "identical" else _reordered(result.order)
+        return _reordered(result.order)
+    if result.rule == "rearranged-values":
+        return "the same values, each as often, in another arrangement"
     if result.agreement is None:
         return "nothing to compare"
     return _agreement(result.agreement, part=result.verdict == "partial")
 
 
 def _reordered(order: AxisOrder) -> str:
+    if order == AxisOrder((0, 1, 2), (1, 1, 1)):
+        return "same values"
     if order.axes != (0, 1, 2):
         return "equal voxels in another order of axes, which the headers do not explain"
     flipped = [name for name, sign in zip(AXES, order.signs, strict=True) if sign < 0]
@@ -151,7 +155,13 @@ def _field(change: Change) -> list[str]:
 
 def _voxels(change: Change) -> list[str]:
     if not change.in_mm:
-        sizes = [100 * ours / theirs for ours, theirs in change.spacing if ours != theirs]
+        sizes = [
+            100 * ours / theirs
+            for ours, theirs in change.spacing
+            if abs(ours / theirs - 1) >= 0.005
+        ]
+        if not sizes:
+            return []
         least, most = (f"{size:.0f}" for size in (min(sizes), max(sizes)))
         return [f"resized to {least if least == most else f'{least}-{most}'} %"]
     resampled = {

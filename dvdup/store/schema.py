@@ -19,13 +19,13 @@ from dvdup.records import Embedded, FileStat, IndexedCase
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever an index written by an older dvdup can no longer be read."""
 
 _LIGHT = (
     "split", "case_id", "group", "origin", "series", "status", "reason", "notes", "files",
-    "content", "voxel_hashes", "n_channels", "n_slices", "shape", "spacing", "modality",
-    "checksum", "row_hash",
+    "content", "voxel_hashes", "value_hashes", "slice_hashes", "n_channels", "n_slices", "shape",
+    "spacing", "modality", "checksum", "row_hash",
 )  # fmt: skip
 _HEAVY = ("proxy", "proxy_shape")
 
@@ -49,6 +49,8 @@ def cases_schema(metadata: dict[str, str]) -> pa.Schema:
         "notes": pa.list_(text),
         "files": pa.list_(file),
         "voxel_hashes": pa.list_(text),
+        "value_hashes": pa.list_(text),
+        "slice_hashes": pa.large_binary(),
         "n_channels": pa.int32(),
         "n_slices": pa.int32(),
         "shape": pa.list_(pa.int32()),
@@ -106,7 +108,7 @@ def case_from(row: dict[str, Any]) -> IndexedCase:
     row = dict(row)
     del row["row_hash"]
     row["files"] = tuple(FileStat(**stat) for stat in row["files"])
-    for name in ("notes", "voxel_hashes", "shape", "spacing"):
+    for name in ("notes", "voxel_hashes", "value_hashes", "shape", "spacing"):
         row[name] = tuple(row[name])
     row["proxy_shape"] = tuple(row.get("proxy_shape") or ())
     return IndexedCase(**row)
@@ -116,7 +118,9 @@ def row_hash(case: IndexedCase) -> str:
     """blake2b-128 hex over every field of the row: Lance itself keeps no checksums."""
     digest = hashlib.blake2b(digest_size=16)
     row = dataclasses.asdict(case)
-    digest.update(row.pop("proxy"))
+    for name in ("proxy", "slice_hashes"):
+        payload = row.pop(name)
+        digest.update(len(payload).to_bytes(8, "little") + payload)
     digest.update(json.dumps(row, sort_keys=True, ensure_ascii=False).encode())
     return digest.hexdigest()
 

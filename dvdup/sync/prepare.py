@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from dvdup import hashing, readers, slicing, voxels
 from dvdup.errors import ReadError
 from dvdup.records import Case, FileStat, IndexedCase, SliceStack, Volume
@@ -57,11 +59,12 @@ def unreadable(row: IndexedCase, reason: str) -> Prepared:
 
 
 def _from_volume(volume: Volume, row: IndexedCase, recipe: Recipe) -> Prepared:
-    hashes, stacks, proxies = [], [], []
-    voting = slicing.voting_channels(len(volume.channels))
+    hashes, sums, stacks, proxies = [], [], [], []
+    voting = slicing.channels_to_slice(volume)
     for channel in range(len(volume.channels)):
         values = voxels.channel_values(volume, channel)
         hashes.append(hashing.hash_channel(values))
+        sums.append(hashing.value_hashes(values))
         if channel in voting:
             proxies.append(voxels.proxy(values))
             stacks.append(
@@ -73,11 +76,13 @@ def _from_volume(volume: Volume, row: IndexedCase, recipe: Recipe) -> Prepared:
     proxy, proxy_shape = voxels.packed(proxies)
     filled = dataclasses.replace(
         row,
-        notes=volume.notes,
+        notes=(*volume.notes, *_vote_notes(len(volume.channels), len(voting))),
         content=hashing.content_key(
             [each.digest for each in hashes], volume.spacing, volume.modality
         ),
         voxel_hashes=tuple(each.voxel_hash for each in hashes if each.voxel_hash is not None),
+        value_hashes=tuple(f"{each.whole:016x}" if each.whole else "" for each in sums),
+        slice_hashes=np.concatenate(sums[voting[0]].slices).astype("<u8").tobytes(),
         n_channels=len(volume.channels),
         shape=volume.shape,
         spacing=volume.spacing,
@@ -92,3 +97,15 @@ def _from_volume(volume: Volume, row: IndexedCase, recipe: Recipe) -> Prepared:
         )
         return Prepared(dataclasses.replace(filled, status="unchecked", reason=reason), None)
     return Prepared(filled, stack)
+
+
+def _vote_notes(n_channels: int, n_voting: int) -> tuple[str, ...]:
+    """How many of the volumes of a case can only be found by their voxel hash."""
+    others = n_channels - n_voting
+    if not others:
+        return ()
+    by_hash = f"the other {others} by their voxel hash only"
+    if n_voting == 3:
+        series = f"time series of {n_channels} volumes"
+        return (f"{series}: the first, middle and last are compared, {by_hash}",)
+    return (f"{n_channels} volumes that differ: {n_voting} of them are compared, {by_hash}",)

@@ -5,7 +5,7 @@ of slices; `draw` and `terminal` show a pair.
 """
 
 from dvdup.verify.exact import Same, same_values
-from dvdup.verify.judge import Full, Judged, judge, measure
+from dvdup.verify.judge import NOTHING, Full, Inside, Judged, judge, measure
 from dvdup.verify.order import align, fitting, nearest_channels
 from dvdup.verify.picture import Matrix, draw, matrix_of, terminal
 from dvdup.verify.scans import Evidence, Scan, compare, of_proxy, on_voxels
@@ -24,12 +24,14 @@ from dvdup.verify.verdict import (
 
 __all__ = [
     "ALL",
+    "NOTHING",
     "RULES",
     "STRENGTH",
     "Decision",
     "Evidence",
     "Found",
     "Full",
+    "Inside",
     "Judged",
     "Limits",
     "Matrix",

@@ -20,6 +20,7 @@ _FLOAT = 2.0**-21  # share of a value that float32 arithmetic may lose: four of 
 _SAMPLE = 4096  # voxels that are compared before all are
 _RANKED = 1 << 20  # voxels whose range is taken
 _BLOCK = 1 << 22  # voxels compared at once
+_FEWEST_VALUES, _FEWEST_LEVELS = 4096, 128  # that make a coincidence unthinkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,25 @@ def same_values(a: np.ndarray, b: np.ndarray) -> Same | None:
         if turned.shape == a.shape and _equal(a, turned, tolerance):
             return Same(axes, signs)
     return None
+
+
+def same_multiset(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two channels hold the same values, each as often, and enough different ones.
+
+    Args:
+        a: Real, of any shape.
+        b: Real, of any shape.
+
+    Returns:
+        False also where there are so few values or so few different ones (masks, label maps, cut
+        outs of background) that other scans may well hold the same.
+    """
+    if a.size != b.size or a.size < _FEWEST_VALUES:
+        return False
+    ours, theirs = np.sort(a, axis=None), np.sort(b, axis=None)
+    if not np.array_equal(ours, theirs, equal_nan=True):
+        return False
+    return int(np.count_nonzero(np.diff(ours))) >= _FEWEST_LEVELS
 
 
 def _orders() -> Iterator[tuple[tuple[int, int, int], tuple[int, int, int]]]:

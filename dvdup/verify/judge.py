@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from dvdup.records import AxisOrder, Change, PairResult, SliceLine, VoxelAgreement
 from dvdup.verify.done import what_was_done
-from dvdup.verify.exact import Same, same_values
+from dvdup.verify.exact import Same, same_multiset, same_values
 from dvdup.verify.grid import make_grid
 from dvdup.verify.scans import (
     COARSE_SIDE,
@@ -42,6 +43,30 @@ Full = Callable[[], tuple[Scan, Scan] | None]
 where it matters."""
 
 
+class Slice(Protocol):
+    """A slice of a volume."""
+
+    @property
+    def axis(self) -> int:
+        """Of the volume, across which it lies."""
+
+    @property
+    def index(self) -> int:
+        """Its number along that axis."""
+
+    @property
+    def offset_mm(self) -> float:
+        """Where it lies along that axis, from the centre of the volume."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A picture that is a slice of a volume."""
+
+    slices: tuple[tuple[int, int], tuple[int, int]]
+    """(plane, number) of the slice of a and of b; of the picture (0, 0)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
     """A pair with its verdict."""
@@ -55,18 +80,43 @@ class Judged:
     """The evidence on one scale for all grids: `Limits.copy` or more exactly for copies."""
     same: Same | None = None
     """How the values are the same; None where they are not."""
+    inside: Inside | None = None
+    """Which slice of a volume a picture is; None where both are volumes, or both are pictures."""
 
-    def rescaled(self, scale: np.ndarray) -> Judged:
-        """The same where b was taken to be as large as a, and has other voxels.
+    def within(self, place: Slice, *, picture_first: bool) -> Judged:
+        """The same of a picture and the whole volume that the slice lies in.
 
         Args:
-            scale: float64 (4,), mm of b for each mm of the comparison, and 1.
+            place: The slice that was compared.
+            picture_first: Whether a is the picture.
+        """
+        assert self.evidence is not None
+        into = _into(place)
+        picture, inside = (0, 0), (2 - place.axis, place.index)
+        if picture_first:
+            placed = np.linalg.inv(into) @ self.evidence.place
+        else:
+            placed = self.evidence.place @ into
+        return replace(
+            self,
+            decision=replace(self.decision, verdict="partial"),
+            evidence=replace(self.evidence, place=placed),
+            inside=Inside((picture, inside) if picture_first else (inside, picture)),
+        )
+
+    def rescaled(self, scale_a: np.ndarray, scale_b: np.ndarray) -> Judged:
+        """The same where voxels were taken to have other sizes than the files say.
+
+        Args:
+            scale_a: float64 (3,), what mm of a were multiplied by along its axes.
+            scale_b: The same for b.
         """
         if self.evidence is None:
             return self
-        place = np.diag(scale) @ self.evidence.place
+        to_a, from_b = np.diag([*scale_a, 1.0]), np.diag([*(1 / scale_b), 1.0])
+        evidence = replace(self.evidence, place=from_b @ self.evidence.place @ to_a)
         change = self.change and replace(self.change, in_mm=not self.change.spacing)
-        return replace(self, evidence=replace(self.evidence, place=place), change=change)
+        return replace(self, evidence=evidence, change=change)
 
     def result(self, slices: SliceLine | None = None) -> PairResult:
         """What travels to the report.
@@ -100,7 +150,13 @@ def _agreement(evidence: Evidence) -> VoxelAgreement:
 
 
 def judge(
-    a: Scan, b: Scan, full: Full | None = None, limits: Limits | None = None, steps: Steps = ALL
+    a: Scan,
+    b: Scan,
+    full: Full | None = None,
+    limits: Limits | None = None,
+    steps: Steps = ALL,
+    *,
+    equal: bool = False,
 ) -> Judged:
     """Verify a candidate pair.
 
@@ -110,18 +166,35 @@ def judge(
         full: Reads both at full resolution; None if proxies must do.
         limits: The constants of the rules.
         steps: Which steps are taken.
+        equal: Whether the two have a value hash in common, so that their values are compared
+            however little they look alike.
     """
     limits = limits or Limits()
     found = Found(evidence=_compared(a, b, limits, steps))
-    if steps.full and _worth_reading(found, limits):
+    if steps.full and (equal or _worth_reading(found, limits)):
         if full is not None and not (a.full and a.exact and b.full and b.exact):
             a, b = full() or (a, b)
         found = _finer(a, b, found, limits, steps)
+        if equal and found.same is None and a.exact and b.exact:
+            found = replace(found, rearranged=same_multiset(a.values, b.values))
     decision = decide(found, limits)
     change = None
     if decision.verdict is not None and found.evidence is not None:
         change = _change(a, b, found.evidence)
     return Judged(decision, found.evidence, change, score(found, limits), found.same)
+
+
+NOTHING = Judged(Decision(None, "other-structure", 0.9), None, None, 0.0)
+"""Of a picture and a volume none of whose slices resembles it."""
+
+
+def _into(place: Slice) -> np.ndarray:
+    """float64 (4, 4): mm of a volume to mm of one of its slices, which lies at 0 of the third."""
+    matrix = np.zeros((4, 4))
+    matrix[[0, 1], [axis for axis in range(3) if axis != place.axis]] = 1.0
+    matrix[2, place.axis] = matrix[3, 3] = 1.0
+    matrix[2, 3] = -place.offset_mm
+    return matrix
 
 
 def _compared(
@@ -168,7 +241,7 @@ def _finer(a: Scan, b: Scan, found: Found, limits: Limits, steps: Steps) -> Foun
     finer = a.full and b.full
     if same is None and finer and evidence is not None and is_open(evidence, limits):
         evidence = _compared(a, b, limits, steps, evidence.place)
-    return Found(same, evidence)
+    return Found(same, evidence=evidence)
 
 
 def _change(a: Scan, b: Scan, evidence: Evidence) -> Change | None:

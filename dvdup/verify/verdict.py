@@ -70,6 +70,8 @@ class Found:
     """What is known about a pair; None where it was not looked at."""
 
     same: Same | None = None
+    rearranged: bool = False
+    """Whether the values are the same, each as often, in an order that no turn explains."""
     evidence: Evidence | None = None
 
 
@@ -111,7 +113,7 @@ def score(found: Found, limits: Limits | None = None) -> float:
     Equal values are above every strength; nothing to compare is 0.
     """
     limits = limits or Limits()
-    if found.same is not None:
+    if found.same is not None or found.rearranged:
         return _SAME
     if found.evidence is None or not _enough(found.evidence, limits):
         return 0.0
@@ -205,6 +207,10 @@ def _is_turned(found: Found, limits: Limits) -> bool:
     return found.same is not None and not found.same.as_stored
 
 
+def _is_rearranged(found: Found, limits: Limits) -> bool:
+    return found.rearranged
+
+
 def _is_copy(found: Found, limits: Limits) -> bool:
     return found.evidence is not None and is_sure(found.evidence, limits)
 
@@ -226,7 +232,8 @@ def _is_undecided(found: Found, limits: Limits) -> bool:
 
 RULES: tuple[Rule, ...] = (
     Rule("same-values", "identical", "equal shape and values, but for rounding", _is_stored),
-    Rule("turned-values", "near", "equal values, axes flipped or exchanged", _is_turned),
+    Rule("turned-values", "identical", "equal values, axes flipped or exchanged", _is_turned),
+    Rule("rearranged-values", "near", "equal values in another arrangement", _is_rearranged),
     Rule("same-structure", "near", "fine structures agree; each shows the other", _is_whole),
     Rule("shared-structure", "partial", "fine structures agree where they overlap", _is_copy),
     Rule("undecided", None, "only finer voxels could tell", _is_undecided),
@@ -238,7 +245,7 @@ RULES: tuple[Rule, ...] = (
 
 def _confidence(rule: Rule, found: Found, limits: Limits) -> float:
     """1 for equal values; else by how far the strength lies from the threshold."""
-    if found.same is not None:
+    if found.same is not None or found.rearranged:
         return 1.0
     if found.evidence is None or not _enough(found.evidence, limits):
         return 0.5

@@ -171,8 +171,7 @@ def by_lzw(path: Path, stack: np.ndarray) -> None:
 
 def as_ome(path: Path, stack: np.ndarray) -> None:
     with tifffile.TiffWriter(path, ome=True) as writer:
-        for half in (stack[:2], stack[2:]):
-            writer.write(half, photometric="minisblack")
+        writer.write(stack, photometric="minisblack", metadata={"axes": "ZYX"})
 
 
 WRITERS = [by_writer, by_append, by_pillow, by_zlib, by_lzw, as_ome]
@@ -229,6 +228,99 @@ def test_a_thumbnail_is_left_out_and_noted(tmp_path: Path, read: Read) -> None:
     volume = read("a.tif")
     np.testing.assert_array_equal(volume.channels[0][:, ::-1, 0].T, rows)
     assert volume.notes == ("1 reduced or mask pages are left out",)
+
+
+def shrunk(rows: np.ndarray, times: int) -> np.ndarray:
+    height, width = (n // times for n in rows.shape)
+    blocks = rows.reshape(height, times, width, times).mean(axis=(1, 3))
+    return np.asarray(np.rint(blocks).astype(rows.dtype))
+
+
+def smooth(shape: tuple[int, ...] = (40, 60), seed: int = 0) -> np.ndarray:
+    return np.kron(
+        picture((shape[0] // 10, shape[1] // 10), seed=seed), np.ones((10, 10), np.uint8)
+    )
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_thumbnail_that_nothing_marks(tmp_path: Path, read: Read, first: bool) -> None:
+    rows = smooth()
+    pages = [np.dstack([shrunk(rows, 4)] * 3), rows]
+    for page in pages if first else pages[::-1]:
+        tifffile.imwrite(tmp_path / "a.tif", page, append=True)
+    Image.fromarray(rows).save(tmp_path / "a.png")
+    volume = read("a.tif")
+    assert hashes(volume) == hashes(read("a.png"))
+    assert volume.notes == ("thumbnails of other pages are left out (1)",)
+
+
+def test_a_thumbnail_of_a_stack(tmp_path: Path, read: Read) -> None:
+    stack = np.stack([smooth(seed=seed) for seed in range(3)])
+    tifffile.imwrite(tmp_path / "a.tif", shrunk(stack[1], 2))
+    tifffile.imwrite(tmp_path / "a.tif", stack, append=True, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "b.tif", stack, photometric="minisblack")
+    assert hashes(read("a.tif")) == hashes(read("b.tif"))
+
+
+def test_a_small_picture_of_something_else_is_no_thumbnail(tmp_path: Path, read: Read) -> None:
+    for page in (shrunk(smooth(seed=1), 4), smooth()):
+        tifffile.imwrite(tmp_path / "a.tif", page, append=True)
+    with pytest.raises(ReadError, match=r"holds 2 pictures of different sizes .*save each in a"):
+        read("a.tif")
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("colours", [False, True])
+def test_ome_images_are_channels(
+    tmp_path: Path, read: Read, compression: str | None, colours: bool
+) -> None:
+    """As slices of one stack, neither would be found."""
+    shape = (20, 30, 3) if colours else (20, 30)
+    images = [picture(shape, seed=seed) for seed in range(2)]
+    with tifffile.TiffWriter(tmp_path / "a.tif", ome=True) as writer:
+        for image in images:
+            writer.write(image, compression=compression)
+    wanted: list[str | None] = []
+    for image in images:
+        Image.fromarray(image).save(tmp_path / "a.png")
+        wanted += hashes(read("a.png"))
+    volume = read("a.tif")
+    assert hashes(volume) == wanted
+    assert volume.notes == ("OME-TIFF of 2 images: each is a channel",)
+
+
+def test_ome_images_of_a_compression_that_pillow_reads(tmp_path: Path, read: Read) -> None:
+    images = [picture((20, 30), seed=seed) for seed in range(2)]
+    with tifffile.TiffWriter(tmp_path / "a.tif", ome=True) as writer:
+        for image in images:
+            writer.write(image)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        described = tiff.ome_metadata
+    first, second = map(Image.fromarray, images)
+    options = {"save_all": True, "append_images": [second], "compression": "tiff_lzw"}
+    first.save(tmp_path / "b.tif", tiffinfo={270: described}, **options)
+    assert hashes(read("b.tif")) == hashes(read("a.tif"))
+    assert len(read("b.tif").channels) == 2
+
+
+def test_ome_images_that_are_stacks(tmp_path: Path, read: Read) -> None:
+    stacks = [picture((4, 20, 30), seed=seed) for seed in range(2)]
+    with tifffile.TiffWriter(tmp_path / "a.tif", ome=True) as writer:
+        for stack in stacks:
+            writer.write(stack, photometric="minisblack", metadata={"axes": "ZYX"})
+    wanted: list[str | None] = []
+    for stack in stacks:
+        tifffile.imwrite(tmp_path / "b.tif", stack, photometric="minisblack")
+        wanted += hashes(read("b.tif"))
+    assert hashes(read("a.tif")) == wanted
+
+
+def test_ome_images_of_two_sizes(tmp_path: Path, read: Read) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif", ome=True) as writer:
+        for shape in ((20, 30), (25, 30)):
+            writer.write(picture(shape))
+    with pytest.raises(ReadError, match=r"different sizes or kinds \(30 x 20, 30 x 25\)"):
+        read("a.tif")
 
 
 def test_a_compression_that_nobody_reads(tmp_path: Path, read: Read) -> None:

@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 
 from dvdup import slicing, voxels
 from dvdup.errors import ConfigError
-from dvdup.records import SliceStack
-from dvdup.slicing import PLANES, Recipe, make_recipe, slice_channel, voting_channels
+from dvdup.records import SliceStack, Volume
+from dvdup.slicing import (
+    PLANES,
+    Recipe,
+    channels_to_slice,
+    make_recipe,
+    slice_channel,
+    voting_channels,
+)
 
 COLUMNS = [field.name for field in dataclasses.fields(SliceStack)]
 
@@ -92,6 +99,48 @@ def test_settings_out_of_range_are_refused(bad, said):
 )
 def test_channels_up_to_eight_and_three_of_a_time_series(n, chosen):
     assert voting_channels(n) == chosen
+
+
+@pytest.mark.parametrize("n", [9, 10, 12, 13, 20, 333])
+def test_twelve_of_many_volumes_are_spread_and_hold_those_of_a_time_series(n):
+    chosen = voting_channels(n, min(n, 12))
+    assert len(set(chosen)) == len(chosen) == min(n, 12)
+    assert list(chosen) == sorted(chosen)
+    assert set(voting_channels(n)) <= set(chosen) <= set(range(n))
+    assert np.diff(chosen).max() <= -(-n // 10)
+
+
+def volume_of(channels):
+    scaling = ((1.0, 0.0),) * len(channels)
+    return Volume(tuple(channels), scaling, (2.0, 2.0, 2.0))
+
+
+@pytest.mark.parametrize("n", [3, 8, 9, 12, 30])
+def test_up_to_twelve_volumes_vote_if_they_are_different_scans(phantom, n):
+    volumes = [phantom(seed, (20, 24, 22)) for seed in range(n)]
+    assert len(channels_to_slice(volume_of(volumes))) == min(n, 12)
+
+
+@pytest.mark.parametrize("kind", ["noise", "motion", "contrast agent", "holes", "empty frames"])
+def test_three_frames_of_a_time_series_vote(phantom, kind):
+    still, rng = phantom(1, (40, 44, 36)), np.random.default_rng(0)
+    frames = []
+    for t in range(14):
+        frame = still + rng.normal(0, 0.01 * still.std(), still.shape)
+        if kind == "motion":
+            frame = 0.7 * frame + 0.3 * np.roll(frame, t % 3 - 1, axis=1)
+        elif kind == "contrast agent":
+            frame = np.where(still > np.percentile(still, 80), frame * (1 + t / 14), frame)
+        elif kind == "holes":
+            frame[t] = np.nan
+        elif kind == "empty frames" and t % 2:
+            frame = np.zeros_like(frame)
+        frames.append(frame.astype(np.float32))
+    assert channels_to_slice(volume_of(frames)) == (0, 7, 13)
+
+
+def test_frames_without_content_are_a_time_series():
+    assert channels_to_slice(volume_of([np.zeros((5, 6, 1), np.int16)] * 10)) == (0, 5, 9)
 
 
 # Planes and places

@@ -51,14 +51,26 @@ def test_every_channel_is_hashed_and_sliced(ready, phantom):
 
 
 def test_of_a_time_series_all_frames_count_for_the_content_and_three_are_sliced(ready, phantom):
-    frames = [phantom(seed, (12, 12, 12)) for seed in range(11)]
+    frames = [phantom(1, (12, 12, 12)) + t for t in range(11)]
     done = ready(np.stack(frames, axis=3))
     assert set(done.stack.channel.tolist()) == {0, 5, 10}
     assert done.case.n_channels == 11
     assert done.case.proxy_shape[0] == 3
     assert len(done.case.voxel_hashes) == 11
-    frames[3] = frames[3] + 1
+    said = "the first, middle and last are compared, the other 8 by their voxel hash only"
+    assert done.case.notes == (f"time series of 11 volumes: {said}",)
+    frames[3] = frames[3] + 0.5
     assert ready(np.stack(frames, axis=3)).case.content != done.case.content
+
+
+@pytest.mark.parametrize("n", [8, 9, 12, 20])
+def test_of_volumes_that_are_different_scans_up_to_twelve_are_sliced(ready, phantom, n):
+    done = ready(np.stack([phantom(seed, (16, 18, 20)) for seed in range(n)], axis=3))
+    voting = min(n, 12)
+    assert len(set(done.stack.channel.tolist())) == done.case.proxy_shape[0] == voting
+    assert len(done.case.voxel_hashes) == n
+    said = "12 of them are compared, the other 8 by their voxel hash only"
+    assert done.case.notes == ((f"20 volumes that differ: {said}",) if n > 12 else ())
 
 
 def test_a_constant_channel_has_no_hash_and_no_slice(ready, phantom):

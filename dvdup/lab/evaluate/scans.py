@@ -65,7 +65,7 @@ def read_scan(root: Path, case: Case) -> Scan:
         ReadError: It cannot be read.
     """
     volume = readers.read_volume(root, case)
-    numbers = slicing.voting_channels(len(volume.channels))
+    numbers = slicing.channels_to_slice(volume)
     return Scan(
         case.case_id,
         tuple(voxels.channel_values(volume, number) for number in numbers),

@@ -1,0 +1,165 @@
+"""How large a scan is beside another one, where the files do not say or say it wrongly.
+
+Arrays and pictures have no millimetres, their axes come in any order, and cubes have lost their
+proportions. What two copies still share is the content: its box in the one is its box in the other.
+Both boxes are brought to one small cube, and the order and direction of axes is looked for in
+which the cubes agree best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import permutations, product
+
+import numpy as np
+
+from dvdup import slicing
+from dvdup.compare.cases import Channel
+from dvdup.slicing import Box
+from dvdup.verify import Scan
+
+UNKNOWN = (1.0, 1.0, 1.0)
+"""Spacing in mm of what says nothing about it."""
+
+_SIDE = 20  # voxels of the cubes
+_LIKELY, _CERTAIN = 0.6, 0.9  # correlations from which sizes are doubted: unknown ones, stated ones
+_FAR, _OUT_OF_REACH = np.log(1.06), np.log(1.25)  # changes of size that are then worth a try
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assumption:
+    """Two channels whose voxels are taken to have certain sizes."""
+
+    a: Channel
+    b: Channel
+    scales: tuple[np.ndarray, np.ndarray] | None = None
+    """float64 (3,) each: what the mm of a, of b, along their axes were multiplied by; None where
+    they are as stated."""
+
+
+def assumptions(a: Channel, b: Channel) -> Iterator[Assumption]:
+    """The sizes that two channels may have, as stated last.
+
+    Where a file does not say how large its voxels are, and where the contents contradict what the
+    files say, one of the two is also taken to be as large as the other, axis by axis.
+    """
+    a_is_known, b_is_known = (channel.spacing != UNKNOWN for channel in (a, b))
+    one, other = (b, a) if b_is_known and not a_is_known else (a, b)
+    fit = best_fit(one.proxy(), other.proxy())
+    if fit is not None and _is_worth_it(fit, a_is_known and b_is_known):
+        resized = other.resized(fit.resized(other.spacing))
+        scales = (np.ones(3), np.array(fit.scale))
+        if other is b:
+            yield Assumption(a, resized, scales)
+        else:
+            yield Assumption(resized, b, scales[::-1])
+    yield Assumption(a, b)
+
+
+def _is_worth_it(fit: Fit, stated: bool) -> bool:
+    far, likely = (_OUT_OF_REACH, _CERTAIN) if stated else (_FAR, _LIKELY)
+    return fit.far > far and fit.correlation > likely
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The way in which two scans agree best once their boxes are made equal."""
+
+    correlation: float
+    """Of the ranks of grey values, 0 to 1; inverted greys count as much."""
+    scale: tuple[float, float, float]
+    """What the mm of b along its axes are to be multiplied by, so that its box is as large as
+    that of a."""
+
+    @property
+    def far(self) -> float:
+        """The largest change of a size, as the logarithm of a factor."""
+        return float(np.abs(np.log(self.scale)).max())
+
+    def resized(self, spacing: tuple[float, ...]) -> tuple[float, float, float]:
+        """The spacing of b, stretched."""
+        x, y, z = (mm * by for mm, by in zip(spacing, self.scale, strict=True))
+        return x, y, z
+
+
+def best_fit(a: Scan, b: Scan) -> Fit | None:
+    """Find how b is to be stretched along its axes to be as large as a.
+
+    Args:
+        a: A proxy, or a small scan.
+        b: Another one.
+
+    Returns:
+        The best of all orders and directions of axes, of the frames and of the boxes of the
+        contents; None where a scan shows nothing, or one is a single slice and the other is not.
+    """
+    fits = [
+        _of_boxes(a, b, ours, theirs) for ours, theirs in zip(_boxes(a), _boxes(b), strict=True)
+    ]
+    return max((fit for fit in fits if fit is not None), key=_rank, default=None)
+
+
+def _rank(fit: Fit) -> tuple[float, float]:
+    """By agreement, which has to differ by a hundredth to count; else what changes less."""
+    return round(fit.correlation, 2), -fit.far
+
+
+def _boxes(scan: Scan) -> tuple[Box, Box]:
+    """The whole frame, and the box of the content."""
+    whole = tuple((0, n) for n in scan.values.shape)
+    return whole, slicing.content_box(scan.values)
+
+
+def _of_boxes(a: Scan, b: Scan, box_a: Box, box_b: Box) -> Fit | None:
+    one, other = _cube(a, box_a), _cube(b, box_b)
+    if one is None or other is None or sorted(one.shape) != sorted(other.shape):
+        return None
+    best, chosen = 0.0, tuple(range(3))
+    for axes, signs in _orders():
+        turned = other.transpose(axes)[tuple(slice(None, None, sign) for sign in signs)]
+        if turned.shape == one.shape:
+            correlation = abs(float((one * turned).mean()))
+            if correlation > best + 1e-6:
+                best, chosen = correlation, axes
+    ours, theirs = _sizes(a, box_a), _sizes(b, box_b)
+    scale = np.ones(3)
+    for axis, along in enumerate(chosen):
+        if a.values.shape[axis] > 1:
+            scale[along] = ours[axis] / theirs[along]
+    x, y, z = scale.tolist()
+    return Fit(best, (x, y, z))
+
+
+@cache
+def _orders() -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+    """The 48 orders and directions of three axes, as stored first."""
+    return tuple(product(permutations(range(3)), product((1, -1), repeat=3)))
+
+
+def _sizes(scan: Scan, box: Box) -> list[float]:
+    """Mm along X, Y, Z."""
+    return [(stop - start) * mm for (start, stop), mm in zip(box, scan.spacing, strict=True)]
+
+
+def _cube(scan: Scan, box: Box) -> np.ndarray | None:
+    """The ranks of the greys in a box, on few voxels; mean 0, deviation 1; None if constant."""
+    inner = scan.values[tuple(slice(start, stop) for start, stop in box)]
+    values = np.nan_to_num(inner.astype(np.float32), posinf=0.0, neginf=0.0)
+    for axis, n in enumerate(values.shape):
+        if n > 1:
+            weights = slicing.weights(n, _SIDE)
+            values = np.moveaxis(np.tensordot(weights, values, (1, axis)), 0, axis)
+    return ranked(values)
+
+
+def ranked(values: np.ndarray) -> np.ndarray | None:
+    """The ranks of values, ties in the middle: mean 0, deviation 1; None if all are equal."""
+    levels, place = np.unique(values, return_inverse=True)
+    if len(levels) < 2:
+        return None
+    counts = np.bincount(place.ravel())
+    ranks = (np.cumsum(counts) - counts / 2)[place].reshape(values.shape)
+    standard: np.ndarray = (ranks - ranks.mean()) / ranks.std()
+    return standard

@@ -1,0 +1,86 @@
+"""Pairs that value hashes nominate: the same voxels in another arrangement, or some slices of them.
+
+Whatever candidates the rows of two cases make them, cases that have a value hash in common are
+compared: whole scans (another order of axes, another shape), slices cut out of a volume, stacks put
+together again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from dvdup.records import IndexedCase, Key, Pair
+
+_MOST = 8  # cases that may have a slice in common before it says nothing: an empty one, a test card
+_SLICES = 3  # that two volumes have in common; a picture has one
+
+
+def sharing_values(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[Pair]:
+    """Pairs of voting cases with equal values, or enough equal slices.
+
+    Args:
+        a: Cases of the first side.
+        b: Cases of the second side; the same sequence for one side with itself.
+
+    Returns:
+        (key of a, key of b); within one side the smaller key first.
+    """
+    pairs = _of_equal_scans(a, b) | _of_equal_slices(a, b)
+    if a is b:
+        return {(one, other) for one, other in pairs if one < other}
+    return pairs
+
+
+def _of_equal_scans(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[Pair]:
+    holders: dict[str, list[Key]] = {}
+    for case in b:
+        for each in {*case.value_hashes} - {""}:
+            holders.setdefault(each, []).append(case.key)
+    return {
+        (case.key, other)
+        for case in a
+        for each in {*case.value_hashes} - {""}
+        for other in holders.get(each, ())
+    }
+
+
+def _of_equal_slices(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[Pair]:
+    ours, theirs = _slices(a), _slices(b)
+    shared = np.intersect1d(ours[0], theirs[0])
+    counts: Counter[tuple[int, int]] = Counter()
+    for mine, others in zip(_holders(ours, shared), _holders(theirs, shared), strict=True):
+        if len(mine) <= _MOST and len(others) <= _MOST:
+            counts.update((i, k) for i in mine for k in others)
+    return {
+        (a[i].key, b[k].key)
+        for (i, k), n in counts.items()
+        if n >= (1 if is_flat(a[i]) or is_flat(b[k]) else _SLICES)
+    }
+
+
+def is_flat(case: IndexedCase) -> bool:
+    """Whether a case is a single slice."""
+    return 1 in case.shape
+
+
+def _slices(cases: Sequence[IndexedCase]) -> tuple[np.ndarray, np.ndarray]:
+    """The slice hashes of all cases, sorted, without those of constant slices, and their cases."""
+    parts = [np.frombuffer(case.slice_hashes, "<u8") for case in cases]
+    hashes = np.concatenate([*parts, np.zeros(0, np.uint64)])
+    codes = np.repeat(np.arange(len(parts)), [len(each) for each in parts])
+    hashes, codes = hashes[hashes != 0], codes[hashes != 0]
+    order = np.argsort(hashes, kind="stable")
+    return hashes[order], codes[order]
+
+
+def _holders(slices: tuple[np.ndarray, np.ndarray], wanted: np.ndarray) -> list[list[int]]:
+    """For each hash the cases that have it, each once."""
+    hashes, codes = slices
+    starts, stops = np.searchsorted(hashes, wanted), np.searchsorted(hashes, wanted, "right")
+    return [
+        sorted(set(codes[start:stop].tolist()))
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+    ]
