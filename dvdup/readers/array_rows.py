@@ -7,6 +7,7 @@ that `limits` allows, until the file changes.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,6 +19,7 @@ import numpy as np
 from dvdup import rows
 from dvdup.errors import ReadError
 from dvdup.readers import limits, numpy_arrays
+from dvdup.readers.array_pictures import IN_COLOUR
 from dvdup.readers.many_cases import cannot_be_rows, is_label_name, is_no_picture
 from dvdup.readers.numpy_arrays import Header
 from dvdup.readers.sources import MAX_RATIO, Source, read_plain, truncated
@@ -115,7 +117,9 @@ def read(source: Source, series: str) -> Volume:
     named = Source(source.path, source.name + series)
     with numpy_arrays.damage_told(source):
         array = _row(source, *rows.parsed(series))
-    return numpy_arrays.volume_of(_without_one(array), named.name)
+    volume = numpy_arrays.volume_of(_without_one(array), named.name)
+    notes = tuple(note for note in volume.notes if not note.endswith(IN_COLOUR))
+    return dataclasses.replace(volume, notes=notes)  # of thousands of rows it is no news
 
 
 def _without_one(row: np.ndarray) -> np.ndarray:

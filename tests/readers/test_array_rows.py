@@ -52,6 +52,17 @@ def test_one_channel_is_a_picture(tmp_path, shape):
     assert hashes(read(tmp_path, "x.npy", "#000004")) == hashes(picture)
 
 
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_rows_in_colour(tmp_path, axis):
+    """They are the picture of the PNG, and no note on each."""
+    rows = np.random.default_rng(0).integers(0, 256, (4, 20, 24, 3), np.uint8)
+    np.save(tmp_path / "x.npy", np.moveaxis(rows, -1, axis))
+    Image.fromarray(rows[2]).save(tmp_path / "a.png")
+    picture = readers.read_volume(tmp_path, Case("train", "a", ("a.png",)))
+    row = read(tmp_path, "x.npy", "#000002")
+    assert (hashes(row), row.notes) == (hashes(picture), ())
+
+
 def test_rows_that_are_volumes(tmp_path):
     volumes = scan(shape=(5, 9, 10, 11))
     np.save(tmp_path / "x.npy", volumes)
