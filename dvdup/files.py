@@ -13,11 +13,13 @@ import dataclasses
 import json
 import os
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from errno import EACCES
 from pathlib import Path
 from stat import S_ISREG
+from threading import Lock
 
 from dvdup.errors import ReadError
 from dvdup.hashing import file_hash
@@ -126,7 +128,7 @@ def holds_what_was_indexed(
         return False
     known = {stat.path: stat for stat in verified.filled(stored)}
     doubtful = [stat for stat in now if not unchanged([known[stat.path]], [stat])]
-    hashed = hash_files(root, doubtful)
+    hashed = hash_files(root, doubtful, verified.recent)
     if any(stat.file_hash != known[stat.path].file_hash for stat in hashed):
         return False
     verified.add(hashed)
@@ -153,6 +155,8 @@ class Verified:
             sealed: Where it is kept.
         """
         self._sealed = sealed
+        self.recent = Recent()
+        """What this command has hashed."""
         self._known: dict[str, FileStat] = {}
         self._changed = False
         payload = sealed.read(_VERIFIED)
@@ -189,8 +193,48 @@ class Verified:
             self._sealed.write(_VERIFIED, json.dumps(kept).encode())
 
 
-def hash_files(root: Path, stats: Sequence[FileStat]) -> tuple[FileStat, ...]:
+class Recent:
+    """Hashes of the last files, so that one that many cases lie in is not hashed for each."""
+
+    _MOST = 256
+
+    def __init__(self) -> None:
+        """Nothing is known yet."""
+        self._known: OrderedDict[FileStat, str] = OrderedDict()
+        self._busy: dict[FileStat, Lock] = {}
+        self._lock = Lock()
+
+    def file_hash(self, root: Path, stat: FileStat) -> str:
+        """The hash of a file; a thread that asks while another one hashes it waits for that.
+
+        A file that could change again without changing its times is hashed again.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        with self._lock:
+            own = self._busy.setdefault(stat, Lock())
+        with own:
+            known = self._known.get(stat)
+            digest = known or file_hash(root / stat.path)
+            with self._lock:
+                self._busy.pop(stat, None)
+                if known is None and not _is_young(max(stat.mtime_ns, stat.ctime_ns)):
+                    self._known[stat] = digest
+                if len(self._known) > self._MOST:
+                    self._known.popitem(last=False)
+            return digest
+
+
+def hash_files(
+    root: Path, stats: Sequence[FileStat], recent: Recent | None = None
+) -> tuple[FileStat, ...]:
     """Fill in the hashes of the bytes; an mtime within 2 s of now becomes `RACY`.
+
+    Args:
+        root: What paths are relative to.
+        stats: The files.
+        recent: What was hashed a moment ago and is not hashed again.
 
     Raises:
         ReadError: A file vanished, cannot be opened, or changed while it was hashed.
@@ -200,17 +244,20 @@ def hash_files(root: Path, stats: Sequence[FileStat]) -> tuple[FileStat, ...]:
         try:
             if not S_ISREG(os.stat(root / stat.path).st_mode):  # a pipe would wait for ever
                 raise ReadError(f"{stat.path} is not a regular file; replace it, or leave it out")
-            digest = file_hash(root / stat.path)
+            digest = recent.file_hash(root, stat) if recent else file_hash(root / stat.path)
             after = _stat(root, stat.path)
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
             raise ReadError(f"{stat.path}: {reason}; make it readable, or leave it out") from error
         if not unchanged([stat], [after]):
             raise ReadError(f"{stat.path} changed while it was read; run it again")
-        racy = time.time_ns() - stat.mtime_ns < _RACY_NS
-        mtime_ns = RACY if racy else stat.mtime_ns
+        mtime_ns = RACY if _is_young(stat.mtime_ns) else stat.mtime_ns
         hashed.append(dataclasses.replace(stat, mtime_ns=mtime_ns, file_hash=digest))
     return tuple(hashed)
+
+
+def _is_young(time_ns: int) -> bool:
+    return time.time_ns() - time_ns < _RACY_NS
 
 
 def fingerprint(files: Sequence[FileStat], series: str | None) -> tuple[str, ...] | None:

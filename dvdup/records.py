@@ -56,8 +56,9 @@ class Case:
     """The subject, where the declaration names one."""
     origin: Origin = "declared"
     series: str | None = None
-    """For DICOM, a hash of the SeriesInstanceUID with the key of the index; "" for files that look
-    like DICOM and cannot be read as such."""
+    """Which scan of its files it is. For DICOM, a hash of the SeriesInstanceUID with the key of the
+    index; "" for files that look like DICOM and cannot be read as such. For a part of an array,
+    what `rows.row_name` makes."""
 
     @property
     def key(self) -> Key:
@@ -89,6 +90,18 @@ class DicomFolder:
     """DICOM without an image: reports, plans, structure sets; and label maps."""
     foreign: tuple[Path, ...]
     """No DICOM, or nothing that can be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayPart:
+    """One array of a file of many cases."""
+
+    key: str
+    """In an archive; "" in a file of one array."""
+    rows: int | None
+    """Its cases; None if it cannot be taken apart."""
+    left_out: str = ""
+    """What it is if it holds no cases, such as "labels (y_train)"; else ""."""
 
 
 LONELY = " with no scan beside it"

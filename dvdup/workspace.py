@@ -285,4 +285,6 @@ def readers_as_formats(sealed: SealedFiles, root: Path | None = None) -> Formats
         maybe_dicom=readers.maybe_dicom,
         dicom_series=readers.series_finder(sealed),
         absent=readers.absent,
+        array_parts=readers.array_parts,
+        looks_many=readers.looks_many,
     )

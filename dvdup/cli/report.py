@@ -82,7 +82,7 @@ def check(config: Path | None, quiet: bool, full: bool, **flags: Any) -> int:
 def query(file: str, split: str | None, config: Path | None, quiet: bool, **flags: Any) -> int:
     """Report whether the scan in FILE (a file or a DICOM folder) is in the index.
 
-    The index is not changed.
+    The index is not changed. X_test.npy#17 is one row of an array of many cases.
     """
     from dvdup.commands import adhoc
 

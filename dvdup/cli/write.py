@@ -50,7 +50,8 @@ def add(
 ) -> int:
     """Add files or folders to the index by hand.
 
-    A folder stands for every scan below it. Adding again what is unchanged costs nothing.
+    A folder stands for every scan below it, X_test.npy#17 for one row of an array. Adding again
+    what is unchanged costs nothing.
     """
     from dvdup.sync import build
 

@@ -36,6 +36,7 @@ from dvdup.records import (
     no_progress,
 )
 from dvdup.report import render
+from dvdup.rows import part_of
 from dvdup.slicing import Recipe
 from dvdup.store import IndexMeta
 from dvdup.sync.prepare import prepare
@@ -97,18 +98,19 @@ def _splits(target: Ref) -> list[RefInfo]:
 
 def _themselves(target: Ref, scans: Sequence[EmbeddedScan], say: Say) -> frozenset[Pair]:
     """Pairs of an indexed case and a scan that are one file; they are not compared."""
-    owners: dict[str, list[IndexedCase]] = {}
+    owners: dict[tuple[str, str], list[IndexedCase]] = {}
     for case in target.cases:
         for path in case.paths:
-            owners.setdefault(path, []).append(case)
+            owners.setdefault((path, part_of(case.series)), []).append(case)
     own = {
         (case.key, scan.case.key): case
         for scan in scans
         for path in scan.case.paths
-        for case in owners.get(path, [])
+        for case in owners.get((path, part_of(scan.case.series)), [])
     }
     for case in list(own.values())[:_NAMED]:
-        say(f"note: {case.paths[0]} is {case.split}/{case.case_id} of the index itself")
+        file = case.paths[0] + part_of(case.series)
+        say(f"note: {file} is {case.split}/{case.case_id} of the index itself")
     if len(own) > _NAMED:
         say(f"note: {len(own) - _NAMED} more are cases of the index themselves")
     return frozenset(own)

@@ -100,7 +100,7 @@ def _differing(workspace: Workspace, index: Index, progress: Progress) -> tuple[
             found.append(f"{name}: a file is not there, or cannot be read")
             continue
         try:
-            hashed = files.hash_files(workspace.root, stats)
+            hashed = files.hash_files(workspace.root, stats, workspace.verified.recent)
         except ReadError as error:
             found.append(f"{name}: {error}")
             continue

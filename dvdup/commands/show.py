@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dvdup import readers, store, verify
+from dvdup import discover, readers, store, verify
 from dvdup.commands import adhoc
 from dvdup.compare import verdicts
 from dvdup.compare.cases import FileChannel, Sides
@@ -29,6 +29,7 @@ from dvdup.compare.small import with_proxy
 from dvdup.errors import InputError, ReadError
 from dvdup.records import Embedded, IndexedCase, PairDecision, Progress, no_progress
 from dvdup.report import sentences
+from dvdup.rows import part_of
 from dvdup.store import Index, IndexMeta
 from dvdup.verify import RULES, Evidence, Judged, Limits, Matrix, Scan, strength
 from dvdup.workspace import LazyEmbedder, Workspace, recipe_of
@@ -149,9 +150,14 @@ def _scans(
 
 def _index(workspace: Workspace, names: Named) -> Index | None:
     """The index, where a name could be a case of it."""
-    if all(os.path.isfile(text) for text in names) or not store.exists(workspace.folder):
+    if all(map(_is_file, names)) or not store.exists(workspace.folder):
         return None
     return workspace.open_index()
+
+
+def _is_file(text: str) -> bool:
+    """Whether a name is a file, or a row of one."""
+    return os.path.isfile(text) or discover.names_row(text)
 
 
 def _known(index: Index | None, text: str) -> tuple[Index, IndexedCase] | None:
@@ -160,7 +166,7 @@ def _known(index: Index | None, text: str) -> tuple[Index, IndexedCase] | None:
     Raises:
         InputError: It is neither.
     """
-    if os.path.isfile(text):
+    if _is_file(text):
         return None
     folder = os.path.isdir(text)
     if index is None:
@@ -197,7 +203,10 @@ def _demand_two(
     one, other = (scan.case for scan in scans)
     same = one.key == other.key and one.content == other.content
     if not all(known):
-        ours, theirs = ({os.path.normpath(root / path) for path in c.paths} for c in (one, other))
+        ours, theirs = (
+            {(os.path.normpath(root / path), part_of(c.series)) for path in c.paths}
+            for c in (one, other)
+        )
         same = same or ours == theirs
     if same:
         raise InputError(f"{names[0]} and {names[1]} are one scan; name two to compare")

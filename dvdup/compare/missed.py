@@ -13,10 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dvdup import readers
-from dvdup.files import holds_what_was_indexed
+from dvdup.files import Verified, holds_what_was_indexed
 from dvdup.records import IndexedCase, Key, Say, Unreadable, Volume, as_unreadable, case_of
+from dvdup.rows import is_row
+from dvdup.sealed import nowhere
 
 NO_ROOM = "there is not enough memory to compare it in full; use fewer processes (--jobs 1)"
+
+_ARRAYS = Verified(nowhere())
+"""Files that many cases lie in, so that they are hashed once in a process and not once a row."""
 
 
 @dataclass(slots=True)
@@ -61,6 +66,7 @@ def volume_of(root: Path, case: IndexedCase) -> Volume | None:
     Raises:
         ReadError: They may well be, and cannot be read.
     """
-    if not holds_what_was_indexed(root, case.files, case.paths):
+    known = _ARRAYS if is_row(case.series) else None
+    if not holds_what_was_indexed(root, case.files, case.paths, known):
         return None
     return readers.read_volume(root, case_of(case))

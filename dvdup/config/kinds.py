@@ -105,8 +105,16 @@ def _splits(value: object) -> dict[str, tuple[str, ...]]:
             raise Unfit(f"split {str(name)!r} {fault}")
     splits = {str(name): _texts(places) for name, places in value.items()}
     if not all(splits.values()):
-        raise Unfit("a split needs at least one folder")
+        raise Unfit("a split needs at least one place")
     return splits
+
+
+def _arrays(value: object) -> dict[str, tuple[str, ...]]:
+    """Entries by split; those of a list, whose names say the split, under ""."""
+    if isinstance(value, Mapping):
+        return _splits(value)
+    entries = _texts(value)
+    return {"": entries} if entries else {}
 
 
 def _fail_on(value: object) -> tuple[str, ...]:
@@ -177,6 +185,11 @@ FLAG = Kind("true or false", _flag, _flag_from_text)
 POSITIVE = Kind("a number above 0", _positive, lambda text: _positive(float(text)))
 GROUP = Kind("a regular expression with one group, as (sub-[0-9]+)", _group, _group)
 SPLITS = Kind('a table of splits, as train = "imagesTr"', _splits)
+ARRAYS = Kind(
+    'a list, as ["X_*.npy"], or a table of splits, as train = "X_train.npy"',
+    _arrays,
+    lambda text: _arrays(_list_from_text(text)),
+)
 VERDICTS = Kind(
     f"some of {', '.join(FAIL_ON)}, or none", _fail_on, lambda text: _fail_on(_list_from_text(text))
 )

@@ -232,11 +232,15 @@ def _check_dataset(dataset: DatasetConfig) -> None:
             f"dataset.csv is set but dataset.layout is {dataset.layout}; set it to csv, or take "
             "one of the two away"
         )
-    if dataset.splits and (dataset.csv is not None or dataset.layout in ("msd", "csv")):
+    if dataset.splits and (dataset.csv is not None or dataset.layout in ("msd", "csv", "arrays")):
         layout = "csv" if dataset.csv is not None else dataset.layout
         raise ConfigError(
             f"dataset.splits is set, but the layout is {layout}, which names the splits itself; "
             "set dataset.layout to folders, or take dataset.splits away"
+        )
+    if dataset.layout == "arrays" and not dataset.arrays:
+        raise ConfigError(
+            "dataset.layout is arrays, but dataset.arrays is not set; name the files in it"
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dvdup.config.kinds import (
+    ARRAYS,
     BYTES,
     FAIL_ON,
     FLAG,
@@ -25,7 +26,7 @@ from dvdup.config.kinds import (
 )
 
 DEFAULT_EMBEDDER = "builtin"
-LAYOUTS = ("auto", "folders", "msd", "csv", "dicom")
+LAYOUTS = ("auto", "folders", "msd", "csv", "dicom", "arrays")
 
 
 def _setting(default: Any, kind: Kind, meaning: str, example: Any = None) -> Any:
@@ -54,6 +55,10 @@ class DatasetConfig:
     group: str | None = _setting(
         None, GROUP, "finds the subject in the case id, else in the path", "(sub-[0-9]+)"
     )
+    arrays: Mapping[str, tuple[str, ...]] = _setting(
+        {}, ARRAYS, "files whose rows are cases each, as X_train.npy", ("X_*.npy", "chest.npz")
+    )
+    """By split; under "" those whose names say the split."""
     splits: Mapping[str, tuple[str, ...]] = _setting(
         {}, SPLITS, "split = folder, file or pattern, or a list of them, below dataset.path"
     )

@@ -37,12 +37,14 @@ def to_toml(dataset: DatasetConfig, notes: Sequence[str] = ()) -> str:
             lines += _splits(setting, dataset.splits)
         else:
             chosen = getattr(dataset, name) if table == "dataset" else setting.default
+            if setting.key == "dataset.arrays" and set(chosen) == {""}:
+                chosen = chosen[""]
             lines.append(_line(name, setting, chosen, always=setting.key == "dataset.layout"))
     return "\n".join(lines) + "\n"
 
 
 def _line(name: str, setting: Setting, chosen: Any, *, always: bool) -> str:
-    shown = setting.example if chosen in (None, ()) else chosen
+    shown = setting.example if chosen in (None, (), {}) else chosen
     text = f"{name} = {toml_value(shown)}  {_comment(setting.meaning)}"
     return text if always or chosen != setting.default else f"# {text}"
 
@@ -56,13 +58,16 @@ def _splits(setting: Setting, splits: Mapping[str, tuple[str, ...]]) -> Iterator
 
 
 def toml_value(value: Any) -> str:
-    """A text, number, flag or list as TOML."""
+    """A text, number, flag, list or table as TOML."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, str):
         return '"' + "".join(map(_escaped, value)) + '"'
+    if isinstance(value, Mapping):
+        pairs = (f"{_key(name)} = {toml_value(each)}" for name, each in value.items())
+        return f"{{{', '.join(pairs)}}}"
     return f"[{', '.join(map(toml_value, value))}]"
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dvdup.config import DatasetConfig
-from dvdup.discover import folders, msd, tables
+from dvdup.discover import arrays, folders, msd, tables
+from dvdup.discover.arrays import names_row
 from dvdup.discover.cases import Split, demand_cases, in_order
 from dvdup.discover.formats import Formats
 from dvdup.discover.hand import by_hand
@@ -24,7 +25,17 @@ from dvdup.discover.search import Search, is_folder, subfolders
 from dvdup.errors import ConfigError, InputError
 from dvdup.records import LONELY, Case, Declaration, Ignored
 
-__all__ = ["LAYOUTS", "Detected", "Formats", "Layout", "by_hand", "detect", "discover", "left_out"]
+__all__ = [
+    "LAYOUTS",
+    "Detected",
+    "Formats",
+    "Layout",
+    "by_hand",
+    "detect",
+    "discover",
+    "left_out",
+    "names_row",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ def discover(
     if dataset.layout == "auto":
         dataset = _recognised(search, dataset)
         search = _search(root, dataset, formats, should_stop)
-    splits = _row(dataset.layout).find(search, dataset)
+    splits = arrays.added_to(search, dataset, _row(dataset.layout).find(search, dataset))
     demand_cases(splits)
     cases = in_order(
         _all(splits), "rename one, or leave one out with dataset.exclude or in the table"
@@ -102,12 +113,13 @@ def detect(
         Interrupted: `should_stop` said so.
     """
     search = _search(root, DatasetConfig(), formats, should_stop)
+    told, unclear = arrays.detected(search, search.path("."))
     try:
-        dataset = _recognised(search, DatasetConfig())
+        dataset = _recognised(search, DatasetConfig(arrays={"": tuple(told)} if told else {}))
     except ConfigError as error:
         raise InputError(str(error)) from error
     found = discover(root, dataset, formats, should_stop)
-    return Detected(dataset, tuple(_notes(search, dataset, found)))
+    return Detected(dataset, (*_notes(search, dataset, found), *_of_arrays(told, unclear)))
 
 
 def _search(
@@ -137,13 +149,31 @@ def _recognised(search: Search, dataset: DatasetConfig) -> DatasetConfig:
         found = layout.recognised(search, top) if layout.recognised is not None else None
         if found is not None:
             return dataclasses.replace(dataset, layout=found.layout, csv=found.csv)
+    if dataset.arrays:
+        return dataclasses.replace(dataset, layout="arrays")
     search.demand_content(top)
+    _demand_declared(search, top)
     names = ", ".join(map(shown, subfolders(top)[:8])) or "no folders"
     raise ConfigError(
         f"{shown(search.name(top))} is laid out in no way that dvdup knows (it has {names}): "
         "neither split folders such as train/ and test/, nor imagesTr/, nor a table with columns "
         "path and split; describe it in dvdup.toml under [dataset], or use `dvdup add`"
     )
+
+
+def _demand_declared(search: Search, top: str) -> None:
+    """A folder that has nothing but arrays of many cases lacks a declaration of them.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    told, unclear = arrays.detected(search, top)
+    if told or unclear:
+        name = shown((told or unclear)[0])
+        raise ConfigError(
+            f"{name} seems to hold many cases, and no split folder is beside it; write it and "
+            f'others into dataset.arrays, as arrays = ["{name}"], or let `dvdup init` do it'
+        )
 
 
 def _as_msd(search: Search, top: str) -> DatasetConfig | None:
@@ -164,6 +194,7 @@ LAYOUTS = (
     Layout("folders", "split folders", _as_folders, folders.find),
     Layout("csv", "a table", _as_csv, tables.find),
     Layout("dicom", "split folders of DICOM", None, folders.find),
+    Layout("arrays", "arrays of many cases", None, arrays.find),
 )
 """In the order in which they are tried."""
 
@@ -186,6 +217,18 @@ def _notes(search: Search, dataset: DatasetConfig, found: Declaration) -> list[s
     notes += _told("not here", away, "bring them back; until then they are not checked")
     notes += _told("not read", unread, "convert them, or leave them out with dataset.exclude")
     return [*notes, *left_out(found.ignored)]
+
+
+def _of_arrays(told: Sequence[str], unclear: Sequence[str]) -> list[str]:
+    lines = []
+    if told:
+        lines.append(f"arrays of which each row is a case: {', '.join(map(shown, told[:8]))}")
+    if unclear:
+        lines.append(
+            f"{', '.join(map(shown, unclear[:8]))}: seems to hold many cases, of which split its "
+            'name does not say; write it into dataset.arrays, as {train = "FILE"}'
+        )
+    return lines
 
 
 def _is_away(root: str, case: Case) -> bool:

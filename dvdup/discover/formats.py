@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvdup.records import DicomFolder
+from dvdup.records import ArrayPart, DicomFolder
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 """Lower case. DICOM files may also have no suffix, or end in the digits of a UID."""
@@ -14,7 +14,7 @@ DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 @dataclass(frozen=True, slots=True)
 class Formats:
-    """Six questions about files; the first two are about names alone."""
+    """Eight questions about files; the first two are about names alone."""
 
     claims: Callable[[str], bool]
     """Whether a reader claims files of this name."""
@@ -28,6 +28,10 @@ class Formats:
     """(folder, its files, poll) -> what they are; `poll` is called for each file."""
     absent: Callable[[Path], str]
     """The command that brings an empty folder whose content is not here, else ""."""
+    array_parts: Callable[[Path, str], tuple[ArrayPart, ...]]
+    """(file, its name) -> the arrays of a file of many cases; raises `ReadError`."""
+    looks_many: Callable[[Path, str], bool]
+    """(file, its name) -> whether a file that is not declared seems to hold many cases."""
 
 
 def is_dicom_name(name: str) -> bool:

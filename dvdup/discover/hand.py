@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dvdup.config import DatasetConfig, split_name_fault
+from dvdup.discover import arrays
 from dvdup.discover.cases import in_order, make_case
 from dvdup.discover.formats import Formats
 from dvdup.discover.names import shown
@@ -32,7 +33,8 @@ def by_hand(
 
     Args:
         root: Folder that the paths of cases are relative to.
-        paths: Files, folders (every scan below counts) or patterns, relative to the working folder.
+        paths: Files, folders (every scan below counts), patterns, or rows of arrays as
+            `X_test.npy#17`, relative to the working folder.
         split: Their split; "" where they belong to none.
         case: The id of the case, if they are one; None: by file name, below a folder by path.
         group: Their subject, if somebody said so.
@@ -49,7 +51,8 @@ def by_hand(
         raise InputError(f"split {shown(split)!r} {fault}; choose another name")
     rules = Rules(dataset.include, dataset.exclude)
     search = Search(root, formats, rules, should_stop=should_stop)
-    scans = [scan for path in paths for scan in _scans(search, path)]
+    named = [scan for path in paths for scan in _scans(search, path)]
+    scans = arrays.rows_instead(search, dataset, named)
     if case is not None and len(scans) != 1:
         raise InputError(
             f"--case names one scan, but {len(scans)} were found; add them one at a time"
@@ -62,6 +65,8 @@ def by_hand(
 
 
 def _scans(search: Search, named: str) -> list[Scan]:
+    if row := arrays.row(search, named):
+        return [row]
     scans: list[Scan] = []
     files: list[str] = []
     for path in _paths(named):

@@ -170,6 +170,10 @@ class Rules:
         """As `folder_out` for a folder that somebody named: only the user's own patterns count."""
         return self._by_user(path.rstrip("/") + "/")[1]
 
+    def row_out(self, path: str) -> str | None:
+        """Why `exclude` leaves out a row of a file, named as `X_train.npy#000017`, or None."""
+        return self._by_user(path)[1]
+
     def _by_user(self, path: str) -> tuple[bool, str | None]:
         """(whether `exclude` says something about a path, why it is left out)."""
         if self._exclude is None:

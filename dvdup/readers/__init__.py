@@ -18,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
+from dvdup import rows
 from dvdup.errors import PointerError, ReadError
 from dvdup.readers import limits
 from dvdup.readers.masks import without_masks
@@ -31,7 +32,7 @@ from dvdup.readers.sources import (
     require,
     unread_folder,
 )
-from dvdup.records import Case, DicomFolder, Volume
+from dvdup.records import ArrayPart, Case, DicomFolder, Volume
 from dvdup.sealed import SealedFiles
 
 __all__ = [
@@ -39,10 +40,12 @@ __all__ = [
     "SUFFIXES",
     "Reader",
     "absent",
+    "array_parts",
     "case_name",
     "companions",
     "is_readable_name",
     "limits",
+    "looks_many",
     "maybe_dicom",
     "nothing_escapes",
     "read_volume",
@@ -141,6 +144,30 @@ def _may_be_opened(path: Path) -> bool:
         return True
 
 
+def array_parts(path: Path, name: str) -> tuple[ArrayPart, ...]:
+    """The arrays of a file that is declared to hold many cases.
+
+    Args:
+        path: The file.
+        name: For messages.
+
+    Raises:
+        ReadError: It cannot be read, or is of a format that holds one scan.
+    """
+    if _reader_of(path.name) is not READERS["numpy"]:
+        raise ReadError(f"{name}: is no .npy or .npz file; correct dataset.arrays")
+    with nothing_escapes(name):
+        found = import_module("dvdup.readers.array_rows").parts(path, name)
+        return cast(tuple[ArrayPart, ...], found)
+
+
+def looks_many(path: Path, name: str) -> bool:
+    """Whether a file that is not declared seems to hold many cases."""
+    return _reader_of(path.name) is READERS["numpy"] and bool(
+        import_module("dvdup.readers.array_rows").looks_many(path, name)
+    )
+
+
 def maybe_dicom(path: Path) -> bool:
     """Whether a file is named as DICOM or starts as DICOM (such files often have no suffix)."""
     return bool(import_module("dvdup.readers.dicom_series").looks_like_dicom(path))
@@ -231,6 +258,9 @@ def _read(root: Path, case: Case) -> Volume:
         sources = [Source(root / name, name) for name in case.files]
         if case.series == "":
             raise cast(ReadError, import_module("dvdup.readers.dicom_series").broken(sources))
+        if case.series is not None and rows.is_row(case.series):
+            part = import_module("dvdup.readers.array_rows").read(sources[0], case.series)
+            return without_masks(cast(Volume, part))
         if case.series is not None or _reader_of(sources[0].name) is READERS["dicom"]:
             volume = cast(Volume, _module("dicom").read_series(sources))
         else:

@@ -15,6 +15,9 @@ import numpy as np
 
 from dvdup.readers.axes import colour_channels, picture_axes
 
+IN_COLOUR = "read as a colour picture, not as slices"
+"""What the note on a colour picture ends with."""
+
 _SHORTEST = 16  # side of a picture; what is smaller may be anything
 _EXTREME = 0.9  # share of the pixels of an alpha that are fully opaque or fully transparent
 _OPAQUE = 0.1  # share of them that are opaque: a contrast of a scan has its highest value rarely
@@ -50,7 +53,7 @@ def as_picture(array: np.ndarray) -> ArrayPicture | None:
         return ArrayPicture((picture_axes(planes[0]),))
     channels = tuple(picture_axes(plane) for plane in colour_channels(planes))
     shape = " x ".join(map(str, array.shape))
-    return ArrayPicture(channels, (f"array of {shape} read as a colour picture, not as slices",))
+    return ArrayPicture(channels, (f"array of {shape} {IN_COLOUR}",))
 
 
 def slices_note(array: np.ndarray) -> list[str]:

@@ -2,7 +2,8 @@
 
 They carry no orientation and no spacing: a 3D array is taken in array order, a 2D array is a
 picture (rows, columns), some of 3D are colour pictures (`array_pictures` says which), and of a 4D
-array the leading or trailing axis of up to 8 is channels.
+array the leading or trailing axis of up to 8 is channels. What looks like many cases (`many_cases`)
+is refused; declared as such it is read by `array_rows`.
 Pickled objects are never loaded. Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
 
@@ -11,8 +12,10 @@ from __future__ import annotations
 import io
 import math
 import os
-import re
 import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
@@ -21,6 +24,7 @@ from dvdup.errors import ReadError
 from dvdup.readers import limits
 from dvdup.readers.array_pictures import as_picture, slices_note
 from dvdup.readers.axes import MAX_CHANNELS, as_volume, real_channels
+from dvdup.readers.many_cases import LABELS_BESIDE, SPLITS, Shape, may_have_labels, why_many
 from dvdup.readers.masks import is_mask
 from dvdup.readers.sources import Source, peek, reason, require, truncated, wrong_format
 from dvdup.records import Volume
@@ -28,12 +32,31 @@ from dvdup.records import Volume
 SUFFIXES = (".npy", ".npz")
 
 _IMAGE_KEYS = ("image", "img", "images", "volume", "vol", "data", "arr_0", "x", "scan", "ct", "mr")
-_SPLIT = "train|training|val|valid|validation|dev|test"
-_WHOLE_SPLIT = re.compile(
-    rf"(x|images?|imgs?|data)[_-]?({_SPLIT})|({_SPLIT})[_-]?(x|images?|imgs?|data)", re.IGNORECASE
-)
+_ROWS = " name the file in dataset.arrays if each of its rows is a case"
 _HEAD_BYTES = 1 << 16
 _PICTURE = 8  # a picture has at least two sides as long
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a stored array says of itself."""
+
+    shape: Shape
+    fortran: bool
+    start: int
+    """Where its values begin."""
+    stored: int
+    """Bytes that it takes in the file."""
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Its shape."""
+        return self.shape.sides
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its values take in memory."""
+        return math.prod(self.sides) * self.shape.dtype.itemsize
 
 
 def read(source: Source) -> Volume:
@@ -46,85 +69,166 @@ def read(source: Source) -> Volume:
         The volume, not oriented, spacing 1.
 
     Raises:
-        ReadError: If the file is damaged, holds objects, or holds no array that is clearly the
-            image.
+        ReadError: If the file is damaged, holds objects, holds no array that is clearly the
+            image, or seems to hold many cases.
         PointerError: If the file is a pointer.
     """
-    require(source)
-    try:
-        packed = source.name.lower().endswith(".npz")
-        arrays = _load_npz(source) if packed else {"": _load_npy(source)}
-    except ReadError:
-        raise
-    except Exception as error:  # zlib, zipfile, tokenize and numpy raise anything on damaged data
-        raise ReadError(
-            f"{source.name}: the array cannot be read: {reason(error)}; save it again"
-        ) from error
+    with damage_told(source):
+        if why := why_it_seems_many(source):
+            raise seems_many(source.name, why)
+    return read_one(source)
+
+
+def why_it_seems_many(source: Source) -> str:
+    """Why a file seems to hold many cases, "" if it is one scan.
+
+    Raises:
+        ReadError: Its headers cannot be read.
+    """
+    shapes = {key: header.shape for key, header in headers(source).items()}
     stem = os.path.splitext(os.path.basename(source.name))[0]
+    if stem.lower() in SPLITS and _other_splits(source, stem):
+        return "is named as a split, beside one of another split"
+    if not is_archive(source) and may_have_labels(stem):
+        shapes = {stem: shapes[""], **_labels_beside(source)}
+    return why_many(shapes, stem)
+
+
+def _other_splits(source: Source, stem: str) -> bool:
+    """Whether train.npy lies beside test.npy."""
+    names = (name + suffix for name in SPLITS for suffix in SUFFIXES if name != stem.lower())
+    return any(source.path.with_name(name).is_file() for name in names)
+
+
+def _labels_beside(source: Source) -> dict[str, Shape]:
+    found = {}
+    for name in LABELS_BESIDE:
+        path = source.path.with_name(f"{name}.npy")
+        if path.is_file():
+            with suppress(ReadError, ValueError, OSError):
+                found[name] = headers(source.sibling(path))[""].shape
+    return found
+
+
+def read_one(source: Source) -> Volume:
+    """As `read`, for a file that is declared to be one scan."""
+    with damage_told(source):
+        found = headers(source)
+        if is_archive(source):
+            first = _image_key({key: header.sides for key, header in found.items()}, source.name)
+            keys = [first, *(k for k in sorted(found) if k != first and _may_be_image(found[k]))]
+        else:
+            keys = [""]
+        arrays = {key: whole(source, key, found[key]) for key in keys}
     first, *others = arrays
-    _refuse_whole_split(stem, arrays[first].shape, source.name)
     channels, notes = _channels(arrays[first], source.name)
     for key in others:
         channels += _beside(channels[0].shape, key, arrays[key], source.name)
     return as_volume(channels, directions=None, spacing=(1.0, 1.0, 1.0), notes=notes)
 
 
-def _load_npy(source: Source) -> np.ndarray:
-    head = peek(source, _HEAD_BYTES)
-    if not head.startswith(b"\x93NUMPY"):
-        raise wrong_format(source, "a NumPy array", head[:512])
-    with source.path.open("rb") as stream:
+def volume_of(array: np.ndarray, name: str) -> Volume:
+    """The volume of one array, read elsewhere.
+
+    Raises:
+        ReadError: It holds no voxels, or its axes say nothing.
+    """
+    channels, notes = _channels(array, name)
+    return as_volume(channels, directions=None, spacing=(1.0, 1.0, 1.0), notes=notes)
+
+
+def seems_many(name: str, why: str) -> ReadError:
+    """The error for a file that is not declared to hold many cases and seems to."""
+    return ReadError(
+        f"{name}: {why}, and a file is one scan unless it is declared; name it in dataset.arrays, "
+        f'as arrays = ["{name}"], and each row is a case; if it is one scan, name it there as '
+        f'"!{name}"; or save each picture in its own file'
+    )
+
+
+@contextmanager
+def damage_told(source: Source) -> Iterator[None]:
+    """Make sure that a file is there, and turn what its damage raises into a `ReadError`."""
+    require(source)
+    try:
+        yield
+    except ReadError:
+        raise
+    except Exception as error:  # zlib, zipfile, tokenize and numpy raise anything on damaged data
+        raise ReadError(
+            f"{source.name}: the array cannot be read: {reason(error)}; save it again"
+        ) from error
+
+
+def is_archive(source: Source) -> bool:
+    """Whether a file is an .npz, by its name."""
+    return source.path.name.lower().endswith(".npz")
+
+
+def headers(source: Source) -> dict[str, Header]:
+    """The headers of all arrays of a file by key, which is "" in an .npy.
+
+    Raises:
+        ReadError: The file is something else, or one of them holds objects or is cut off.
+    """
+    if not is_archive(source):
+        head = peek(source, _HEAD_BYTES)
+        if not head.startswith(b"\x93NUMPY"):
+            raise wrong_format(source, "a NumPy array", head[:512])
         size = source.path.stat().st_size
-        _check_header(source, stream, size, size)
-        stream.seek(0)
-        return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
-
-
-def _load_npz(source: Source) -> dict[str, np.ndarray]:
-    """The image and whatever else of the archive could be one, the image first."""
+        return {"": _header(source, io.BytesIO(head), size, size)}
     head = peek(source, 512)
     if not head.startswith(b"PK"):
         raise wrong_format(source, "a NumPy .npz archive", head)
+    found = {}
     with zipfile.ZipFile(source.path) as archive:
-        shapes: dict[str, tuple[int, ...]] = {}
         for info in archive.infolist():
             if info.filename.endswith(".npy"):
                 with archive.open(info) as stream:
-                    shapes[info.filename[:-4]] = _check_header(
+                    found[info.filename[:-4]] = _header(
                         source, stream, info.file_size, info.compress_size
                     )
-        first = _image_key(shapes, source.name)
-        others = [key for key in sorted(shapes) if key != first and _may_be_image(shapes[key])]
-        arrays = {}
-        for key in (first, *others):
-            with archive.open(f"{key}.npy") as stream:
-                arrays[key] = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
-        return arrays
+    return found
 
 
-def _check_header(source: Source, stream: IO[bytes], size: int, stored: int) -> tuple[int, ...]:
+def whole(source: Source, key: str, header: Header) -> np.ndarray:
+    """One array of a file, all of it.
+
+    Raises:
+        ReadError: It would take too much memory.
+    """
+    limits.check(source.name, header.nbytes, header.stored)
+    if not is_archive(source):
+        with source.path.open("rb") as stream:
+            return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+    with zipfile.ZipFile(source.path) as archive, archive.open(f"{key}.npy") as member:
+        return np.asarray(np.lib.format.read_array(member, allow_pickle=False))
+
+
+def _header(source: Source, stream: IO[bytes], size: int, stored: int) -> Header:
     """Read the header of an array, refuse objects and more voxels than the file can hold."""
     head = io.BytesIO(stream.read(min(size, _HEAD_BYTES)))
     version = np.lib.format.read_magic(head)
     if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(head)
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(head)
     else:  # 2.0; 3.0 differs in the encoding of field names only
-        shape, _, dtype = np.lib.format.read_array_header_2_0(head)
+        shape, fortran, dtype = np.lib.format.read_array_header_2_0(head)
     if dtype.hasobject:
         raise ReadError(f"{source.name}: holds Python objects, not voxels; save a plain array")
-    wanted = math.prod(shape) * dtype.itemsize
-    if wanted > size - head.tell():
-        raise truncated(source, wanted, size - head.tell())
-    limits.check(source.name, wanted, stored)
-    return tuple(int(n) for n in shape)
+    if min(shape, default=0) < 0:
+        raise ReadError(
+            f"{source.name}: damaged: its header has a side of {min(shape)}; replace it"
+        )
+    header = Header(Shape(tuple(int(n) for n in shape), dtype), fortran, head.tell(), stored)
+    if header.nbytes > size - head.tell():
+        raise truncated(source, header.nbytes, size - head.tell())
+    return header
 
 
-def _image_key(shapes: dict[str, tuple[int, ...]], name: str) -> str:
+def _image_key(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
     """The array that is the image: the only one, the only volume, or one with a usual name."""
     if not shapes:
         raise ReadError(f"{name}: holds no arrays; exclude it")
-    for key, shape in shapes.items():
-        _refuse_whole_split(key, shape, name)
     volumes = [key for key, shape in shapes.items() if 2 <= len(_squeezed(shape)) <= 4]
     if len(volumes) == 1:
         return volumes[0]
@@ -136,9 +240,9 @@ def _image_key(shapes: dict[str, tuple[int, ...]], name: str) -> str:
     raise ReadError(f"{name}: which array is the image? It holds {listed}; name it `image`")
 
 
-def _may_be_image(shape: tuple[int, ...]) -> bool:
+def _may_be_image(header: Header) -> bool:
     """Whether an array beside the image is a picture, not a matrix, a spacing or a list."""
-    return sum(side >= _PICTURE for side in shape) >= 2
+    return sum(side >= _PICTURE for side in header.sides) >= 2
 
 
 def _beside(shape: tuple[int, ...], key: str, array: np.ndarray, name: str) -> list[np.ndarray]:
@@ -164,15 +268,6 @@ def _three_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*shape, 1, 1)[:3]
 
 
-def _refuse_whole_split(what: str, shape: tuple[int, ...], name: str) -> None:
-    """An array that is named as all pictures of a split must not pass for one scan."""
-    if len(shape) >= 3 and _WHOLE_SPLIT.fullmatch(what):
-        raise ReadError(
-            f"{name}: {what} is named as all {shape[0]} pictures of a split, and a file is one "
-            "scan here; save each picture in its own file, or rename it if it is one scan"
-        )
-
-
 def _channels(array: np.ndarray, name: str) -> tuple[list[np.ndarray], list[str]]:
     if array.size == 0 or array.ndim == 0:
         raise ReadError(f"{name}: holds no voxels (shape {array.shape}); exclude it")
@@ -188,7 +283,9 @@ def _channels(array: np.ndarray, name: str) -> tuple[list[np.ndarray], list[str]
     if array.ndim < 4:
         return [array], notes + slices_note(array)
     if array.ndim > 4:
-        raise ReadError(f"{name}: has {array.ndim} axes {array.shape}; save volumes of 3 or 4")
+        raise ReadError(
+            f"{name}: has {array.ndim} axes {array.shape}; save volumes of 3 or 4, or{_ROWS}"
+        )
     axis = _channel_axis(array.shape, name)
     return list(np.moveaxis(array, axis, 0)), notes
 
@@ -198,7 +295,7 @@ def _channel_axis(shape: tuple[int, ...], name: str) -> int:
     if min(first, last) > MAX_CHANNELS:
         raise ReadError(
             f"{name}: which axis of {shape} is channels? Save up to {MAX_CHANNELS} channels first "
-            "or last"
+            f"or last, or{_ROWS}"
         )
     return 0 if first <= last else -1
 

@@ -58,7 +58,8 @@ def _demand_renamed(
     known = {split for split, _ in indexed}
     new = [case for case in todo.pending if case.split not in known]
     left = _bytes_of(cases)
-    came = {digest for case in new for digest in _hashed(root, case)}
+    recent = files.Recent()
+    came = {digest for case in new for digest in _hashed(root, case, recent)}
     if 2 * sum(digests <= came for digests in left) > len(cases):
         return
     raise InputError(
@@ -73,10 +74,10 @@ def _bytes_of(cases: Sequence[IndexedCase]) -> list[set[str]]:
     return [digests for digests in hashed if "" not in digests]
 
 
-def _hashed(root: Path, case: Case) -> Iterator[str]:
+def _hashed(root: Path, case: Case, recent: files.Recent) -> Iterator[str]:
     stats = files.stat_files(root, case.files)
     try:
-        yield from (stat.file_hash for stat in files.hash_files(root, stats or ()))
+        yield from (stat.file_hash for stat in files.hash_files(root, stats or (), recent))
     except ReadError:  # the sync has the words for it
         return
 

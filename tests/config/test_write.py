@@ -37,6 +37,7 @@ DATASETS = st.builds(
     include=TEXTS,
     exclude=TEXTS,
     group=st.sampled_from([None, r"(sub-\d+)", "(?P<group>[^_\"'\\\\]+)_x"]),
+    arrays=SPLITS | st.lists(TEXT, min_size=1, max_size=2).map(lambda names: {"": tuple(names)}),
     splits=SPLITS,
 )
 
@@ -53,6 +54,7 @@ def test_what_was_detected_comes_back(tmp_path, dataset, notes):
         loaded = load_config(config=file, cwd=tmp_path, environ={}, overrides={})
     except ConfigError as error:  # two settings that exclude one another
         assume("dataset.csv is set" not in str(error) and "dataset.splits is set" not in str(error))
+        assume("dataset.arrays is not set" not in str(error))
         raise
     assert loaded.dataset == dataset
     default = load_config(config=None, cwd=tmp_path / "x", environ={}, overrides={})
@@ -76,6 +78,8 @@ def test_every_setting_stands_in_the_file_and_its_comment_can_be_taken_away():
             value = value[name]
         shown = setting.kind.parse(value)
         expected = setting.example if setting.default in (None, ()) else setting.default
+        if setting.key == "dataset.arrays":
+            expected = {"": setting.example}
         if setting.key != "dataset.splits":
             assert shown == expected, setting.key
 

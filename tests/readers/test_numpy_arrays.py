@@ -158,3 +158,21 @@ def test_npz_of_an_image_and_another_one_of_another_size(tmp_path: Path, read: R
     np.savez(tmp_path / "a.npz", x=scan(), y=other)
     with pytest.raises(ReadError, match=r"holds an image of .* and y of \(30, 20, 10\)"):
         read("a.npz")
+
+
+def test_pictures_beside_their_labels(tmp_path: Path, read: Read) -> None:
+    np.save(tmp_path / "x.npy", scan(shape=(20, 22, 24)))
+    assert read("x.npy").shape == (20, 22, 24)
+    np.save(tmp_path / "y.npy", np.arange(5))
+    assert read("x.npy").shape == (20, 22, 24)
+    np.save(tmp_path / "y.npy", np.arange(20))
+    with pytest.raises(ReadError, match=r"x has 20 rows, and y a label for each.*dataset\.arrays"):
+        read("x.npy")
+
+
+def test_a_side_below_nothing(tmp_path: Path, read: Read) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((5, 6, 7), "u1"))
+    data = (tmp_path / "a.npy").read_bytes().replace(b"(5, 6, 7), }", b"(-5, 6, 7),}")
+    (tmp_path / "a.npy").write_bytes(data)
+    with pytest.raises(ReadError, match="has a side of -5"):
+        read("a.npy")

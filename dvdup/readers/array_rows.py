@@ -1,0 +1,197 @@
+"""Arrays of many cases: which rows a file has, and one row of it.
+
+A row of an .npy is read from its place in the file. Rows of compressed arrays, and of arrays in
+Fortran order, lie all over it: such an array is read once in a process and kept, up to the memory
+that `limits` allows, until the file changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from dvdup import rows
+from dvdup.errors import ReadError
+from dvdup.readers import limits, numpy_arrays
+from dvdup.readers.array_pictures import IN_COLOUR
+from dvdup.readers.many_cases import cannot_be_rows, is_label_name, is_no_picture
+from dvdup.readers.numpy_arrays import Header
+from dvdup.readers.sources import MAX_RATIO, Source, read_plain, truncated
+from dvdup.records import ArrayPart, Volume
+
+_MOST = 5_000_000  # rows of one array: as many cases fit into no report
+_SLACK = 1 << 16  # bytes of headers that deflate does not account for
+_Key = tuple[object, ...]
+
+
+def parts(path: Path, name: str) -> tuple[ArrayPart, ...]:
+    """The arrays of a file that is declared to hold many cases, by its headers.
+
+    Args:
+        path: The file.
+        name: For messages.
+
+    Raises:
+        ReadError: It cannot be read.
+        PointerError: It is a pointer.
+    """
+    source = Source(path, name)
+    with numpy_arrays.damage_told(source):
+        found = numpy_arrays.headers(source)
+    stem = os.path.splitext(os.path.basename(name))[0]
+    return tuple(_part(source, key, key or stem, found[key]) for key in sorted(found))
+
+
+def _part(source: Source, key: str, called: str, header: Header) -> ArrayPart:
+    if is_label_name(called):
+        return ArrayPart(key, None, f"labels ({called})")
+    if said := is_no_picture(header.shape):
+        return ArrayPart(key, None, said)
+    if header.sides[0] == 0:
+        return ArrayPart(key, None, "an array without rows")
+    try:
+        _demand_rows(source, header)
+    except ReadError:  # said when it is read
+        return ArrayPart(key, None)
+    return ArrayPart(key, header.sides[0])
+
+
+def _demand_rows(source: Source, header: Header) -> None:
+    """Refuse what cannot be taken apart, before a single case is made of it.
+
+    Raises:
+        ReadError: Its rows are no pictures, there are too many, or it does not fit into memory and
+            has to be read as a whole.
+    """
+    if why := cannot_be_rows(header.shape):
+        raise ReadError(f"{source.name}: {why}")
+    if header.sides[0] > _MOST:
+        raise ReadError(
+            f"{source.name}: has {header.sides[0]:,} rows, more than the {_MOST:,} that dvdup "
+            "takes; split the file"
+        )
+    if header.nbytes > MAX_RATIO * header.stored + _SLACK:
+        raise truncated(source, header.nbytes, header.stored)
+    if _has_to_be_whole(source, header):
+        try:
+            limits.check(source.name, header.nbytes, header.stored)
+        except ReadError as error:
+            raise ReadError(f"{error}; or save it as .npy, of which rows are read alone") from error
+
+
+def _has_to_be_whole(source: Source, header: Header) -> bool:
+    return header.fortran or numpy_arrays.is_archive(source)
+
+
+def looks_many(path: Path, name: str) -> bool:
+    """Whether a file that is not declared seems to hold many cases; not if it cannot be read."""
+    source = Source(path, name)
+    if not path.name.lower().endswith(numpy_arrays.SUFFIXES):
+        return False
+    try:
+        with numpy_arrays.damage_told(source):
+            return bool(numpy_arrays.why_it_seems_many(source))
+    except ReadError:
+        return False
+
+
+def read(source: Source, series: str) -> Volume:
+    """Read the part of a file that is a case.
+
+    Args:
+        source: The file.
+        series: As `rows.row_name` makes it, or `rows.ONE_SCAN`.
+
+    Raises:
+        ReadError: The file is damaged, has no such row, or its rows are no pictures.
+        PointerError: If the file is a pointer.
+    """
+    if series == rows.ONE_SCAN:
+        return numpy_arrays.read_one(source)
+    named = Source(source.path, source.name + series)
+    with numpy_arrays.damage_told(source):
+        array = _row(source, *rows.parsed(series))
+    volume = numpy_arrays.volume_of(_without_one(array), named.name)
+    notes = tuple(note for note in volume.notes if not note.endswith(IN_COLOUR))
+    return dataclasses.replace(volume, notes=notes)  # of thousands of rows it is no news
+
+
+def _without_one(row: np.ndarray) -> np.ndarray:
+    """A picture saved with one channel, first or last, is a picture."""
+    if row.ndim == 3 and row.shape[-1] == 1:
+        return row[..., 0]
+    return row[0] if row.ndim == 3 and row.shape[0] == 1 else row
+
+
+def _row(source: Source, key: str, row: int | None) -> np.ndarray:
+    header = numpy_arrays.headers(source).get(key)
+    if header is not None:
+        _demand_rows(source, header)
+    if row is None:
+        raise numpy_arrays.seems_many(source.name, "is named as a split")
+    if header is None:
+        raise ReadError(f"{source.name}: holds no array {key}; correct dataset.arrays")
+    if row >= header.sides[0]:
+        raise ReadError(f"{source.name}: has no row {row} any more; run dvdup sync")
+    if _has_to_be_whole(source, header):
+        kept = _KEPT.get(_identity(source, key), header.nbytes, lambda: _whole(source, key, header))
+        return np.array(kept[row])
+    size = header.nbytes // header.sides[0]
+    stored = read_plain(source, header.start + row * size, size)
+    return stored.view(header.shape.dtype).reshape(header.sides[1:])
+
+
+def _whole(source: Source, key: str, header: Header) -> np.ndarray:
+    with numpy_arrays.damage_told(source):
+        return numpy_arrays.whole(source, key, header)
+
+
+def _identity(source: Source, key: str) -> _Key:
+    now = source.path.stat()
+    return (str(source.path), key, now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
+
+
+class _Kept:
+    """The arrays that were read last, together no bigger than one case may be."""
+
+    def __init__(self) -> None:
+        self._arrays: OrderedDict[_Key, np.ndarray | ReadError] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: _Key, size: int, load: Callable[[], np.ndarray]) -> np.ndarray:
+        """One of them; the first thread that asks reads it, the others wait.
+
+        Raises:
+            ReadError: It cannot be read, which is found out once as well.
+        """
+        with self._lock:
+            if key not in self._arrays:
+                self._make_room(key, size)
+                try:
+                    self._arrays[key] = load()
+                except ReadError as error:
+                    self._arrays[key] = error
+            self._arrays.move_to_end(key)
+            found = self._arrays[key]
+        if isinstance(found, ReadError):
+            raise ReadError(str(found))
+        return found
+
+    def _make_room(self, key: _Key, wanted: int) -> None:
+        for old in [old for old in self._arrays if old[:2] == key[:2]]:
+            del self._arrays[old]  # the file has changed
+        while self._arrays and wanted + self._taken() > limits.bound():
+            self._arrays.popitem(last=False)
+
+    def _taken(self) -> int:
+        kept = self._arrays.values()
+        return sum(array.nbytes for array in kept if isinstance(array, np.ndarray))
+
+
+_KEPT = _Kept()
