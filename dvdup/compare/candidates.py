@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-KEPT = 8
+KEPT = 12
 """Entries of a list that are kept."""
 
 Entry = tuple[int, str]
@@ -83,25 +83,34 @@ class Next:
     """Whether a list ended before it came to a case that is no copy: more of it is wanted."""
 
 
-def next_candidates(nearest: Nearest, is_copy: Callable[[str], bool | None], misses: int) -> Next:
+def next_candidates(
+    nearest: Nearest,
+    is_copy: Callable[[str], bool | None],
+    misses: int,
+    cost: Callable[[str], int] = lambda content: 1,
+) -> Next:
     """Walk along both lists as far as is known.
 
     Args:
         nearest: The lists.
         is_copy: Whether a case is a copy; None where that is not known yet.
         misses: Cases that are no copies after which a list is left; 0: nothing is compared.
+        cost: How many misses a case counts that is no copy.
     """
     wanted: set[str] = set()
     ended = False
     for ranking in nearest.rankings if misses else ():
-        found, at_end = _walked(ranking, is_copy, misses)
+        found, at_end = _walked(ranking, is_copy, misses, cost)
         wanted.update(found)
         ended = ended or at_end
     return Next(tuple(sorted(wanted)), ended)
 
 
 def _walked(
-    ranking: Ranking, is_copy: Callable[[str], bool | None], misses: int
+    ranking: Ranking,
+    is_copy: Callable[[str], bool | None],
+    misses: int,
+    cost: Callable[[str], int],
 ) -> tuple[list[str], bool]:
     """Entries whose voxels are wanted, and whether the known part of the list is too short."""
     left, wanted = misses, []
@@ -111,8 +120,8 @@ def _walked(
             continue
         if verdict is None:
             wanted.append(content)
-        left -= 1
-        if left == 0:
+        left -= cost(content)
+        if left <= 0:
             return wanted, False
     return wanted, not ranking.whole
 

@@ -21,7 +21,7 @@ from dvdup.verify import Scan
 
 _SIDE = 64  # pixels of the squares
 _BAND = (1.0, 4.0)  # sigmas, in these pixels, between which structures are compared
-_LIKELY = 0.75  # correlation from which a slice is judged: of copies .88 and more, of others .68
+_LIKELY = 0.8  # correlation from which a slice is judged: of copies .88 and more, of others .68
 _PLACES = 2  # of a volume that are judged
 _NEAR = 3  # slices that are one place
 _LEAST = 12  # pixels along the sides of a slice that makes a picture
@@ -93,7 +93,7 @@ class _Turns:
     def __init__(self, picture: Scan | None) -> None:
         self.squares = np.zeros((2, 8, _SIDE * _SIDE), np.float32)
         if picture is not None:
-            flat = picture.values.take(0, axis=picture.values.shape.index(1))
+            flat = _plane(picture, picture.values.shape.index(1), 0)
             for found, square in zip(self.squares, _squares([flat]), strict=True):
                 found[:] = list(_turned(square[0]))
 
@@ -185,7 +185,7 @@ def _volume(scan: Scan) -> _Volume:
         if min(size for k, size in enumerate(shape) if k != axis) >= _LEAST
         for i in range(n)
     ]
-    return _Volume(scan, slices, _squares([scan.values.take(i, axis=k) for k, i in slices]))
+    return _Volume(scan, slices, _squares([_plane(scan, *each) for each in slices]))
 
 
 class _Volumes:
@@ -213,6 +213,12 @@ _VOLUMES = _Volumes()
 
 def _slice(scan: Scan, axis: int, index: int) -> SliceChannel:
     u, v = (mm for i, mm in enumerate(scan.spacing) if i != axis)
-    values = scan.values.take(index, axis=axis)[:, :, None]
+    values = _plane(scan, axis, index)[:, :, None]
     offset = (index - (scan.values.shape[axis] - 1) / 2) * scan.spacing[axis]
     return SliceChannel(values, (u, v, 1.0), axis, index, offset)
+
+
+def _plane(scan: Scan, axis: int, index: int) -> np.ndarray:
+    """A slice, (U, V), as a view: `take` would copy the whole scan."""
+    plane: np.ndarray = np.moveaxis(scan.values, axis, 0)[index]
+    return plane

@@ -12,7 +12,7 @@ from dvdup.cache import Cache
 from dvdup.compare.candidates import KEPT, Nearest, Ranking, next_candidates
 from dvdup.compare.cases import CaseSet
 from dvdup.compare.missed import Missed
-from dvdup.compare.nominated import sharing_values
+from dvdup.compare.nominated import is_flat, sharing_values
 from dvdup.compare.search import Known, Search
 from dvdup.compare.variant_store import VariantStore, network_of
 from dvdup.errors import Interrupted, StoreError
@@ -29,6 +29,9 @@ CODE = (
     *("compare.walk", "fingerprint"),
 )
 _ALL = 1 << 60
+_MIXED = 8
+"""Pairs of a picture and a volume that count as one miss: one slice says less than a scan, and
+comparing it costs milliseconds."""
 _TRIES = 3  # of a search whose rows turn out to be damaged
 
 
@@ -210,9 +213,12 @@ class Walk:
         def is_copy(other: str) -> bool | None:
             return self._is_copy(self._by_content[other], case)
 
+        def cost(other: str) -> int:
+            return _MIXED if is_flat(self._by_content[other]) == is_flat(case) else 1
+
         while True:
             lists = self._nearest.get(content, Nearest())
-            following = next_candidates(lists, is_copy, self._candidates.misses)
+            following = next_candidates(lists, is_copy, _MIXED * self._candidates.misses, cost)
             if following.compare or not following.ended:
                 return {self._pair(self._by_content[each], case) for each in following.compare}
             self._nearest[content] = self._candidates.whole(content, self._others)

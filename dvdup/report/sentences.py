@@ -106,6 +106,8 @@ def slices(line: SliceLine) -> str:
     if line.plane_b != line.plane_a:
         planes.append(PLANES[line.plane_b])
     (first, last), (start, stop) = line.slices_a, line.slices_b
+    if (first, start) == (last, stop):
+        return f"{planes[0]} slice {first} is {planes[-1]} slice {start}"
     return (
         f"{' / '.join(planes)} slices {first}-{last} match {start}-{stop}, "
         f"offset {round(line.offset_mm):+d} mm, scale {line.slope:.2f}"
