@@ -27,7 +27,7 @@ def noisy(values):
 
 
 PLANTED = {
-    "flipped": (0, lambda values: values[::-1], "near", "flipped left-right"),
+    "flipped": (0, lambda values: values[::-1], "identical", "flipped left-right"),
     "turned": (1, lambda values: ndimage.rotate(values, 20, reshape=False, order=1), "near",
                "rotated"),
     "slab": (2, lambda values: values[:, :, 13:23], "partial", "slab of"),
