@@ -14,6 +14,7 @@ from dvdup.compare.walk import prune_variants
 from dvdup.config import Config
 from dvdup.errors import InputError
 from dvdup.forecast import Work
+from dvdup.readers import share_of_pictures
 from dvdup.records import Case, Hooks, Report, SyncSummary
 from dvdup.store import Index
 from dvdup.sync.update import bring_up_to_date
@@ -80,6 +81,7 @@ def _work(config: Config, new: int, declared: Sequence[Case]) -> Work:
         read=new,
         searched=new if candidates else 0,
         pairs=round(candidates * asking * new / max(1, len(declared))),
+        pictures=share_of_pictures(declared),
     )
 
 

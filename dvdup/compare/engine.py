@@ -14,6 +14,7 @@ from dvdup.compare import match, renamed, results, verdicts
 from dvdup.compare.cases import CaseSet, Sides
 from dvdup.compare.findings import assemble, decide, with_fail_on
 from dvdup.compare.missed import Missed
+from dvdup.compare.nominated import is_flat
 from dvdup.compare.pair import CODE, jobs_of, judge_pair, result_of
 from dvdup.compare.refs import Ref, split_order
 from dvdup.compare.rules import Rules, rules_of
@@ -87,6 +88,7 @@ def _warn_if_long(refs: Sequence[Ref], pairs: Sequence[tuple[int, int]], run: Ru
     work = Work(
         searched=missing,
         pairs=round(run.rules.candidates * asking * missing / max(1, len(contents))),
+        pictures=sum(map(is_flat, contents.values())) / max(1, len(contents)),
     )
     forecast.warn(run.hooks, work, n_jobs(run.workspace.config))
 

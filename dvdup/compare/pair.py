@@ -171,13 +171,15 @@ def _judged_whole(job: PairJob) -> Seen[Judged]:
 
 
 def _judged_inside(job: PairJob) -> Seen[Judged]:
-    """A picture and a volume that it may be a slice of."""
+    """A picture and a volume that it may be a slice of: its neighbours resemble it too."""
     files = _Files(job.a, job.b)
-    for place, way in in_volume(job.a, job.b, files.both):
-        seen = _judged(way, job)
-        if seen.found.decision.verdict is not None:
-            return replace(seen, found=seen.found.within(place, picture_first=is_flat(job.a)))
-    return files.seen(NOTHING)
+    ways = in_volume(job.a, job.b, files.both)
+    judged = [(place, _judged(way, job)) for place, way in ways]
+    copies = [each for each in judged if each[1].found.decision.verdict is not None]
+    if not copies:
+        return files.seen(NOTHING)
+    place, best = max(copies, key=lambda each: each[1].found.score)
+    return replace(best, found=best.found.within(place, picture_first=is_flat(job.a)))
 
 
 def _ways(job: PairJob) -> Iterator[Assumption]:

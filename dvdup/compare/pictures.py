@@ -22,8 +22,7 @@ from dvdup.verify import Scan
 _SIDE = 64  # pixels of the squares
 _BAND = (1.0, 4.0)  # sigmas, in these pixels, between which structures are compared
 _LIKELY = 0.8  # correlation from which a slice is judged: of copies .88 and more, of others .68
-_PLACES = 2  # of a volume that are judged
-_NEAR = 3  # slices that are one place
+_JUDGED = 3  # slices of a volume that are judged, often neighbours
 _LEAST = 12  # pixels along the sides of a slice that makes a picture
 _MOST = 256 << 20  # bytes of volumes that are remembered
 
@@ -167,14 +166,8 @@ class _Volume:
         pairs = zip(self.squares, picture.squares, strict=True)
         found = [np.abs(ours @ theirs.T).max(axis=1, initial=0.0) for ours, theirs in pairs]
         agreement = np.maximum(*found)
-        chosen: list[tuple[int, int]] = []
-        for place in np.argsort(-agreement, kind="stable").tolist():
-            axis, i = self.slices[place]
-            if agreement[place] < _LIKELY or len(chosen) == _PLACES:
-                break
-            if all(axis != other or abs(i - k) >= _NEAR for other, k in chosen):
-                chosen.append((axis, i))
-        return chosen
+        best = np.argsort(-agreement, kind="stable")[:_JUDGED].tolist()
+        return [self.slices[place] for place in best if agreement[place] >= _LIKELY]
 
 
 def _volume(scan: Scan) -> _Volume:

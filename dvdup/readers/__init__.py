@@ -329,6 +329,16 @@ def _module(name: str) -> Any:
     return import_module(READERS[name].module)
 
 
+def share_of_pictures(cases: Sequence[Case]) -> float:
+    """How many of some cases are pictures by their names, files or rows of arrays: 0 to 1."""
+    readers = [_reader_of(case.files[0]) for case in cases]
+    pictures = [
+        reader is READERS["picture"] or (reader is READERS["numpy"] and case.series is not None)
+        for case, reader in zip(cases, readers, strict=True)
+    ]
+    return sum(pictures) / max(1, len(pictures))
+
+
 def _reader_of(name: str) -> Reader | None:
     suffix = _suffix(name)
     return next((r for r in READERS.values() if suffix in r.suffixes), None) if suffix else None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from dvdup import forecast, store
 from dvdup.forecast import Work
+from dvdup.readers import share_of_pictures
 from dvdup.records import Case, Declaration, Hooks, SyncSummary
 from dvdup.store import Index
 from dvdup.sync import lost
@@ -20,7 +21,7 @@ _logger = logging.getLogger(__name__)
 
 def _reading(new: int, declared: Sequence[Case]) -> Work:
     """A sync reads what is new."""
-    return Work(read=new)
+    return Work(read=new, pictures=share_of_pictures(declared))
 
 
 def bring_up_to_date(
