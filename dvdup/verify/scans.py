@@ -287,11 +287,17 @@ def _look(a: Scan, b: Scan, side: int, steps: Steps) -> _Look | None:
 
 def _from_place(look: _Look, place: np.ndarray, shortcuts: Shortcuts | None) -> Evidence:
     """The evidence near a place; that of the middle alone where it is hopeless."""
+    there: list[Evidence] = []
+    if is_flat(look.scans[0]) and is_flat(look.scans[1]):
+        # of few pixels registration can lead astray from where contents lie on each other
+        there = [look.evidence(place)]
+        if shortcuts is not None and shortcuts.sure(there[0]):
+            return there[0]
     if shortcuts is not None:
         seen = look.middle(place).registered(place, _FIRST)
         if shortcuts.hopeless(seen, False):
-            return seen
-    return _best([look.registered(place)], look, shortcuts)
+            return max(seen, *there, key=_by_enough) if there else seen
+    return _best([*there, look.registered(place)], look, shortcuts)
 
 
 def _found(look: _Look, shortcuts: Shortcuts | None) -> list[np.ndarray] | Evidence:
