@@ -127,3 +127,18 @@ def test_a_part_of_a_volume_shows_the_crop_at_its_place(place, phantom):
 @pytest.mark.parametrize("change", variants.CHANGES)
 def test_no_slices_stay_no_slices(change):
     assert variants.changed(np.zeros((0, 32, 32), np.uint8), change).shape == (0, 32, 32)
+
+
+def test_a_picture_alone_fills_its_frame_and_its_greys():
+    picture = np.zeros((64, 64), np.uint8)
+    picture[20:44, 10:40] = np.linspace(20, 140, 24 * 30).reshape(24, 30)
+    full = np.random.default_rng(0).choice(np.array([0, 255], np.uint8), (64, 64))
+    (alone,) = variants.trimmed(np.stack([picture, np.zeros_like(picture)]))
+    assert (alone.shape, alone.dtype) == ((64, 64), np.uint8)
+    assert (alone[8:-8, 8:-8] > 0).mean() > 0.9
+    assert alone.max() - int(alone.min()) >= 250
+    assert len(variants.trimmed(full[None])) == 0
+
+
+def test_of_no_pictures_none_are_trimmed():
+    assert variants.trimmed(np.zeros((0, 64, 64), np.uint8)).shape == (0, 64, 64)
