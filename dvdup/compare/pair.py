@@ -10,14 +10,14 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from dvdup import verify
 from dvdup.compare.cases import Channel, FileChannel, Sides, voting_channels, voting_values
 from dvdup.compare.extents import Assumption, assumptions, is_flat
 from dvdup.compare.missed import NO_ROOM, Missed
-from dvdup.compare.pictures import in_volume
+from dvdup.compare.pictures import SliceChannel, in_volume
 from dvdup.compare.small import Proxies
 from dvdup.errors import ReadError
 from dvdup.records import IndexedCase, Pair, PairResult, SliceLine
@@ -150,10 +150,28 @@ def _of_equal_values(a: IndexedCase, b: IndexedCase) -> tuple[int, int] | None:
 
 def judge_pair(job: PairJob) -> Seen[Judged]:
     """Verify one pair; where a file has changed or gone its proxy must do."""
-    start = time.monotonic()
-    seen = _judged_inside(job) if _is_inside(job) else _judged_whole(job)
-    _log(job, seen.found, time.monotonic() - start)
-    return seen
+    start, whole, seen = time.monotonic(), _Files(job.a, job.b), list[Seen[Judged]]()
+    for place, way in _ways(job, whole):
+        files = _Files(way.a, way.b)
+        try:
+            found = verify.judge(
+                *files.at_hand(),
+                files.both,
+                job.limits,
+                job.steps,
+                equal=job.equal,
+                place=way.place,
+            )
+        except MemoryError:
+            files.give_up()
+            found = verify.judge(*files.proxies, None, job.limits, job.steps)
+        is_copy = found.decision.verdict is not None
+        seen.append(files.seen(_of_the_files(found, job, way, place) if is_copy else found))
+        if is_copy and place is None:
+            break
+    best = _best(seen) or (whole.seen(NOTHING) if _is_inside(job) else seen[-1])
+    _log(job, best.found, time.monotonic() - start)
+    return best
 
 
 def _is_inside(job: PairJob) -> bool:
@@ -161,49 +179,26 @@ def _is_inside(job: PairJob) -> bool:
     return is_flat(job.a) != is_flat(job.b)
 
 
-def _judged_whole(job: PairJob) -> Seen[Judged]:
-    """A pair of volumes, or of pictures."""
-    for way in assumptions(job.a, job.b):
-        seen = _judged(way, job)
-        if seen.found.decision.verdict is not None:
-            break
-    return seen
-
-
-def _judged_inside(job: PairJob) -> Seen[Judged]:
-    """A picture and a volume that it may be a slice of: its neighbours resemble it too."""
-    files = _Files(job.a, job.b)
-    ways = in_volume(job.a, job.b, files.both)
-    judged = [(place, _judged(way, job)) for place, way in ways]
-    copies = [each for each in judged if each[1].found.decision.verdict is not None]
-    if not copies:
-        return files.seen(NOTHING)
-    place, best = max(copies, key=lambda each: each[1].found.score)
-    return replace(best, found=best.found.within(place, picture_first=is_flat(job.a)))
-
-
-def _ways(job: PairJob) -> Iterator[Assumption]:
-    """How a pair may be compared."""
+def _ways(job: PairJob, files: _Files) -> Iterator[tuple[SliceChannel | None, Assumption]]:
+    """How a pair may be compared; of a picture and a volume with the slice that it may be."""
     if _is_inside(job):
-        files = _Files(job.a, job.b)
-        return (way for _, way in in_volume(job.a, job.b, files.both))
-    return assumptions(job.a, job.b)
+        return in_volume(job.a, job.b, files.both)
+    return ((None, way) for way in assumptions(job.a, job.b))
 
 
-def _judged(way: Assumption, job: PairJob) -> Seen[Judged]:
-    files = _Files(way.a, way.b)
-    # what a proxy shows of a picture is too little to tell anything
-    proxies = (files.both() if is_flat(way.a) and is_flat(way.b) else None) or files.proxies
-    try:
-        found = verify.judge(
-            *proxies, files.both, job.limits, job.steps, equal=job.equal, place=way.place
-        )
-    except MemoryError:
-        files.give_up()
-        found = verify.judge(*files.proxies, None, job.limits, job.steps)
-    if found.decision.verdict is not None and way.scales is not None:
+def _of_the_files(
+    found: Judged, job: PairJob, way: Assumption, place: SliceChannel | None
+) -> Judged:
+    """A copy as one of the files as they are: of their sizes, of the whole volume."""
+    if way.scales is not None:
         found = found.rescaled(*way.scales)
-    return files.seen(found)
+    return found if place is None else found.within(place, picture_first=is_flat(job.a))
+
+
+def _best(seen: Sequence[Seen[Judged]]) -> Seen[Judged] | None:
+    """The copy that agrees best, as neighbouring slices resemble a picture too."""
+    copies = [each for each in seen if each.found.decision.verdict is not None]
+    return max(copies, key=lambda each: each.found.score, default=None)
 
 
 def _log(job: PairJob, judged: Judged, seconds: float) -> None:
@@ -215,10 +210,10 @@ def _log(job: PairJob, judged: Judged, seconds: float) -> None:
 def measure_pair(job: PairJob) -> Seen[float]:
     """How strongly the voxels of a pair speak for a copy, see `verify.measure`."""
     seen: list[Seen[float]] = []
-    for way in _ways(job):
+    for _, way in _ways(job, _Files(job.a, job.b)):
         files = _Files(way.a, way.b)
         try:
-            strength = verify.measure(*files.proxies, files.both, job.limits)
+            strength = verify.measure(*files.at_hand(), files.both, job.limits)
         except MemoryError:
             files.give_up()
             strength = verify.measure(*files.proxies, None, job.limits)
@@ -240,6 +235,11 @@ class _Files:
         self._failed = why, why_not
         self._away = one is None and not why, other is None and not why_not
         return None if one is None or other is None else (one, other)
+
+    def at_hand(self) -> tuple[Scan, Scan]:
+        """What is compared first: proxies, but of pictures all, as proxies show too little."""
+        both_flat = all(map(is_flat, self._channels))
+        return (self.both() if both_flat else None) or self.proxies
 
     def give_up(self) -> None:
         """There is no memory for the full scans."""

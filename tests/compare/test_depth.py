@@ -44,9 +44,9 @@ def test_a_diff_reaches_the_voxels_in_few_steps(near_copy, dvdup, monkeypatch):
     dvdup(near_copy, "sync", "-q")
     chains, judge = [], verify.judge
 
-    def noted(*args):
+    def noted(*args, **more):
         chains.append([*frames_of_dvdup(), "judge"])
-        return judge(*args)
+        return judge(*args, **more)
 
     monkeypatch.setattr(verify, "judge", noted)
     ran = dvdup(near_copy, "diff", "train", "test", "--jobs", "1", "-f", "json")

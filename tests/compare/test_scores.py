@@ -30,8 +30,9 @@ def by_hand(x: VariantRows, y: VariantRows) -> tuple[int, int]:
         own = np.flatnonzero(x.channel == channel).tolist()
         n_changes = len(x.asking)
         each = [[nearest(a, i, y.slices, y.slice_cells) for i in own] for a in range(n_changes)]
-        # for crops as it is, and shrunk
-        each += [[nearest(a, i, y.crops, y.crop_cells) for i in own] for a in range(2)]
+        # for crops as it is, and shrunk; a picture under every change
+        n_crops = len(x.asking) if len(x.slices) == len(set(x.channel.tolist())) else 2
+        each += [[nearest(a, i, y.crops, y.crop_cells) for i in own] for a in range(n_crops)]
         change = max(sum(row) for row in each) // len(own)
         bag = sum(max(column) for column in zip(*each, strict=True)) // len(own)
         best["change"] = max(best["change"], change)
@@ -39,6 +40,7 @@ def by_hand(x: VariantRows, y: VariantRows) -> tuple[int, int]:
     return best["change"], best["bag"]
 
 
+ONE_CHANNEL = np.zeros(1, np.uint8)
 CASES = st.lists(
     st.tuples(st.integers(0, 999), st.integers(1, 5), st.integers(1, 3)), min_size=1, max_size=5
 )
@@ -150,14 +152,18 @@ def test_one_change_for_all_is_asked_by_change_and_each_its_own_by_bag():
 
 
 def test_crops_are_found_by_slices_as_they_are_and_shrunk_alone():
+    """By a picture, which has no other slices to ask with, under every change."""
     axes = np.eye(64, dtype=np.int8) * 127
     known = in_one_cell(axes[:1], axes[1:2], axes[None, 20:21], np.zeros(1, np.uint8))
-    cropped = in_one_cell(axes[5:6], axes[6:7], axes[None, 1:2], np.zeros(1, np.uint8))
-    shrunk = in_one_cell(axes[5:6], axes[6:7], axes[[7, 1], None], np.zeros(1, np.uint8))
-    turned = in_one_cell(axes[5:6], axes[6:7], axes[[7, 8, 1], None], np.zeros(1, np.uint8))
-    for each in (cropped, shrunk):
-        assert rank_scores_of(Block([each]), Block([known])).change.tolist() == [[ONE]]
-    assert rank_scores_of(Block([turned]), Block([known])).change.tolist() == [[0]]
+
+    def asked(n_slices: int, *rows: int) -> int:
+        case = in_one_cell(axes[5 : 5 + n_slices], axes[9:10], axes[list(rows), None], ONE_CHANNEL)
+        return int(rank_scores_of(Block([case]), Block([known])).change[0, 0])
+
+    for n_slices in (1, 2):
+        assert asked(n_slices, 1) == asked(n_slices, 10, 1) == ONE  # as it is; shrunk
+    assert asked(2, 10, 11, 1) == 0  # turned
+    assert asked(1, 10, 11, 1) == ONE
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ all of it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -65,7 +66,11 @@ def _centres(rows: np.ndarray) -> np.ndarray:
     """The code book: int8 (256, 64), from rows int8 (N, 64)."""
     rng = np.random.default_rng(0)
     some = rows[rng.permutation(len(rows))[:_FITTED]].astype(np.float32)
-    centres, _ = kmeans2(some, min(CELLS, len(some)), iter=_ROUNDS, minit="points", rng=rng)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # of a cell that is empty: it stays where it was
+        centres, _ = kmeans2(some, min(CELLS, len(some)), iter=_ROUNDS, minit="points", rng=rng)
     length = np.linalg.norm(centres, axis=1, keepdims=True)
     found: np.ndarray = np.rint(centres / np.maximum(length, 1e-12) * 127).astype(np.int8)
     return found

@@ -41,7 +41,7 @@ def rows(embedding, channel) -> Embedded:
 def judged(monkeypatch):
     seen = []
 
-    def judge(a, b, full, limits, steps):
+    def judge(a, b, full, limits, steps, **more):
         seen.append((a, b, full, steps))
         decision = verify.Decision(None, "other-structure", 0.9)
         return SimpleNamespace(score=float(len(seen)), decision=decision)

@@ -190,9 +190,10 @@ def counted(monkeypatch):
     """`verify.judge` that answers at once: copies only with all steps."""
     pairs = []
 
-    def judge(a, b, full, limits, steps):
+    def judge(a, b, full, limits, steps, **more):
         ours, theirs = full()
-        pairs.append((ours.values.tobytes(), theirs.values.tobytes(), steps))
+        sizes = ours.spacing, theirs.spacing  # a pair may be tried at several
+        pairs.append((ours.values.tobytes(), theirs.values.tobytes(), sizes, steps))
         score = 6.0 if steps == ALL else 3.0
         decision = verify.Decision(None, "other-structure", 0.9)
         return SimpleNamespace(score=score, decision=decision)
