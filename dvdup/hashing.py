@@ -26,7 +26,6 @@ import numpy as np
 VOXEL_HASH_VERSION = 1
 _SCRAMBLE = (
     (np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)),
-    (np.uint64(27), np.uint64(0x94D049BB133111EB)),
     (np.uint64(31), np.uint64(0x9E3779B97F4A7C15)),
 )
 _BLOCK = 1 << 18  # voxels: 1 MiB of float32, so that the passes over a block stay in cache
@@ -150,9 +149,11 @@ def _if_constant(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _scrambled(values: np.ndarray) -> np.ndarray:
-    """uint64, of the shape of the values: their canonical bits, scrambled (splitmix64)."""
+    """uint64, of the shape of the values: their canonical bits, scrambled as in splitmix64."""
     canonical = values + np.float32(0.0)  # -0 + 0 is +0
-    canonical[np.isnan(canonical)] = np.nan
+    holes = np.isnan(canonical)
+    if holes.any():
+        canonical[holes] = np.nan
     bits = canonical.view(np.uint32).astype(np.uint64)
     for shift, factor in _SCRAMBLE:
         bits *= factor
