@@ -181,9 +181,13 @@ def _is_inside(job: PairJob) -> bool:
 
 def _ways(job: PairJob, files: _Files) -> Iterator[tuple[SliceChannel | None, Assumption]]:
     """How a pair may be compared; of a picture and a volume with the slice that it may be."""
-    if _is_inside(job):
-        return in_volume(job.a, job.b, files.both)
-    return ((None, way) for way in assumptions(job.a, job.b))
+    if not _is_inside(job):
+        yield from ((None, way) for way in assumptions(job.a, job.b))
+        return
+    try:
+        yield from in_volume(job.a, job.b, files.read)
+    except MemoryError:
+        files.give_up()
 
 
 def _of_the_files(
@@ -210,7 +214,8 @@ def _log(job: PairJob, judged: Judged, seconds: float) -> None:
 def measure_pair(job: PairJob) -> Seen[float]:
     """How strongly the voxels of a pair speak for a copy, see `verify.measure`."""
     seen: list[Seen[float]] = []
-    for _, way in _ways(job, _Files(job.a, job.b)):
+    whole = _Files(job.a, job.b)
+    for _, way in _ways(job, whole):
         files = _Files(way.a, way.b)
         try:
             strength = verify.measure(*files.at_hand(), files.both, job.limits)
@@ -218,7 +223,7 @@ def measure_pair(job: PairJob) -> Seen[float]:
             files.give_up()
             strength = verify.measure(*files.proxies, None, job.limits)
         seen.append(files.seen(strength))
-    return max(seen, key=lambda each: each.found, default=Seen(-math.inf))
+    return max(seen, key=lambda each: each.found, default=whole.seen(-math.inf))
 
 
 class _Files:
@@ -231,10 +236,15 @@ class _Files:
 
     def both(self) -> tuple[Scan, Scan] | None:
         """Read the full scans; None if one cannot be had."""
-        (one, why), (other, why_not) = map(_read, self._channels)
-        self._failed = why, why_not
-        self._away = one is None and not why, other is None and not why_not
+        one, other = self.read(0), self.read(1)
         return None if one is None or other is None else (one, other)
+
+    def read(self, side: int) -> Scan | None:
+        """Read one full scan, of a (0) or of b (1); None if it cannot be had."""
+        scan, why = _read(self._channels[side])
+        self._failed = _replaced(self._failed, side, why)
+        self._away = _replaced(self._away, side, scan is None and not why)
+        return scan
 
     def at_hand(self) -> tuple[Scan, Scan]:
         """What is compared first: proxies, but of pictures all, as proxies show too little."""
@@ -248,6 +258,10 @@ class _Files:
     def seen(self, found: T) -> Seen[T]:
         """What was found, with what it had to do without."""
         return Seen(found, self._away, self._failed)
+
+
+def _replaced(pair: tuple[T, T], side: int, value: T) -> tuple[T, T]:
+    return (value, pair[1]) if side == 0 else (pair[0], value)
 
 
 def _read(channel: Channel) -> tuple[Scan | None, str]:

@@ -63,38 +63,36 @@ class SliceChannel:
 
 
 def in_volume(
-    a: Channel, b: Channel, both: verify.Full
+    a: Channel, b: Channel, read: Callable[[int], Scan | None]
 ) -> Iterator[tuple[SliceChannel, Assumption]]:
     """The slices of a volume that a picture may be, likeliest first.
 
     Args:
         a: The picture or the volume.
         b: The other.
-        both: Reads them at full resolution; None if it cannot.
+        read: Reads a (0) or b (1) at full resolution; None if it cannot be had.
 
     Yields:
         The slice, and the two in the same order with the slice in the place of the volume, as they
         lie on each other.
     """
-    picture, volume = (a, b) if is_flat(a) else (b, a)
-    known = _VOLUMES.get(volume, lambda: (both() or (None, None))[picture is a])
-    if known is None:
+    side = 0 if is_flat(a) else 1
+    shown = read(side)  # first, so that one that is away is told whatever is known of the volume
+    known = _VOLUMES.get((b, a)[side], lambda: read(1 - side))
+    if shown is None or known is None:
         return
-    for axis, index in known.places(_Turns(picture.full())):
+    for axis, index in known.places(_Turns(shown)):
         found = _slice(known.scan, axis, index)
-        pair = (a, found) if picture is a else (found, b)
-        yield found, next(assumptions(*pair))
+        yield found, next(assumptions(*((a, found) if side == 0 else (found, b))))
 
 
 class _Turns:
     """A picture in its eight turns, ready to be compared with slices."""
 
-    def __init__(self, picture: Scan | None) -> None:
-        self.squares = np.zeros((2, 8, _SIDE * _SIDE), np.float32)
-        if picture is not None:
-            flat = _plane(picture, picture.values.shape.index(1), 0)
-            for found, square in zip(self.squares, _squares([flat]), strict=True):
-                found[:] = list(_turned(square[0]))
+    def __init__(self, picture: Scan) -> None:
+        flat = _plane(picture, picture.values.shape.index(1), 0)
+        self.squares = np.array([list(_turned(square[0])) for square in _squares([flat])])
+        """float32 (2, 8, P)."""
 
 
 def _turned(flat: np.ndarray) -> Iterator[np.ndarray]:

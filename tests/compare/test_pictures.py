@@ -9,7 +9,9 @@ import pytest
 from heads import channel, head
 from PIL import Image, ImageDraw
 
-from dvdup.compare.pair import PairJob, judge_pair
+from dvdup.compare import pictures
+from dvdup.compare.pair import PairJob, judge_pair, measure_pair
+from dvdup.errors import ReadError
 
 SHAPE, SPACING = (72, 84, 66), (1.2, 1.2, 2.0)
 
@@ -104,3 +106,42 @@ def test_changed_pictures_of_others_are_none(name):
     ours = grey(head(5, (110, 100, 60)).take(28, 2))
     theirs = CHANGES[name](grey(head(6, (110, 100, 60)).take(28, 2)))
     assert judge_pair(PairJob(channel(ours), channel(theirs))).found.decision.verdict is None
+
+
+class Away:
+    """A channel whose file is not the one that was indexed, or cannot be read."""
+
+    def __init__(self, channel, error: Exception | None = None) -> None:
+        self.shape, self.spacing, self.proxy = channel.shape, channel.spacing, channel.proxy
+        self._error = error
+
+    def full(self):
+        if self._error is not None:
+            raise self._error
+        return None
+
+
+@pytest.mark.parametrize("error", [None, ReadError("x.png: damaged")])
+@pytest.mark.parametrize("side", [0, 1], ids=["picture", "volume"])
+@pytest.mark.parametrize("judge", [judge_pair, measure_pair])
+def test_what_cannot_be_read_is_told_and_never_passes(error, side, judge):
+    """Failed before: a picture that had gone passed for no copy of a volume that was known."""
+    values = head(7 + side, SHAPE)
+    pair = [channel(grey(values.take(30, 2))), channel(values, SPACING)]
+    if side == 0:
+        judge(PairJob(*pair))  # the volume is known from now on
+    pair[side] = Away(pair[side], error)
+    seen = judge(PairJob(*pair))
+    assert not seen.with_files
+    assert seen.failed[side] == ("" if error is None else str(error))
+    assert seen.away[side] == (error is None)
+
+
+def test_a_volume_too_big_for_the_memory_is_told(monkeypatch):
+    def full(scan):
+        raise MemoryError
+
+    monkeypatch.setattr(pictures, "_volume", full)
+    values = head(9, SHAPE)
+    seen = judge_pair(PairJob(channel(grey(values.take(30, 2))), channel(values, SPACING)))
+    assert "memory" in seen.failed[0]
