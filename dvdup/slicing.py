@@ -349,11 +349,11 @@ def _cut(
         inner[axis] = slice(i, i + 1)
         picture = values[tuple(inner)].squeeze(axis)
         pixels[row] = _resized(picture, recipe.size, content.hole).T[::-1]
-    grey = _grey(pixels, window)
+    levels = grey(pixels, window)
     keep = (pixels > content.threshold).mean(axis=(1, 2)) >= recipe.foreground
-    keep &= grey.std(axis=(1, 2)) >= recipe.contrast
+    keep &= levels.std(axis=(1, 2)) >= recipe.contrast
     return SliceStack(
-        pixels=grey[keep],
+        pixels=levels[keep],
         channel=np.full(int(keep.sum()), channel, np.int16),
         plane=np.full(int(keep.sum()), plane, np.uint8),
         index=index[keep],
@@ -397,6 +397,7 @@ def weights(n: int, size: int) -> np.ndarray:
     return shares.astype(np.float32)
 
 
-def _grey(pixels: np.ndarray, span: tuple[float, float]) -> np.ndarray:
+def grey(pixels: np.ndarray, span: tuple[float, float]) -> np.ndarray:
+    """uint8 grey levels of finite values, whose span becomes 0 to 255."""
     scale = 255.0 / (span[1] - span[0])
     return np.clip((pixels - span[0]) * scale + 0.5, 0, 255).astype(np.uint8)

@@ -91,6 +91,11 @@ def proxy_factor(n: int) -> int:
     return max(1, -(-n // PROXY_SIDE))
 
 
+def is_flat(shape: Sequence[int]) -> bool:
+    """Whether voxels of a shape along X, Y, Z are a single slice: a picture."""
+    return 1 in shape
+
+
 def packed(proxies: Sequence[np.ndarray]) -> tuple[bytes, tuple[int, ...]]:
     """Proxies of the channels of a scan, as `cases` holds them.
 

@@ -22,7 +22,7 @@ from dvdup.commands import adhoc
 from dvdup.compare import verdicts
 from dvdup.compare.cases import FileChannel, Sides
 from dvdup.compare.memory import EmbeddedScan, MemoryCases
-from dvdup.compare.pair import PairJob, channels_of, judge_pair
+from dvdup.compare.pair import PairJob, channels_of, judge_pair, line_of, share_values
 from dvdup.compare.refs import find_case
 from dvdup.compare.rules import Rules, rules_of
 from dvdup.compare.small import with_proxy
@@ -81,13 +81,14 @@ def show(workspace: Workspace, a: str, b: str, *, progress: Progress = no_progre
     progress("comparing voxels", 0, 1)
     channels = _channels(workspace.root, scans, rules)
     seen = [_Seen(channel) for channel in channels]
-    judged = judge_pair(PairJob(*channels, rules.voxels)).found
+    equal = share_values(*channels)
+    judged = judge_pair(PairJob(*channels, rules.voxels, equal=equal)).found
     place = _place(judged.evidence, seen)
     matrix = _matrix(channels, scans, place)
     words = (
         _headline((a, b), judged, _declared(scans, rules)),
         _voxels(judged, rules.voxels),
-        _slices(matrix),
+        _slices(matrix, judged),
         *(_missing(text) for text, each in zip((a, b), seen, strict=True) if each.full is None),
     )
     progress("comparing voxels", 1, 1)
@@ -299,7 +300,9 @@ def _voxels(judged: Judged, limits: Limits) -> str:
     )
 
 
-def _slices(matrix: Matrix | None) -> str:
+def _slices(matrix: Matrix | None, judged: Judged) -> str:
+    if judged.inside is not None:
+        return f"slices: {sentences.slices(line_of(judged.inside))}"
     if matrix is None:
         return "slices: too few to tell their order"
     if matrix.line is None:

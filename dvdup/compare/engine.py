@@ -14,7 +14,6 @@ from dvdup.compare import match, renamed, results, verdicts
 from dvdup.compare.cases import CaseSet, Sides
 from dvdup.compare.findings import assemble, decide, with_fail_on
 from dvdup.compare.missed import Missed
-from dvdup.compare.nominated import is_flat
 from dvdup.compare.pair import CODE, jobs_of, judge_pair, result_of
 from dvdup.compare.refs import Ref, split_order
 from dvdup.compare.rules import Rules, rules_of
@@ -25,6 +24,7 @@ from dvdup.plain import from_plain, to_plain
 from dvdup.records import Finding, Hooks, IndexedCase, Pair, PairResult, Report
 from dvdup.sealed import tell_damaged
 from dvdup.store import Index
+from dvdup.voxels import is_flat
 from dvdup.workers import do_all
 from dvdup.workspace import Workspace, n_jobs
 
@@ -88,7 +88,7 @@ def _warn_if_long(refs: Sequence[Ref], pairs: Sequence[tuple[int, int]], run: Ru
     work = Work(
         searched=missing,
         pairs=round(run.rules.candidates * asking * missing / max(1, len(contents))),
-        pictures=sum(map(is_flat, contents.values())) / max(1, len(contents)),
+        pictures=sum(is_flat(case.shape) for case in contents.values()) / max(1, len(contents)),
     )
     forecast.warn(run.hooks, work, n_jobs(run.workspace.config))
 

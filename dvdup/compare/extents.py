@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from itertools import permutations, product
 
 import numpy as np
 
 from dvdup import slicing
 from dvdup.compare.cases import Channel
 from dvdup.slicing import Box
-from dvdup.verify import Scan
+from dvdup.verify import Order, Scan, orders
+from dvdup.voxels import is_flat
 
 UNKNOWN = (1.0, 1.0, 1.0)
 """Spacing in mm of what says nothing about it."""
@@ -51,7 +50,7 @@ def assumptions(a: Channel, b: Channel) -> Iterator[Assumption]:
     a_is_known, b_is_known = (channel.spacing != UNKNOWN for channel in (a, b))
     turned = b_is_known and not a_is_known
     one, other = (b, a) if turned else (a, b)
-    fit, flat = best_fit(one.proxy(), other.proxy()), is_flat(a) and is_flat(b)
+    fit, flat = best_fit(one.proxy(), other.proxy()), is_flat(a.shape) and is_flat(b.shape)
     if fit is not None and (flat or _is_worth_it(fit, a_is_known and b_is_known)):
         resized = other.resized(fit.resized(other.spacing))
         scales = (np.ones(3), np.array(fit.scale))
@@ -61,11 +60,6 @@ def assumptions(a: Channel, b: Channel) -> Iterator[Assumption]:
         else:
             yield Assumption(a, resized, scales, fit.place if flat else None)
     yield Assumption(a, b)
-
-
-def is_flat(channel: Channel) -> bool:
-    """Whether a channel is a single slice: a picture."""
-    return 1 in channel.shape
 
 
 def _is_worth_it(fit: Fit, stated: bool) -> bool:
@@ -128,8 +122,8 @@ def _of_boxes(a: Scan, b: Scan, box_a: Box, box_b: Box) -> Fit | None:
     one, other = _cube(a, box_a), _cube(b, box_b)
     if one is None or other is None or sorted(one.shape) != sorted(other.shape):
         return None
-    best, chosen = 0.0, _orders()[0]
-    for axes, signs in _orders():
+    best, chosen = 0.0, orders()[0]
+    for axes, signs in orders():
         turned = other.transpose(axes)[tuple(slice(None, None, sign) for sign in signs)]
         if turned.shape == one.shape:
             correlation = abs(float((one * turned).mean()))
@@ -140,7 +134,7 @@ def _of_boxes(a: Scan, b: Scan, box_a: Box, box_b: Box) -> Fit | None:
 
 def _fit(
     correlation: float,
-    order: tuple[tuple[int, ...], tuple[int, ...]],
+    order: Order,
     a: tuple[Scan, Box],
     b: tuple[Scan, Box],
 ) -> Fit:
@@ -164,12 +158,6 @@ def _centre(scan: Scan, box: Box) -> np.ndarray:
     ]
     centre: np.ndarray = np.array(middles) * scan.spacing + scan.centre
     return centre
-
-
-@cache
-def _orders() -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
-    """The 48 orders and directions of three axes, as stored first."""
-    return tuple(product(permutations(range(3)), product((1, -1), repeat=3)))
 
 
 def _sizes(scan: Scan, box: Box) -> list[float]:

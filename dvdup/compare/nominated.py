@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dvdup.records import IndexedCase, Key, Pair
+from dvdup.voxels import is_flat
 
 _MOST = 8  # cases that may have a slice in common before it says nothing: an empty one, a test card
 _SLICES = 3  # that two volumes have in common; a picture has one
@@ -57,13 +58,8 @@ def _of_equal_slices(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[
     return {
         (a[i].key, b[k].key)
         for (i, k), n in counts.items()
-        if n >= (1 if is_flat(a[i]) or is_flat(b[k]) else _SLICES)
+        if n >= (1 if is_flat(a[i].shape) or is_flat(b[k].shape) else _SLICES)
     }
-
-
-def is_flat(case: IndexedCase) -> bool:
-    """Whether a case is a single slice."""
-    return 1 in case.shape
 
 
 def _slices(cases: Sequence[IndexedCase]) -> tuple[np.ndarray, np.ndarray]:

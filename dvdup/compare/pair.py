@@ -15,13 +15,14 @@ from typing import Generic, TypeVar
 
 from dvdup import verify
 from dvdup.compare.cases import Channel, FileChannel, Sides, voting_channels, voting_values
-from dvdup.compare.extents import Assumption, assumptions, is_flat
+from dvdup.compare.extents import Assumption, assumptions
 from dvdup.compare.missed import NO_ROOM, Missed
 from dvdup.compare.pictures import SliceChannel, in_volume
 from dvdup.compare.small import Proxies
 from dvdup.errors import ReadError
 from dvdup.records import IndexedCase, Pair, PairResult, SliceLine
-from dvdup.verify import ALL, NOTHING, Inside, Judged, Limits, Scan, Steps
+from dvdup.verify import ALL, UNLIKE, Inside, Judged, Limits, Scan, Steps
+from dvdup.voxels import is_flat
 
 T = TypeVar("T")
 
@@ -116,8 +117,13 @@ def jobs_of(pairs: Sequence[Pair], sides: Sides, missed: Missed | None = None) -
             if a not in ours or b not in theirs:
                 continue
             one, other = channels_of(ours[a], theirs[b], sides)
-            equal = one.value_hash == other.value_hash != ""
+            equal = share_values(one, other)
             yield CaseJob(one, other, sides.limits, equal=equal, pair=(a, b))
+
+
+def share_values(a: FileChannel, b: FileChannel) -> bool:
+    """Whether two channels have one value hash."""
+    return a.value_hash == b.value_hash != ""
 
 
 def channels_of(a: IndexedCase, b: IndexedCase, sides: Sides) -> tuple[FileChannel, FileChannel]:
@@ -169,14 +175,14 @@ def judge_pair(job: PairJob) -> Seen[Judged]:
         seen.append(files.seen(_of_the_files(found, job, way, place) if is_copy else found))
         if is_copy and place is None:
             break
-    best = _best(seen) or (whole.seen(NOTHING) if _is_inside(job) else seen[-1])
+    best = _best(seen) or (whole.seen(UNLIKE) if _is_inside(job) else seen[-1])
     _log(job, best.found, time.monotonic() - start)
     return best
 
 
 def _is_inside(job: PairJob) -> bool:
     """Whether one is a picture and the other a volume."""
-    return is_flat(job.a) != is_flat(job.b)
+    return is_flat(job.a.shape) != is_flat(job.b.shape)
 
 
 def _ways(job: PairJob, files: _Files) -> Iterator[tuple[SliceChannel | None, Assumption]]:
@@ -196,7 +202,7 @@ def _of_the_files(
     """A copy as one of the files as they are: of their sizes, of the whole volume."""
     if way.scales is not None:
         found = found.rescaled(*way.scales)
-    return found if place is None else found.within(place, picture_first=is_flat(job.a))
+    return found if place is None else found.within(place, picture_first=is_flat(job.a.shape))
 
 
 def _best(seen: Sequence[Seen[Judged]]) -> Seen[Judged] | None:
@@ -248,7 +254,7 @@ class _Files:
 
     def at_hand(self) -> tuple[Scan, Scan]:
         """What is compared first: proxies, but of pictures all, as proxies show too little."""
-        both_flat = all(map(is_flat, self._channels))
+        both_flat = all(is_flat(each.shape) for each in self._channels)
         return (self.both() if both_flat else None) or self.proxies
 
     def give_up(self) -> None:
@@ -280,14 +286,14 @@ def result_of(pair: Pair, judged: Judged, sides: Sides) -> PairResult:
 
 def _line(pair: Pair, judged: Judged, sides: Sides) -> SliceLine | None:
     if judged.inside is not None:
-        return _slice_of(judged.inside)
+        return line_of(judged.inside)
     lines = verify.align(sides.a.rows(pair[0]), sides.b.rows(pair[1]))
     if judged.evidence is not None:
         lines = verify.fitting(lines, judged.evidence.place)
     return lines[0] if lines else None
 
 
-def _slice_of(inside: Inside) -> SliceLine:
+def line_of(inside: Inside) -> SliceLine:
     """The slice of a volume that a picture is."""
     (plane_a, at_a), (plane_b, at_b) = inside.slices
     return SliceLine(

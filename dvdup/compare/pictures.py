@@ -16,8 +16,9 @@ import numpy as np
 
 from dvdup import slicing, verify, voxels
 from dvdup.compare.cases import Channel
-from dvdup.compare.extents import Assumption, assumptions, is_flat, ranked
+from dvdup.compare.extents import Assumption, assumptions, ranked
 from dvdup.verify import Scan
+from dvdup.voxels import is_flat
 
 _SIDE = 64  # pixels of the squares
 _BAND = (1.0, 4.0)  # sigmas, in these pixels, between which structures are compared
@@ -76,7 +77,7 @@ def in_volume(
         The slice, and the two in the same order with the slice in the place of the volume, as they
         lie on each other.
     """
-    side = 0 if is_flat(a) else 1
+    side = 0 if is_flat(a.shape) else 1
     shown = read(side)  # first, so that one that is away is told whatever is known of the volume
     known = _VOLUMES.get((b, a)[side], lambda: read(1 - side))
     if shown is None or known is None:
@@ -139,9 +140,7 @@ def _as_grey(flat: np.ndarray) -> np.ndarray:
     span = voxels.robust_range(flat[:, :, None])
     if span is None or not span[1] > span[0]:
         return np.zeros(flat.shape, np.uint8)
-    scaled = (np.nan_to_num(flat) - span[0]) * (255 / (span[1] - span[0]))
-    grey: np.ndarray = np.clip(scaled, 0, 255).astype(np.uint8)
-    return grey
+    return slicing.grey(np.nan_to_num(flat), span)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

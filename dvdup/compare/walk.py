@@ -12,13 +12,14 @@ from dvdup.cache import Cache
 from dvdup.compare.candidates import KEPT, Nearest, Ranking, next_candidates
 from dvdup.compare.cases import CaseSet
 from dvdup.compare.missed import Missed
-from dvdup.compare.nominated import is_flat, sharing_values
+from dvdup.compare.nominated import sharing_values
 from dvdup.compare.search import Known, Search
 from dvdup.compare.variant_store import VariantStore, network_of
 from dvdup.errors import Interrupted, StoreError
 from dvdup.fingerprint import code_fingerprint
 from dvdup.records import Hooks, IndexedCase, Pair, PairResult
 from dvdup.store.variants import VariantTable
+from dvdup.voxels import is_flat
 from dvdup.workers import reader_threads
 from dvdup.workspace import Workspace, n_jobs
 
@@ -214,7 +215,7 @@ class Walk:
             return self._is_copy(self._by_content[other], case)
 
         def cost(other: str) -> int:
-            return _MIXED if is_flat(self._by_content[other]) == is_flat(case) else 1
+            return _MIXED if is_flat(self._by_content[other].shape) == is_flat(case.shape) else 1
 
         while True:
             lists = self._nearest.get(content, Nearest())

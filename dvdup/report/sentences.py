@@ -107,7 +107,10 @@ def slices(line: SliceLine) -> str:
         planes.append(PLANES[line.plane_b])
     (first, last), (start, stop) = line.slices_a, line.slices_b
     if (first, start) == (last, stop):
-        return f"{planes[0]} slice {first} is {planes[-1]} slice {start}"
+        plane, number = (
+            (planes[0], first) if (line.plane_b, start) == (0, 0) else (planes[-1], start)
+        )
+        return f"{plane} slice {number} is the picture"
     return (
         f"{' / '.join(planes)} slices {first}-{last} match {start}-{stop}, "
         f"offset {round(line.offset_mm):+d} mm, scale {line.slope:.2f}"

@@ -4,8 +4,8 @@ Takes arrays and records, knows no index and no reader. `judge` does a pair; `al
 of slices; `draw` and `terminal` show a pair.
 """
 
-from dvdup.verify.exact import Same, same_values
-from dvdup.verify.judge import NOTHING, Full, Inside, Judged, judge, measure
+from dvdup.verify.exact import Order, Same, orders, same_values
+from dvdup.verify.judge import UNLIKE, Full, Inside, Judged, judge, measure
 from dvdup.verify.order import align, fitting, nearest_channels
 from dvdup.verify.picture import Matrix, draw, matrix_of, terminal
 from dvdup.verify.scans import Evidence, Scan, compare, of_proxy, on_voxels
@@ -24,9 +24,9 @@ from dvdup.verify.verdict import (
 
 __all__ = [
     "ALL",
-    "NOTHING",
     "RULES",
     "STRENGTH",
+    "UNLIKE",
     "Decision",
     "Evidence",
     "Found",
@@ -35,6 +35,7 @@ __all__ = [
     "Judged",
     "Limits",
     "Matrix",
+    "Order",
     "Same",
     "Scan",
     "Steps",
@@ -49,6 +50,7 @@ __all__ = [
     "nearest_channels",
     "of_proxy",
     "on_voxels",
+    "orders",
     "reach",
     "same_values",
     "score",

@@ -5,12 +5,11 @@ In: two scans and how they lie on each other. Out: a `Change`, in numbers: how b
 
 from __future__ import annotations
 
-from itertools import permutations, product
-
 import numpy as np
 
 from dvdup.records import Change, GreyChange
 from dvdup.verify.compare import FINE, MIDDLE, band, grey_curves, structured
+from dvdup.verify.exact import orders
 from dvdup.verify.grid import Grid, resampled, smoothed
 from dvdup.verify.scans import Scan, on_voxels, usable_extent
 
@@ -60,13 +59,12 @@ def split(linear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         The signed permutation P nearest to it, and P^-1 linear: without turns by 90 degrees.
     """
     best, found = -np.inf, np.eye(3)
-    for axes in permutations(range(3)):
-        for signs in product((1, -1), repeat=3):
-            turn = np.zeros((3, 3))
-            turn[list(axes), range(3)] = signs
-            agreement = float((turn * linear).sum())
-            if agreement > best + 1e-9 and np.linalg.det(turn) * np.linalg.det(linear) > 0:
-                best, found = agreement, turn
+    for axes, signs in orders():
+        turn = np.zeros((3, 3))
+        turn[list(axes), range(3)] = signs
+        agreement = float((turn * linear).sum())
+        if agreement > best + 1e-9 and np.linalg.det(turn) * np.linalg.det(linear) > 0:
+            best, found = agreement, turn
     return found, found.T @ linear
 
 

@@ -7,8 +7,8 @@ flipped without the header saying so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import permutations, product
 
 import numpy as np
@@ -59,7 +59,7 @@ def same_values(a: np.ndarray, b: np.ndarray) -> Same | None:
     tolerance = _tolerance(a)
     if tolerance is None:
         return None
-    for axes, signs in _orders():
+    for axes, signs in orders():
         turned = b.transpose(axes)[tuple(slice(None, None, sign) for sign in signs)]
         if turned.shape == a.shape and _equal(a, turned, tolerance):
             return Same(axes, signs)
@@ -85,11 +85,18 @@ def same_multiset(a: np.ndarray, b: np.ndarray) -> bool:
     return int(np.count_nonzero(np.diff(ours))) >= _FEWEST_LEVELS
 
 
-def _orders() -> Iterator[tuple[tuple[int, int, int], tuple[int, int, int]]]:
-    """As stored first."""
-    for axes in permutations(range(3)):
-        for signs in product((1, -1), repeat=3):
-            yield (axes[0], axes[1], axes[2]), (signs[0], signs[1], signs[2])
+Order = tuple[tuple[int, int, int], tuple[int, int, int]]
+"""Axes in their new order, and -1 for each that then runs the other way."""
+
+
+@cache
+def orders() -> tuple[Order, ...]:
+    """The 48 orders and directions of three axes, as stored first."""
+    return tuple(
+        ((i, j, k), (up, right, on))
+        for i, j, k in permutations(range(3))
+        for up, right, on in product((1, -1), repeat=3)
+    )
 
 
 def _tolerance(values: np.ndarray) -> float | None:

@@ -24,7 +24,6 @@ from dvdup.verify.scans import (
     Scan,
     Shortcuts,
     compare,
-    is_flat,
     usable_extent,
 )
 from dvdup.verify.steps import ALL, Steps
@@ -39,6 +38,7 @@ from dvdup.verify.verdict import (
     reach,
     score,
 )
+from dvdup.voxels import is_flat
 
 Full = Callable[[], tuple[Scan, Scan] | None]
 """Reads both scans at full resolution, None where proxies must do; called at most once, and only
@@ -189,7 +189,7 @@ def judge(
     return Judged(decision, found.evidence, change, score(found, limits), found.same)
 
 
-NOTHING = Judged(Decision(None, "other-structure", 0.9), None, None, 0.0)
+UNLIKE = Judged(Decision(None, "other-structure", 0.9), None, None, 0.0)
 """Of a picture and a volume none of whose slices resembles it."""
 
 
@@ -207,7 +207,7 @@ def _compared(
 ) -> Evidence | None:
     """The evidence, on finer voxels where a place is known; less close where that is enough."""
     side = COARSE_SIDE if place is None else FINE_SIDE
-    if is_flat(a) and is_flat(b):
+    if is_flat(a.values.shape) and is_flat(b.values.shape):
         side = FLAT_SIDE
     shortcuts = Shortcuts(
         lambda seen, rough: is_hopeless(seen, limits, rough), lambda seen: is_sure(seen, limits)

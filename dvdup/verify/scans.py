@@ -30,7 +30,7 @@ from dvdup.verify.compare import (
 from dvdup.verify.grid import Grid, coarser, cut, make_grid, resampled, smoothed, usable_spacing
 from dvdup.verify.register import FEW, Layer, by_information, by_structure
 from dvdup.verify.steps import ALL, Steps
-from dvdup.voxels import proxy_factor
+from dvdup.voxels import is_flat, proxy_factor
 
 COARSE_SIDE, FINE_SIDE = 64, 104
 """Voxels of the longest extent in the two rounds."""
@@ -81,11 +81,6 @@ class Evidence:
         found = self.agreement
         turned = replace(found, cover_a=found.cover_b, cover_b=found.cover_a)
         return replace(self, place=np.linalg.inv(self.place), agreement=turned)
-
-
-def is_flat(scan: Scan) -> bool:
-    """Whether a scan is a single slice: a picture."""
-    return 1 in scan.values.shape
 
 
 def of_proxy(proxy: np.ndarray, shape: Sequence[int], spacing: Sequence[float]) -> Scan:
@@ -235,6 +230,11 @@ class _Look:
     """Voxels of the longest extent."""
     steps: Steps
 
+    @property
+    def flat(self) -> bool:
+        """Whether both are pictures."""
+        return all(is_flat(scan.values.shape) for scan in self.scans)
+
     def coarser(self) -> _Look:
         """The same on voxels twice as wide."""
         width = 2 * self.width
@@ -288,7 +288,7 @@ def _look(a: Scan, b: Scan, side: int, steps: Steps) -> _Look | None:
 def _from_place(look: _Look, place: np.ndarray, shortcuts: Shortcuts | None) -> Evidence:
     """The evidence near a place; that of the middle alone where it is hopeless."""
     there: list[Evidence] = []
-    if is_flat(look.scans[0]) and is_flat(look.scans[1]):
+    if look.flat:
         # of few pixels registration can lead astray from where contents lie on each other
         there = [look.evidence(place)]
         if shortcuts is not None and shortcuts.sure(there[0]):
@@ -341,7 +341,7 @@ def _starts(look: _Look) -> list[start.Start]:
     a, b = look.a, look.b
     thin = int(np.argmin(a.values.shape)) if min(a.values.shape) < FEW else None
     side = start.SIDE if thin is None else start.THIN_SIDE
-    if is_flat(look.scans[0]) and is_flat(look.scans[1]):
+    if look.flat:
         linears = [*start.in_plane(look.scans[0].values.shape.index(1)), *start.leans(thin)]
         return list(start.distinct(start.search(a, b, linears, side), _TRIES))
     if not look.steps.turns:

@@ -40,7 +40,7 @@ def test_a_trainers_arrays_and_a_viewers_pictures_are_found(dataset, dvdup):
     assert found["stripped"][0] == "p02"
     assert found["picture"] == ("p03", "partial")
     told = next(pair["reason"] for pair in ran.json["pairs"] if pair["b"]["case"] == "picture")
-    assert "axial slice 20 is axial slice 0" in told
+    assert "axial slice 20 is the picture" in told
 
 
 def test_shuffled_slices_hold_the_same_values(dataset, dvdup):
@@ -52,3 +52,16 @@ def test_shuffled_slices_hold_the_same_values(dataset, dvdup):
     (pair,) = [each for each in ran.json["pairs"] if each["b"]["case"] == "shuffled"]
     assert (pair["a"]["case"], pair["verdict"]) == ("p04", "near")
     assert "in another arrangement" in pair["reason"]
+
+
+def test_show_says_of_a_pair_what_a_check_says(dataset, dvdup):
+    """Failed before: it did not know of value hashes, nor which slice a picture is."""
+    values = values_of(dataset, 5)
+    order = np.random.default_rng(0).permutation(values.shape[2])
+    np.save(dataset.root / "shuffled.npy", values[:, :, order])
+    Image.fromarray(grey(values[:, 22])).save(dataset.root / "picture.png")
+    shuffled = dvdup(dataset.root, "show", "train/p05.nii.gz", "shuffled.npy")
+    assert "near" in shuffled.stdout
+    assert "in another arrangement" in shuffled.stdout
+    picture = dvdup(dataset.root, "show", "train/p05.nii.gz", "picture.png")
+    assert "slices: coronal slice 22 is the picture" in picture.stdout
