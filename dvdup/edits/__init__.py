@@ -1,12 +1,17 @@
 """Edited copies of a scan: what happens to scans that travel, in three strengths.
 
+The edits of the suite "standard" are those of the published figures, and `compose` draws from them
+alone. Those of "extended" are disguises and faults: parts taken away or drawn over, greys inverted
+or wrapped around, soft deformations, other samplings, another scan mixed in.
+
 In: one channel of values and its spacing. Out: `Edited`, which also says what was done, and from
 where in the source every voxel came. `EDITS` is the table; `apply` does one, or `compose`.
 
 "Range" is the span from the 0.5 to the 99.5 percentile. Geometry acts in mm about the centre;
 voxels that nothing covers take the 0.5 percentile. Slices lie across the axis of the widest
-spacing (z where several are widest; in a single picture the axis of one voxel). Every choice is
-drawn from (case id, edit), so the strengths of one edit differ in strength alone.
+spacing (z where several are widest; in a single picture the axis of one voxel). An edit that has
+nothing to act on says so, as `unchanged`. Every choice is drawn from (case id, edit), so the
+strengths of one edit differ in strength alone.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dvdup.edits import geometry, greys
+from dvdup.edits import elastic, geometry, greys, integers, joined, kspace, masks
 from dvdup.edits.scan import Done, Scan, as_scan, as_size
 from dvdup.errors import InputError
 
@@ -29,6 +34,9 @@ COMPOSE = "compose"
 """The name of three edits of one strength: a geometric, an intensity and one other."""
 
 Kind = Literal["geometric", "intensity", "other"]
+Suite = Literal["standard", "extended"]
+SUITES: tuple[Suite, ...] = ("standard", "extended")
+"""The suites of edits, those of the published figures first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +49,8 @@ class Edited:
     """mm along X, Y, Z."""
     truth: dict[str, Any]
     """What was done, as JSON values. `to_source`, 3 x 4, takes a voxel of the copy to its place
-    in the source (in voxels); `edits` lists (name, strength and choices)."""
+    in the source (in voxels), of `elastic` before its own displacement; `edits` lists (name,
+    strength and choices)."""
 
 
 Function = Callable[[Scan, Any, np.random.Generator], Done]
@@ -57,6 +66,7 @@ class Edit:
     strengths: Mapping[str, Any]
     """By level; a level that is missing does not exist."""
     function: Function
+    suite: Suite = "standard"
 
 
 def apply(
@@ -92,14 +102,28 @@ def apply(
     return Edited(values, size, truth)
 
 
-def available(level: str) -> tuple[str, ...]:
-    """Names of the edits that exist at a level, `compose` included, in the order of the table."""
-    return (*(name for name, edit in EDITS.items() if level in edit.strengths), COMPOSE)
+def names_of(*suites: Suite) -> tuple[str, ...]:
+    """Names of the edits of some suites, `compose` last of the standard ones, else as tabled."""
+    found = {suite: [n for n, edit in EDITS.items() if edit.suite == suite] for suite in SUITES}
+    found["standard"].append(COMPOSE)
+    return tuple(name for suite in SUITES if suite in suites for name in found[suite])
+
+
+def available(level: str, *suites: Suite) -> tuple[str, ...]:
+    """Names of the edits that exist at a level, in the order of `names_of`.
+
+    Args:
+        level: A strength.
+        suites: Of these; the standard edits if none is named.
+    """
+    names = names_of(*(suites or ("standard",)))
+    return tuple(name for name in names if name == COMPOSE or level in EDITS[name].strengths)
 
 
 def _row(name: str) -> Edit:
     if name not in EDITS:
-        raise InputError(f"there is no edit {name!r}; there are {', '.join((*EDITS, COMPOSE))}")
+        known = ", ".join(names_of(*SUITES))
+        raise InputError(f"there is no edit {name!r}; there are {known}")
     return EDITS[name]
 
 
@@ -111,7 +135,11 @@ def _strength(name: str, level: str) -> Any:
 
 
 def _of_kind(kind: Kind, level: str) -> list[str]:
-    names = [n for n, edit in EDITS.items() if edit.kind == kind and level in edit.strengths]
+    names = [
+        name
+        for name, edit in EDITS.items()
+        if edit.suite == "standard" and edit.kind == kind and level in edit.strengths
+    ]
     if not names:
         raise InputError(f"there is no strength {level!r}; there are {', '.join(LEVELS)}")
     return names
@@ -132,14 +160,27 @@ def _matrix(done: Done) -> np.ndarray:
 
 
 def _edit(
-    name: str, what: str, kind: Kind, function: Function, mild: Any, medium: Any, strong: Any
+    name: str,
+    what: str,
+    kind: Kind,
+    function: Function,
+    mild: Any,
+    medium: Any,
+    strong: Any,
+    suite: Suite = "standard",
 ) -> tuple[str, Edit]:
     strengths = {
         level: strength
         for level, strength in zip(LEVELS, (mild, medium, strong), strict=True)
         if strength is not None
     }
-    return name, Edit(name, what, kind, MappingProxyType(strengths), function)
+    return name, Edit(name, what, kind, MappingProxyType(strengths), function, suite)
+
+
+def _more(
+    name: str, what: str, kind: Kind, function: Function, mild: Any, medium: Any, strong: Any
+) -> tuple[str, Edit]:
+    return _edit(name, what, kind, function, mild, medium, strong, "extended")
 
 
 # fmt: off
@@ -162,6 +203,19 @@ EDITS: Mapping[str, Edit] = MappingProxyType(dict((
     _edit("window", "8 bit, percentiles", "other", greys.window, (1, 99), (5, 95), (10, 90)),
     _edit("slab", "share of slices kept", "other", geometry.slab, .75, .50, .25),
     _edit("thick", "through-plane resampling", "other", geometry.thicken, 1.5, 2, 3),
+    _more("ellipse", "filled outside, of the content", "other", masks.ellipse, .95, .85, .70),
+    _more("box", "filled outside, of the content", "other", masks.box, .95, .85, .70),
+    _more("erase", "a block, share of the content", "other", masks.erase, .05, .15, .30),
+    _more("deface", "cut by a plane, share of the body", "other", masks.deface, .10, .20, .30),
+    _more("text", "burned in, height of letters", "other", masks.text, .04, .08, .14),
+    _more("invert", "then exponent", "intensity", greys.invert, (1, 1), (.8, 1.25), (.6, 1.6)),
+    _more("signs", "lost or wrapped, share of range", "intensity", integers.signs, .1, .25, .5),
+    _more("elastic", "farthest, share of extent", "other", elastic.elastic, .01, .02, .04),
+    _more("lowres", "longer voxels", "other", geometry.lower_resolution, 2, 3, 4),
+    _more("kspace", "undersampled by", "other", kspace.undersample, 2, 3, 4),
+    _more("frame", "shrunk, a dark frame", "geometric", geometry.frame, .90, .80, .70),
+    _more("concat", "another scan, share of this", "other", joined.concat, .25, .50, 1.0),
+    _more("mixup", "share of another scan", "other", joined.mixup, .20, .35, .50),
 )))
 # fmt: on
-"""Every edit by name, in the order of the bench's table."""
+"""Every edit by name, in the order of the bench's tables."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -117,15 +118,44 @@ def slab(scan: Scan, share: float, rng: np.random.Generator) -> Done:
 
 def thicken(scan: Scan, factor: float, rng: np.random.Generator) -> Done:
     """Slices `factor` times as thick, each the mean over its thickness."""
-    n = scan.values.shape[scan.across]
+    done, step = _averaged(scan, factor, scan.across)
+    return Done(done.values, {"factor": step}, done.spacing, done.linear, done.offset)
+
+
+def lower_resolution(scan: Scan, factor: float, rng: np.random.Generator) -> Done:
+    """Voxels `factor` times as long along every axis, each the mean over its extent."""
+    linear, offset, steps = np.eye(3), np.zeros(3), []
+    for axis in range(3):
+        done, step = _averaged(scan, factor, axis)
+        assert done.linear is not None
+        assert done.offset is not None
+        linear, offset = linear @ done.linear, offset + done.offset
+        scan = replace(scan, values=done.values, spacing=done.spacing or scan.spacing)
+        steps.append(step)
+    return Done(scan.values, {"factors": steps}, scan.spacing, linear, offset)
+
+
+def frame(scan: Scan, share: float, rng: np.random.Generator) -> Done:
+    """Shrink what is shown, within a dark frame; the slices alone, or the volume."""
+    shrunk = np.array(scan.values.shape) > 1
+    of_slices = bool(rng.integers(2))
+    if of_slices:
+        shrunk[scan.across] = False
+    said = {"of": "each slice" if of_slices else "the volume"}
+    return _moved(scan, np.diag(np.where(shrunk, 1 / share, 1.0)), said)
+
+
+def _averaged(scan: Scan, factor: float, axis: int) -> tuple[Done, float]:
+    """Means over `factor` voxels along an axis, or over as many as divide it evenly; how many."""
+    n = scan.values.shape[axis]
     kept = max(1, round(n / factor))
     edges = np.arange(kept + 1) * n / kept
     upper = np.minimum(edges[1:, None], np.arange(1, n + 1))
     overlap = np.clip(upper - np.maximum(edges[:-1, None], np.arange(n)), 0, None)
     weights = overlap / overlap.sum(axis=1, keepdims=True)
-    values = np.moveaxis(np.tensordot(weights, scan.values, (1, scan.across)), 0, scan.across)
+    values = np.moveaxis(np.tensordot(weights, scan.values, (1, axis)), 0, axis)
     step = n / kept
     linear, offset, spacing = np.eye(3), np.zeros(3), list(scan.spacing)
-    linear[scan.across, scan.across], offset[scan.across] = step, (step - 1) / 2
-    spacing[scan.across] *= step
-    return Done(values, {"factor": step}, as_size(spacing), linear, offset)
+    linear[axis, axis], offset[axis] = step, (step - 1) / 2
+    spacing[axis] *= step
+    return Done(values, {}, as_size(spacing), linear, offset), step

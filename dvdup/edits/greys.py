@@ -44,6 +44,15 @@ def gamma(scan: Scan, exponents: Sequence[float], rng: np.random.Generator) -> D
     return Done(values, {"exponent": exponent})
 
 
+def invert(scan: Scan, exponents: Sequence[float], rng: np.random.Generator) -> Done:
+    """Dark is bright; then raise the values, as 0 to 1 of the range, to one of two powers."""
+    exponent = exponents[int(rng.integers(2))]
+    if exponent == 1:
+        return Done(np.float32(scan.low + scan.high) - scan.values, {"exponent": 1})
+    values = scan.low + scan.span * (1 - unit(scan, scan.low, scan.high)) ** exponent
+    return Done(values, {"exponent": exponent})
+
+
 def bias_field(scan: Scan, peak_to_peak: float, rng: np.random.Generator) -> Done:
     """Times a smooth field about 1: a random polynomial of degree 2 in each coordinate."""
     grid = [np.linspace(-1, 1, n) if n > 1 else np.zeros(1) for n in scan.values.shape]

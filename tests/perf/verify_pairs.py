@@ -3,10 +3,10 @@
     python tests/perf/verify_pairs.py FOLDER [--positives 1] [--negatives 50] [--seed 0]
         [--levels mild medium strong] [--edits NAME ...] [--half 0|1] [--all-pairs] [--json FILE]
 
-FOLDER holds NIfTI, NRRD or MetaImage volumes, one subject a file. Positives: every edit at every
-level, `--positives` times, of a scan drawn at random, against its source. Negatives: pairs of
-different files, every second one with an edit on one side; `--all-pairs` takes every pair once,
-unedited. `--half` uses only the files with even (0) or odd (1) numbers, sorted by name, so that
+FOLDER holds NIfTI, NRRD or MetaImage volumes, one subject a file. Positives: every standard edit
+(or those of `--edits`, which takes suites too) at every level, `--positives` times, of a scan drawn
+at random, against its source. Negatives: pairs of different files, every second one with an edit on
+one side; `--all-pairs` takes every pair once, unedited. `--half` uses only the files with even (0) or odd (1) numbers, sorted by name, so that
 thresholds fitted on one half can be tried on the other.
 
 As in a run of dvdup, proxies are compared first and the full scans are looked at where needed.
@@ -108,8 +108,9 @@ def positives(files: list[Path], asked: argparse.Namespace, rng: random.Random) 
     rows = []
     for _ in range(asked.positives):
         for level in asked.levels:
-            for name in edits.available(level):
-                if asked.edits and name not in asked.edits:
+            for name in edits.available(level, *(edits.SUITES if asked.edits else ())):
+                suite = "standard" if name == edits.COMPOSE else edits.EDITS[name].suite
+                if asked.edits and not {name, suite} & set(asked.edits):
                     continue
                 file = rng.choice(files)
                 source = load(file)

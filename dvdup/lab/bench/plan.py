@@ -96,7 +96,8 @@ class Plan:
         for scan in self.scans:
             yield Task(scan, UNEDITED, (UNEDITED,))
             for level in self.levels:
-                names = tuple(each for each in edits.available(level) if each in self.edits)
+                there = edits.available(level, *edits.SUITES)
+                names = tuple(each for each in there if each in self.edits)
                 if names:
                     yield Task(scan, level, names)
 
@@ -106,16 +107,25 @@ class Plan:
 
 
 def plan_edits(names: Sequence[str], quick: bool) -> tuple[str, ...]:
-    """The edits asked for, in the order of the table.
+    """The edits asked for, in the order of the table; the standard ones if none is named.
+
+    Args:
+        names: Of edits and of suites.
+        quick: Whether few of them do where none is named.
 
     Raises:
         InputError: One of them does not exist.
     """
-    known = (*edits.EDITS, edits.COMPOSE)
-    unknown = sorted(set(names) - set(known))
+    known = edits.names_of(*edits.SUITES)
+    unknown = sorted(set(names) - {*known, *edits.SUITES})
     if unknown:
-        raise InputError(f"there is no edit {unknown[0]!r}; there are {', '.join(known)}")
-    wanted = names or (QUICK_EDITS if quick else known)
+        raise InputError(
+            f"there is no edit {unknown[0]!r}; there are {', '.join(known)}, and the suites "
+            f"{' and '.join(edits.SUITES)}"
+        )
+    standard = edits.names_of("standard")
+    suites = [suite for suite in edits.SUITES if suite in names]
+    wanted = {*names, *edits.names_of(*suites)} or (QUICK_EDITS if quick else standard)
     return tuple(name for name in known if name in wanted)
 
 

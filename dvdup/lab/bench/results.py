@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dvdup.edits import COMPOSE, EDITS, LEVELS
+from dvdup.edits import LEVELS, SUITES, names_of
 from dvdup.lab.bench.aggregations import AGGREGATIONS
 from dvdup.lab.bench.plan import Line, Record
 from dvdup.lab.evaluate import statistics
@@ -181,7 +181,7 @@ def make_row(
                 for level in LEVELS
                 if ((answers.edit == name) & (answers.level == level)).any()
             }
-            for name in (*EDITS, COMPOSE)
+            for name in names_of(*SUITES)
             if (answers.edit == name).any()
         },
         specificity=_specificity(sample, limits, draws),
