@@ -6,8 +6,8 @@
 FOLDER holds NIfTI, NRRD or MetaImage volumes, one subject a file. Positives: every standard edit
 (or those of `--edits`, which takes suites too) at every level, `--positives` times, of a scan drawn
 at random, against its source. Negatives: pairs of different files, every second one with an edit on
-one side; `--all-pairs` takes every pair once, unedited. `--half` uses only the files with even (0) or odd (1) numbers, sorted by name, so that
-thresholds fitted on one half can be tried on the other.
+one side; `--all-pairs` takes every pair once, unedited. `--half` uses only the files with even (0)
+or odd (1) numbers, sorted by name, so that thresholds fitted on one half can be tried on the other.
 
 As in a run of dvdup, proxies are compared first and the full scans are looked at where needed.
 Printed: sensitivity by edit, every miss and false alarm, errors of the placement, seconds of
