@@ -55,7 +55,12 @@ _WHAT = (
         is_flag=True,
         help="The same again with each step of the verification left out.",
     ),
-    click.option("--edits", metavar="NAMES", help="Only these edits, separated by commas."),
+    click.option(
+        "--edits",
+        metavar="NAMES",
+        help="Only these edits, separated by commas; extended: masks, erased blocks and other "
+        "disguises instead of the standard ones.",
+    ),
     click.option("--scans", type=click.IntRange(2), help="At most so many scans, whole persons."),
     click.option(
         "--ask",

@@ -18,9 +18,9 @@ The folders given hold NIfTI volumes, one person a file. `make` leaves alone wha
 `judge` compares pairs of different persons as `dvdup diff` does (`verify.judge`), drawn at random:
 within `warped`, `slabs` and `fine`; reduced scans with unreduced ones (`lowres`) and among one
 another (`lowres-low`); frames of different scans (`frames-strangers`), and the two of one scan
-(`frames`). With `--diff`, the persons of the first three sets are also dealt to train and test, and
-`dvdup diff train test` is run. Printed by kind: pairs, verdicts, quantiles of the strengths, seconds
-a pair. `--json` holds every pair.
+(`frames`). With `--diff`, the persons of the first three sets are also dealt to train and test, for
+`dvdup diff train test`. Printed by kind: pairs, verdicts, quantiles of the strengths, seconds a
+pair. `--json` holds every pair.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def affine(fixed: sitk.Image, moving: sitk.Image) -> sitk.Transform:
 def demons(fixed: sitk.Image, moving: sitk.Image) -> sitk.Transform:
     """A smooth deformation between images on one grid: coarse, then fine."""
     field = None
-    for factor, rounds in ((2, 60), (1, 25)):
+    for factor, rounds in ((2, 60), (1, 8)):
         one, other = (averaged(each, (factor,) * 3) for each in (fixed, moving))
         method = sitk.DiffeomorphicDemonsRegistrationFilter()
         method.SetNumberOfIterations(rounds)

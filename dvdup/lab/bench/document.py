@@ -98,6 +98,7 @@ def _shipped(found: Shipped) -> dict[str, Any]:
         "sensitivity": _counts(found.sensitivity),
         "specificity": _counts(found.specificity),
         "wrong_case": _count(found.wrong_case),
+        "by_edit": {edit: _counts(levels) for edit, levels in found.by_edit.items()},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,8 @@ class Shipped:
     """`unedited` and `edited` queries without their person that raise no alarm."""
     wrong_case: Count | None
     """Alarms for a wrong case, of all positive queries."""
+    by_edit: Mapping[str, Counts] = field(default_factory=dict)
+    """The sensitivity by edit and strength."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +178,8 @@ def make_row(
         youden=_youden(sample, answers.level, parts, draws),
         sensitivity={name: over(hit, mask) for name, mask in _strengths(answers.level).items()},
         by_edit={
-            name: {
-                level: over(hit, (answers.edit == name) & (answers.level == level))
-                for level in LEVELS
-                if ((answers.edit == name) & (answers.level == level)).any()
-            }
-            for name in names_of(*SUITES)
-            if (answers.edit == name).any()
+            name: {level: over(hit, mask) for level, mask in masks.items()}
+            for name, masks in _edits(answers).items()
         },
         specificity=_specificity(sample, limits, draws),
         wrong_case=over(wrong, edited),
@@ -193,11 +190,24 @@ def make_row(
         n_positives=int(edited.sum()),
         slices_per_second=slices_per_second,
         bytes_per_case=bytes_per_case,
-        shipped=_shipped(line, sample, answers.level, draws),
+        shipped=_shipped(line, sample, answers, draws),
     )
 
 
-def _shipped(line: Line, sample: Sample, level: np.ndarray, draws: np.ndarray) -> Shipped | None:
+def _edits(answers: Answers) -> dict[str, dict[str, np.ndarray]]:
+    """Which queries are of which edit and strength, bool (Q,) each, as far as there are any."""
+    found = {
+        name: {level: (answers.edit == name) & (answers.level == level) for level in LEVELS}
+        for name in names_of(*SUITES)
+    }
+    there = {
+        name: {level: mask for level, mask in masks.items() if mask.any()}
+        for name, masks in found.items()
+    }
+    return {name: masks for name, masks in there.items() if masks}
+
+
+def _shipped(line: Line, sample: Sample, answers: Answers, draws: np.ndarray) -> Shipped | None:
     limit = AGGREGATIONS[line.aggregation].shipped
     if limit is None:
         return None
@@ -210,13 +220,17 @@ def _shipped(line: Line, sample: Sample, level: np.ndarray, draws: np.ndarray) -
         threshold=limit,
         sensitivity={
             name: over(alarm & sample.right, mask & sample.edited)
-            for name, mask in _strengths(level).items()
+            for name, mask in _strengths(answers.level).items()
         },
         specificity={
             "unedited": over(silent, ~sample.edited),
             "edited": over(silent, sample.edited),
         },
         wrong_case=over(alarm & ~sample.right, sample.edited),
+        by_edit={
+            name: {level: over(alarm & sample.right, mask) for level, mask in masks.items()}
+            for name, masks in _edits(answers).items()
+        },
     )
 
 

@@ -7,7 +7,7 @@ from io import StringIO
 from types import MappingProxyType
 from typing import Any
 
-from dvdup.edits import LEVELS
+from dvdup.edits import LEVELS, names_of
 from dvdup.errors import ConfigError
 from dvdup.lab.bench.document import Document, to_json
 
@@ -48,6 +48,9 @@ def table(document: Document, width: int, color: bool) -> str:
                 console.print()
                 console.print(_at_shipped(row), markup=False)
                 console.print(_grid(("", "per cent", "95 %", "queries"), _shipped_lines(row)))
+                if lines := _extended_lines(row):
+                    console.print(f"\n{_EXTENDED}", markup=False)
+                    console.print(_grid(("edit", *LEVELS), lines))
         for sentence in _weakest(rows):
             console.print(sentence, style="dim", markup=False)
     console.print()
@@ -156,6 +159,19 @@ def _shipped_lines(row: Row) -> list[list[str]]:
     ]
 
 
+_EXTENDED = "Found of each edit that is not among the standard ones (95 %):"
+
+
+def _extended_lines(row: Row) -> list[list[str]]:
+    """The edits beyond the standard ones, with what is found of them at the shipped threshold."""
+    by_edit = row["at_shipped_threshold"].get("by_edit", {})  # absent in documents of earlier ones
+    return [
+        [edit, *(_number(by_edit[edit].get(level), of=True) for level in LEVELS)]
+        for edit in names_of("extended")
+        if edit in by_edit
+    ]
+
+
 def _with_interval(rate: dict[str, Any] | None) -> str:
     """In per cent, with the interval of 95 %."""
     if rate is None:
@@ -224,10 +240,17 @@ def _shipped_markdown(document: Document) -> Iterator[str]:
         cells = [*map(_with_interval, shares), _number(wrong)]
         lines.append([f"`{row['embedder']}`", score_name(row), *cells])
     yield from _pipes(head, lines)
+    for row in rows:
+        if extended := _extended_lines(row):
+            yield from ("", f"`{row['embedder']}`, {score_name(row)}. {_EXTENDED}", "")
+            yield from _pipes(("edit", *LEVELS), extended)
 
 
-def _number(rate: dict[str, Any] | None) -> str:
-    return "-" if rate is None else f"{rate['count']} ({_interval(rate)} %)"
+def _number(rate: dict[str, Any] | None, *, of: bool = False) -> str:
+    if rate is None:
+        return "-"
+    total = f" of {rate['of']}" if of else ""
+    return f"{rate['count']}{total} ({_interval(rate)} %)"
 
 
 def _pipes(head: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -40,13 +40,13 @@ class Scan:
             tuple(each.values for each in done),
             self.numbers,
             done[0].spacing,
-            # grey levels of an exported window are no HU any more
+            # grey levels of an exported window, inverted or with a wrong sign, are no HU any more
             "" if _leaves_units(done[0]) else self.modality,
         )
 
 
 def _leaves_units(done: edits.Edited) -> bool:
-    return any(each["name"] == "window" for each in done.truth["edits"])
+    return any(each["name"] in {"window", "invert", "signs"} for each in done.truth["edits"])
 
 
 @dataclass(frozen=True, slots=True)

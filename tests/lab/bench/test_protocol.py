@@ -8,9 +8,10 @@ import jsonschema
 import numpy as np
 import pytest
 
+from dvdup.edits import names_of
 from dvdup.errors import ConfigError, InputError, Interrupted
 from dvdup.lab.bench import from_json, schema, to_document, to_json
-from dvdup.lab.bench.plan import Line, Plan, Task
+from dvdup.lab.bench.plan import QUICK_EDITS, Line, Plan, Task, plan_edits
 from dvdup.lab.bench.results import EVERYDAY
 from dvdup.lab.bench.tables import headline
 from dvdup.lab.bench.work import Work
@@ -204,11 +205,32 @@ def test_one_person_is_too_few(run_bench, tmp_path):
 
 
 def test_unknown_names_are_told_before_any_work(run_bench, tmp_path):
-    with pytest.raises(InputError, match="there is no edit 'fog'"):
+    with pytest.raises(InputError, match=r"no edit .fog.*, and the suites standard and extended"):
         run_bench(tmp_path, edits=("fog",))
     with pytest.raises(ConfigError, match="unknown index"):
         run_bench(tmp_path, indexes=("annoy",))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("asked", "planned"),
+    [
+        ((), names_of("standard")),
+        (("standard",), names_of("standard")),
+        (("extended",), names_of("extended")),
+        (("extended", "standard"), names_of("standard", "extended")),
+        (("extended", "noise"), ("noise", *names_of("extended"))),
+        (("erase", "noise"), ("noise", "erase")),
+    ],
+)
+def test_edits_are_named_one_by_one_or_by_suite(asked, planned):
+    assert plan_edits(asked, quick=False) == planned
+    assert plan_edits(asked, quick=True) == (planned if asked else QUICK_EDITS)
+
+
+def test_the_plan_holds_edits_of_both_suites():
+    tasks = list(Plan(("noise", "erase", "mixup"), scans=(0,)).tasks())
+    assert [task.edits for task in tasks[1:]] == [("noise", "erase", "mixup")] * 3
 
 
 def test_the_plan_holds_every_edit_of_every_strength():

@@ -16,7 +16,7 @@ from dvdup.lab.bench.aggregations import ABLATIONS, AGGREGATIONS
 from dvdup.lab.bench.aggregations.verified import SHIPPED
 from dvdup.lab.bench.database import Database, Query
 from dvdup.lab.bench.plan import Line, Outcome, Record
-from dvdup.lab.bench.results import Answers, Settings, make_row
+from dvdup.lab.bench.results import Answers, Result, Settings, make_row
 from dvdup.verify import ALL, Steps
 
 SCORE = AGGREGATIONS["verified"].score
@@ -149,6 +149,38 @@ def test_the_shipped_threshold_is_judged_by_itself():
     assert (found.specificity["unedited"].count, found.specificity["edited"].count) == (2, 2)
     assert (found.wrong_case.count, found.wrong_case.of) == (1, 3)
     assert 0 <= found.wrong_case.rate.low <= found.wrong_case.rate.value <= 1
+
+
+def shown(edited):
+    """The document of three queries under one edit, of which one is found, and its table."""
+    outcomes = [Outcome(8.0, True, 0, 4.9), Outcome(4.9, True, 0, 2.0), Outcome(5.1, False, 1, 5.1)]
+    data = {
+        "scans": 3, "scans_found": 3, "persons": 3, "groups": "each scan a person", "quick": False,
+        "edits": [edited[0]], "levels": [edited[1]], "seed": 0, "bootstrap": 20,
+    }  # fmt: skip
+    document = to_document(Result(data, (made_row(outcomes, edited),)))
+    jsonschema.validate(document, schema())
+    return document, render(document, "table", width=80), render(document, "markdown")
+
+
+def test_further_edits_have_a_table_of_their_own():
+    document, table, markdown = shown(("erase", "medium"))
+    (row,) = document["rows"]
+    found = row["at_shipped_threshold"]["by_edit"]
+    assert {name: {level: (rate["count"], rate["of"]) for level, rate in levels.items()}
+            for name, levels in found.items()} == {"erase": {"medium": (1, 3)}}  # fmt: skip
+    (line,) = [line.split() for line in table.splitlines() if line.startswith("erase")]
+    assert line[:5] == ["erase", "-", "1", "of", "3"]
+    assert line[-1] == "-"
+    assert max(map(len, table.splitlines())) <= 80
+    (line,) = [line for line in markdown.splitlines() if line.startswith("| erase |")]
+    assert line.startswith("| erase | - | 1 of 3 (")
+
+
+def test_standard_edits_have_none():
+    document, table, markdown = shown(("noise", "mild"))
+    assert list(document["rows"][0]["at_shipped_threshold"]["by_edit"]) == ["noise"]
+    assert "not among the standard" not in table + markdown
 
 
 @pytest.fixture(scope="module")
