@@ -8,7 +8,7 @@
 The folders given hold NIfTI volumes, one person a file. `make` leaves alone what is made already:
 
 - `warped`: every head registered to the template (affine, then demons, on a grid of 2 mm),
-  `slabs`: 18 coronal slices of each, `fine`: 18 slices of 1 mm of the heads that are so fine;
+  `slabs`: 18 coronal slices of each, `fine`: 18 sagittal slices of each at 1 mm;
 - `lowres-3`, `lowres-4`: heads, and the small scans of `--small`, averaged to a third and a quarter
   of their resolution;
 - `frames`: of every scan of `--moving` two acquisitions, `ID__1` and `ID__2`: a part of the second
@@ -34,6 +34,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -136,10 +137,12 @@ def warped(head: sitk.Image, template: sitk.Image, grids: list[sitk.Image]) -> l
     return [sitk.Resample(head, grid, whole, sitk.sitkBSpline) for grid in grids]
 
 
-def slab(image: sitk.Image) -> sitk.Image:
-    """Coronal slices of the middle."""
-    first = (image.GetSize()[1] - SLICES) // 2
-    return image[:, first : first + SLICES, :]
+def slab(image: sitk.Image, axis: int) -> sitk.Image:
+    """Slices of the middle, across an axis."""
+    first = (image.GetSize()[axis] - SLICES) // 2
+    cut = [slice(None)] * 3
+    cut[axis] = slice(first, first + SLICES)
+    return image[cut[0], cut[1], cut[2]]
 
 
 def as_stored(image: sitk.Image) -> sitk.Image:
@@ -155,15 +158,13 @@ def make_warped(work: Path, heads: list[Path], template_file: Path) -> None:
     coarse = averaged(fine, (2, 2, 2))
     for file in heads:
         name = f"{identity(file)}.nii.gz"
-        if (work / "slabs" / name).exists():
+        if (work / "fine" / name).exists():
             continue
-        head = read(file)
-        at_full = head.GetSpacing()[0] < 1.2
-        found = [as_stored(each) for each in warped(head, coarse, [coarse, fine][: 1 + at_full])]
-        if at_full:
-            kept(work / "fine" / name, lambda found=found: slab(found[1]))
-        kept(work / "warped" / name, lambda found=found: found[0])
-        kept(work / "slabs" / name, lambda found=found: slab(found[0]))
+        found = warped(read(file), coarse, [coarse, slab(fine, 0)])
+        whole, sagittal = (as_stored(each) for each in found)
+        kept(work / "warped" / name, lambda whole=whole: whole)
+        kept(work / "slabs" / name, partial(slab, whole, 1))
+        kept(work / "fine" / name, lambda sagittal=sagittal: sagittal)
 
 
 def make_low(work: Path, files: list[Path]) -> None:
