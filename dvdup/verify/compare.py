@@ -9,13 +9,12 @@ or covered with noise still agrees in the coarser of the two bands.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
-from dvdup.verify.grid import Grid, covered, resampled, smoothed
+from dvdup.verify.grid import Grid, covered, resampled, smoothed, structured
 from dvdup.verify.steps import ALL, Steps
 
 FINE, MIDDLE = 0.6, 1.2
@@ -34,7 +33,6 @@ _WIDTHS = (0.0, 0.4, 0.6, 0.9, 1.3, 1.8, 2.5, 3.4, 4.5)  # that are tried
 _LINES = 4096  # through a scan that are enough to tell its sharpness
 _LONG = 4  # voxels of an axis from which sharpness along it can be told
 _SQRT3 = 3**0.5  # a gaussian of width 1, blurred by this, has width 2
-_EVEN = 1e-4  # of the range; a neighbourhood without this much change is padding
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ def agreement(
     ours = smoothed(a, width_mm)
     whole_b = smoothed(b, width_mm)
     theirs, seen = resampled(whole_b, b, place, a)
-    usable = seen & structured(a) & _looked_up(structured(b), b, place, a)
+    usable = seen & structured(a) & looked_up(structured(b), b, place, a)
     if usable.sum() < min(_FEWEST, usable.size // 4):
         return NOTHING
     voxel = np.minimum(width_mm / a.spacing, 8.0)
@@ -95,11 +93,11 @@ def agreement(
     mapped = curves.of_a(ours), curves.of_b(theirs)
     gap = sharpness_gap(*mapped, usable)
     mapped = blurred(mapped[0], gap), blurred(mapped[1], -gap)
-    bands = _bands(mapped, usable, voxel)
+    one, other = (bands(each, voxel, (FINE, MIDDLE), usable) for each in mapped)
     return Agreement(
         correlation=_local(*mapped, usable, voxel),
-        middle=_banded(*bands[MIDDLE], voxel, MIDDLE),
-        fine=_banded(*bands[FINE], voxel, FINE),
+        middle=_banded(one[MIDDLE], other[MIDDLE], voxel, MIDDLE),
+        fine=_banded(one[FINE], other[FINE], voxel, FINE),
         residual=float(np.median(np.abs(mapped[0] - mapped[1])[usable])),
         cover_a=_share(ours > _CONTENT, seen),
         cover_b=_share(whole_b > _CONTENT, _covered_of(b, a, place)),
@@ -170,57 +168,46 @@ def _means_by_level(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return middles, means, explained
 
 
-@lru_cache(maxsize=4)  # the grids of one pair
-def structured(grid: Grid) -> np.ndarray:
-    """Bool (X, Y, Z): False in padding, which is even and at the bottom of the range.
-
-    Not to be written to.
-    """
-    from scipy import ndimage
-
-    flat: np.ndarray = ndimage.maximum_filter(grid.values, 3) < _EVEN
-    if not flat.any():
-        return np.ones(flat.shape, bool)
-    near: np.ndarray = ndimage.binary_dilation(flat, np.ones((3, 3, 3), bool), iterations=2)
-    return ~near
-
-
-def band(values: np.ndarray, voxel: np.ndarray, width: float) -> np.ndarray:
+def band(
+    values: np.ndarray, voxel: np.ndarray, width: float, usable: np.ndarray | None = None
+) -> np.ndarray:
     """A difference of gaussians, `width` and twice that.
 
     Args:
         values: float32 (X, Y, Z).
         voxel: Voxels of the grid in a voxel of the comparison, along X, Y, Z.
         width: Sigma of the narrower gaussian, in voxels of the comparison.
+        usable: Bool (X, Y, Z): what lies outside has no influence, and is 0; None: all is used.
 
     Returns:
         float32 (X, Y, Z).
     """
-    narrow = blurred(values, width * voxel)
-    found: np.ndarray = narrow - blurred(narrow, width * _SQRT3 * voxel)
-    return found
+    return bands(values, voxel, (width,), usable)[width]
 
 
-def _bands(
-    scans: tuple[np.ndarray, np.ndarray], usable: np.ndarray, voxel: np.ndarray
-) -> dict[float, tuple[np.ndarray, np.ndarray]]:
-    """The bands of both scans by width, 0 outside `usable`.
+def bands(
+    values: np.ndarray,
+    voxel: np.ndarray,
+    widths: Sequence[float],
+    usable: np.ndarray | None = None,
+) -> dict[float, np.ndarray]:
+    """Some bands by width; the wider gaussian of one may be the narrower one of the next.
 
-    What lies outside has no influence on what lies inside. The wider gaussian of one band is the
-    narrower one of the next.
+    Args:
+        values: As for `band`.
+        voxel: As for `band`.
+        widths: As `width` of `band`.
+        usable: As for `band`.
     """
-    if usable.all():
-        return {w: (band(scans[0], voxel, w), band(scans[1], voxel, w)) for w in (FINE, MIDDLE)}
+    if usable is None or usable.all():
+        narrow = {width: blurred(values, width * voxel) for width in widths}
+        return {w: narrow[w] - blurred(narrow[w], w * _SQRT3 * voxel) for w in widths}
     weight = usable.astype(np.float32)
-    sigmas = sorted({FINE, MIDDLE, 2 * FINE, 2 * MIDDLE})
+    weighted = values * weight
+    sigmas = sorted({sigma for width in widths for sigma in (width, 2 * width)})
     norms = {s: np.maximum(blurred(weight, s * voxel), 1e-3) for s in sigmas}
-    ours, theirs = (
-        {s: blurred(each * weight, s * voxel) / norms[s] for s in sigmas} for each in scans
-    )
-    return {
-        w: ((ours[w] - ours[2 * w]) * weight, (theirs[w] - theirs[2 * w]) * weight)
-        for w in (FINE, MIDDLE)
-    }
+    smooth = {s: blurred(weighted, s * voxel) / norms[s] for s in sigmas}
+    return {w: (smooth[w] - smooth[2 * w]) * weight for w in widths}
 
 
 def sharpness_gap(ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray) -> np.ndarray:
@@ -374,7 +361,15 @@ def _cell_means(values: np.ndarray, cell: tuple[int, ...]) -> np.ndarray:
     return means
 
 
-def _looked_up(mask: np.ndarray, grid: Grid, place: np.ndarray, on: Grid) -> np.ndarray:
+def looked_up(mask: np.ndarray, grid: Grid, place: np.ndarray, on: Grid) -> np.ndarray:
+    """Bool, on another grid: the nearest voxel of a mask.
+
+    Args:
+        mask: Bool, on `grid`.
+        grid: Where the mask is.
+        place: float64 (4, 4), mm of `on` to mm of `grid`.
+        on: The grid to look from.
+    """
     from scipy import ndimage
 
     if mask.all():

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from dvdup.records import Change, GreyChange
-from dvdup.verify.compare import FINE, MIDDLE, band, grey_curves, structured
+from dvdup.verify.compare import FINE, MIDDLE, band, grey_curves
 from dvdup.verify.exact import orders
-from dvdup.verify.grid import Grid, resampled, smoothed
+from dvdup.verify.grid import Grid, resampled, smoothed, structured
 from dvdup.verify.scans import Scan, on_voxels, usable_extent
 
 _CURVED = 0.025  # deviation of the grey values from a straight line, share of the range

@@ -1,5 +1,10 @@
 """One channel brought to a grid of a wanted fineness, with positions in mm about its centre.
 
+Voxels that were set to one value - padding, masks, erased blocks - say nothing about the scan, and
+the edge between them and the anatomy belongs to whoever drew it. So they are told here, once, and
+left out of everything that is compared: a scan without its face agrees with its source in what both
+show.
+
 Everything in this room happens on `Grid`s: values 0 to 1 over the robust range, finite, and a place
 for voxel 0, so that grids of different fineness of one scan lie on top of one another. The centre
 of a scan is the zero of its mm; headers (origins, directions) play no part.
@@ -15,6 +20,11 @@ import numpy as np
 
 from dvdup.voxels import robust_range
 
+_EVEN = 1e-4  # of the range; a neighbourhood without this much change is even
+_LEVELS = 10_000  # grey levels that are told apart where even neighbourhoods are counted
+_FILL = 0.01  # of the voxels; a value that even neighbourhoods hold as often was filled in
+_HALF = 0.5  # of a wider voxel; what shows less of itself shows nothing
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
@@ -26,6 +36,8 @@ class Grid:
     """float64 (3,), mm."""
     origin: np.ndarray
     """float64 (3,), mm from the centre of the scan to its voxel 0."""
+    shown: np.ndarray | None = None
+    """Bool (X, Y, Z), as `structured` returns it; None: the values tell."""
 
     @property
     def extent(self) -> np.ndarray:
@@ -78,7 +90,10 @@ def coarser(grid: Grid, target_mm: float) -> Grid:
         values = _block_means(values, axis, factor)
         steps[axis] = factor
     origin = grid.origin + (steps - 1) / 2 * grid.spacing
-    return Grid(np.ascontiguousarray(values), steps * grid.spacing, origin)
+    shown = structured(grid).astype(np.float32)
+    for axis, factor in enumerate(steps.astype(int).tolist()):
+        shown = _block_means(shown, axis, factor)
+    return Grid(np.ascontiguousarray(values), steps * grid.spacing, origin, shown >= _HALF)
 
 
 def cut(grid: Grid, first: np.ndarray, last: np.ndarray) -> Grid:
@@ -94,7 +109,54 @@ def cut(grid: Grid, first: np.ndarray, last: np.ndarray) -> Grid:
     last = np.clip(last, first + 1, n)
     box = tuple(slice(low, high) for low, high in zip(first.tolist(), last.tolist(), strict=True))
     values = np.ascontiguousarray(grid.values[box])
-    return Grid(values, grid.spacing, grid.origin + first * grid.spacing)
+    return Grid(values, grid.spacing, grid.origin + first * grid.spacing, structured(grid)[box])
+
+
+@lru_cache(maxsize=8)  # the grids of one pair
+def structured(grid: Grid) -> np.ndarray:
+    """Bool (X, Y, Z): False where the scan was set to one value, and close by.
+
+    At the bottom of the range every even neighbourhood counts, elsewhere those of values that are
+    as even in a hundredth of the scan; values at the top of the range may have been clipped there.
+    Not to be written to.
+    """
+    from scipy import ndimage
+
+    if grid.shown is not None:
+        return grid.shown
+    filled = _even(grid.values)
+    if not filled.any():
+        return np.ones(filled.shape, bool)
+    near: np.ndarray = ndimage.binary_dilation(filled, np.ones((3, 3, 3), bool), iterations=2)
+    return ~near
+
+
+def _even(values: np.ndarray) -> np.ndarray:
+    """Bool (X, Y, Z): voxels whose neighbours, and they themselves, have one filled-in value."""
+    from scipy import ndimage
+
+    highest = ndimage.maximum_filter(values, 3)
+    bottom: np.ndarray = highest < _EVEN
+    other = (highest - ndimage.minimum_filter(values, 3) < _EVEN) & ~bottom
+    other &= values < 1 - _EVEN
+    if not other.any():
+        return bottom
+    levels = np.round(values[other] * _LEVELS).astype(int)
+    counts = np.bincount(levels, minlength=_LEVELS + 1)
+    filled = np.zeros_like(bottom)
+    filled[other] = counts[levels] >= _FILL * values.size
+    even: np.ndarray = bottom | filled
+    return even
+
+
+def box_of(grid: Grid) -> np.ndarray:
+    """float64 (3,): mm along each axis of the box that holds all that a scan shows."""
+    shown = structured(grid)
+    if not shown.any():
+        return grid.extent
+    sides = [np.flatnonzero(shown.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    size: np.ndarray = grid.spacing * [side[-1] + 1 - side[0] for side in sides]
+    return size
 
 
 def usable_spacing(spacing: Sequence[float]) -> np.ndarray:

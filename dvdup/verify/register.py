@@ -36,7 +36,7 @@ class Layer:
 def by_information(
     a: Grid,
     b: Grid,
-    values: tuple[np.ndarray, np.ndarray],
+    layers: tuple[Layer, Layer],
     place: np.ndarray,
     step_mm: float,
 ) -> np.ndarray:
@@ -45,7 +45,7 @@ def by_information(
     Args:
         a: The scan that stays, the smaller field of view.
         b: The scan that is brought onto it.
-        values: What to compare, float32 on the two grids.
+        layers: What to compare, on the two grids.
         place: float64 (4, 4), mm of a to mm of b, roughly.
         step_mm: How far things may move in the first step.
 
@@ -55,7 +55,13 @@ def by_information(
     method = _method(a, b, samples=2000)
     method.SetMetricAsMattesMutualInformation(_BINS)
     method.SetOptimizerAsRegularStepGradientDescent(step_mm, step_mm / 100, 24, 0.5, 1e-8)
-    return _run(method, a, b, values, place)
+    for grid, layer, masked in (
+        (a, layers[0], method.SetMetricFixedMask),
+        (b, layers[1], method.SetMetricMovingMask),
+    ):
+        if not layer.mask.all():
+            masked(_image(grid, layer.mask.astype(np.uint8)))
+    return _run(method, a, b, (layers[0].values, layers[1].values), place)
 
 
 def by_structure(

@@ -24,10 +24,19 @@ from dvdup.verify.compare import (
     band,
     blurred,
     grey_curves,
+    looked_up,
     sharpness_gap,
-    structured,
 )
-from dvdup.verify.grid import Grid, coarser, cut, make_grid, resampled, smoothed, usable_spacing
+from dvdup.verify.grid import (
+    Grid,
+    coarser,
+    cut,
+    make_grid,
+    resampled,
+    smoothed,
+    structured,
+    usable_spacing,
+)
 from dvdup.verify.register import FEW, Layer, by_information, by_structure
 from dvdup.verify.steps import ALL, Steps
 from dvdup.voxels import is_flat, proxy_factor
@@ -43,6 +52,7 @@ _MIDDLE, _AROUND = 24, 8  # voxels of the middle of a scan at least, and around 
 _CLOSE = 0.15  # merits this far apart leave it open which start is right
 _APART = 0.2  # numbers of linear maps that are not nearly the same
 _FIRST, _LAST = slice(1), slice(-1, None)  # of the rounds of a registration
+_SHOWN = 0.05  # of the voxels; where a scan shows less all of it is registered
 _SURE = 0.99  # merit of a start that makes others needless
 
 
@@ -337,26 +347,46 @@ def _settled_in(look: _Look, merit: float, place: np.ndarray) -> np.ndarray:
 
 
 def _starts(look: _Look) -> list[start.Start]:
-    """Where to begin, best first."""
-    a, b = look.a, look.b
-    thin = int(np.argmin(a.values.shape)) if min(a.values.shape) < FEW else None
+    """Where to begin, best first: by grey values and by edges in turn."""
+    found = [_searched(look, start.greys(look.a), start.greys(look.b))]
+    if look.steps.turns:
+        found.append(_by_edges(look))
+    return list(start.distinct(start.taken_in_turn(*found), _TRIES))
+
+
+def _by_edges(look: _Look) -> list[start.Start]:
+    """Starts by edges, of the few ways a scan is likely to lie."""
+    a, b = start.edges(look.a), start.edges(look.b)
+    ways = start.in_plane(_axis_across(look)) if look.flat else start.flips()
+    return start.search(a, b, (*ways, *start.fitted(look.a, look.b)))
+
+
+def _axis_across(look: _Look) -> int:
+    return look.scans[0].values.shape.index(1)
+
+
+def _searched(look: _Look, a: start.Pattern, b: start.Pattern) -> list[start.Start]:
+    """Starts by one pattern, best first."""
+    sides = (*look.a.values.shape, *look.b.values.shape)
+    thin = int(np.argmin(look.a.values.shape)) if min(look.a.values.shape) < FEW else None
     side = start.SIDE if thin is None else start.THIN_SIDE
+    fitted = start.fitted(look.a, look.b)
     if look.flat:
-        linears = [*start.in_plane(look.scans[0].values.shape.index(1)), *start.leans(thin)]
-        return list(start.distinct(start.search(a, b, linears, side), _TRIES))
+        linears = start.in_plane(_axis_across(look))
+        return start.search(a, b, (*linears, *start.leans(thin), *fitted), side)
     if not look.steps.turns:
-        return list(start.distinct(start.search(a, b, start.flips()[:1], side), _TRIES))
-    starts = start.search(a, b, (*start.flips(), *start.leans(thin)), side)
+        return start.search(a, b, start.flips()[:1], side)
+    starts = start.search(a, b, (*start.flips(), *start.leans(thin), *fitted), side)
     turns: Sequence[np.ndarray] = start.turns()
-    if min(*a.values.shape, *b.values.shape) >= FEW:
+    if min(sides) >= FEW:
         turns = start.promising(a, b, turns, _TURNS)
-    return list(start.distinct(start.ranked([*starts, *start.search(a, b, turns)]), _TRIES))
+    return start.ranked([*starts, *start.search(a, b, turns)])
 
 
 def _tried(look: _Look, starts: Sequence[start.Start]) -> list[_Try]:
     """Merit and placement of the starts that are worth it."""
     tried: list[_Try] = []
-    rough = smoothed(look.a, 1.5 * look.width), smoothed(look.b, 1.5 * look.width)
+    rough = _rough(look.a, look.width), _rough(look.b, look.width)
     for each in starts:
         if _settled(tried, each.place):
             continue
@@ -368,6 +398,13 @@ def _tried(look: _Look, starts: Sequence[start.Start]) -> list[_Try]:
         merits = [(_merit(look, place), place) for place in (moved, begun)]
         tried.append(max(merits, key=lambda pair: pair[0]))
     return tried
+
+
+def _rough(grid: Grid, width: float) -> Layer:
+    """Smoothed values where a scan shows anything, if that is enough to register it by."""
+    shown = structured(grid)
+    mask = shown if shown.mean() > _SHOWN else np.ones_like(shown)
+    return Layer(smoothed(grid, 1.5 * width), mask)
 
 
 def _settled(tried: Sequence[_Try], place: np.ndarray) -> bool:
@@ -390,9 +427,9 @@ def _layers(look: _Look, place: np.ndarray, fineness: float) -> tuple[Layer, Lay
     """Structures of one fineness of both, their grey values fitted to each other."""
     a, b, width = look.a, look.b, look.width
     values = smoothed(a, width), smoothed(b, width)
-    masks = structured(a), structured(b)
     scales = [np.minimum(width / grid.spacing, 8.0) for grid in (a, b)]
     seen, inside = resampled(values[1], b, place, a)
+    masks = _shown_by_both(a, b, place), _shown_by_both(b, a, np.linalg.inv(place))
     usable = inside & masks[0]
     if usable.any():
         ours, theirs = values[0][usable], seen[usable]
@@ -403,10 +440,16 @@ def _layers(look: _Look, place: np.ndarray, fineness: float) -> tuple[Layer, Lay
             blurred(curves.of_b(values[1]), _on_other(-gap, a, b, place)),
         )
     one, other = (
-        Layer(band(each, scale, fineness), mask & _inside(mask.shape, fineness * scale))
+        Layer(band(each, scale, fineness, mask), mask & _inside(mask.shape, fineness * scale))
         for each, scale, mask in zip(values, scales, masks, strict=True)
     )
     return one, other
+
+
+def _shown_by_both(a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:
+    """Bool, on a: where a shows anything, and b too as far as it reaches."""
+    both: np.ndarray = structured(a) & looked_up(structured(b), b, place, a)
+    return both
 
 
 def _inside(shape: tuple[int, ...], width: np.ndarray) -> np.ndarray:

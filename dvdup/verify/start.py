@@ -1,26 +1,31 @@
 """Where to start a registration: every turn and flip is tried at every shift, coarsely.
 
 The normalised correlation at all shifts at once is a handful of Fourier transforms (D. Padfield,
-Masked object registration in the Fourier domain, IEEE TIP 21, 2012); the masks are the fields of
-view, so slabs and crops find their place.
+Masked object registration in the Fourier domain, IEEE TIP 21, 2012); the masks are what the scans
+show of themselves, so slabs, crops and scans with parts blacked out find their place. Its sign does
+not matter, so that a negative finds its positive.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from itertools import permutations, product
+from itertools import permutations, product, zip_longest
 
 import numpy as np
 
-from dvdup.verify.grid import Grid, resampled, smoothed
+from dvdup.verify.grid import Grid, box_of, resampled, smoothed, structured
 
 SIDE, THIN_SIDE = 16, 32
 """Voxels of the longest axis while searching: in volumes, in thin stacks."""
 _LEAN = float(np.radians(22))  # half of it and twice it are in reach of a registration
 _TOGETHER = 8  # maps that are looked at at once
-_LEAST_OVERLAP = 0.35  # of the smaller field of view
+_LEAST_OVERLAP = 0.35  # of what the smaller field of view shows
+_MUCH_OVERLAP = 0.6  # the same; of less, more agrees by chance
+_FRAMED = 0.95  # of the extent along two axes: what shows less lies in a frame
+_RESIZED = 0.1  # of the logarithm of a ratio of sizes; a registration makes up for less
+_SHOWN = 0.05  # of a voxel; what shows less of itself has no value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +35,7 @@ class Start:
     place: np.ndarray
     """float64 (4, 4), mm of a to mm of b."""
     correlation: float
+    """Without its sign."""
 
 
 @cache
@@ -79,7 +85,47 @@ def leans(axis: int | None = None) -> tuple[np.ndarray, ...]:
     )
 
 
-def search(a: Grid, b: Grid, linears: Sequence[np.ndarray], side: int = SIDE) -> list[Start]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Pattern:
+    """What of a scan is searched for."""
+
+    grid: Grid
+    mask: np.ndarray
+    """Bool (X, Y, Z): where it counts."""
+
+
+def greys(grid: Grid) -> Pattern:
+    """The grey values of a scan, where it shows anything."""
+    return Pattern(grid, structured(grid))
+
+
+def edges(grid: Grid) -> Pattern:
+    """How much grey values change from voxel to voxel, which most maps of them leave alone."""
+    from scipy import ndimage
+
+    axes = [axis for axis, n in enumerate(grid.values.shape) if n > 1]
+    slopes = sum(ndimage.sobel(grid.values, axis) ** 2 for axis in axes)
+    # twice the root, so that the outline does not outweigh all that lies within
+    steep = np.sqrt(np.sqrt(slopes)) if axes else np.zeros_like(grid.values)
+    inner = ndimage.binary_erosion(structured(grid), np.ones((3, 3, 3), bool), border_value=1)
+    return Pattern(Grid(steep.astype(np.float32), grid.spacing, grid.origin), inner)
+
+
+def fitted(a: Grid, b: Grid) -> tuple[np.ndarray, ...]:
+    """Maps that bring what b shows to the size of what a shows, as it is and mirrored.
+
+    None where both show something everywhere, or things of about one size: a scan that was shrunk
+    into a dark frame is the one that needs them.
+    """
+    boxes = box_of(a), box_of(b)
+    framed = any((box < _FRAMED * g.extent).sum() > 1 for box, g in zip(boxes, (a, b), strict=True))
+    ratio = float(np.exp(np.mean(np.log(boxes[1] / boxes[0]))))
+    if not framed or abs(np.log(ratio)) < _RESIZED:
+        return ()
+    return tuple(flip * ratio for flip in flips()[:2])
+
+
+def search(a: Pattern, b: Pattern, linears: Sequence[np.ndarray], side: int = SIDE) -> list[Start]:
     """Find the best shift for each of some linear maps.
 
     Args:
@@ -91,7 +137,7 @@ def search(a: Grid, b: Grid, linears: Sequence[np.ndarray], side: int = SIDE) ->
     Returns:
         A start for every map at which the fields of view can overlap, best first.
     """
-    step = max(*a.extent, *b.extent) / side
+    step = max(*a.grid.extent, *b.grid.extent) / side
     overlaps, movings = _overlaps(a, b, linears, step)
     starts: list[Start | None] = [None] * len(linears)
     for group in _of_equal_shape(movings):
@@ -102,7 +148,7 @@ def search(a: Grid, b: Grid, linears: Sequence[np.ndarray], side: int = SIDE) ->
 
 
 def promising(
-    a: Grid, b: Grid, linears: Sequence[np.ndarray], most: int, side: int = SIDE // 2
+    a: Pattern, b: Pattern, linears: Sequence[np.ndarray], most: int, side: int = SIDE // 2
 ) -> list[np.ndarray]:
     """The linear maps at which two scans agree best on few voxels, in the order given.
 
@@ -113,7 +159,8 @@ def promising(
         most: How many are wanted.
         side: Voxels of the longest axis while searching.
     """
-    overlaps, movings = _overlaps(a, b, linears, max(*a.extent, *b.extent) / side)
+    step = max(*a.grid.extent, *b.grid.extent) / side
+    overlaps, movings = _overlaps(a, b, linears, step)
     heights = np.zeros(len(linears))
     for group in _of_equal_shape(movings):
         found = overlaps.correlations([movings[i] for i in group])
@@ -123,13 +170,13 @@ def promising(
 
 
 def _overlaps(
-    a: Grid, b: Grid, linears: Sequence[np.ndarray], step: float
+    a: Pattern, b: Pattern, linears: Sequence[np.ndarray], step: float
 ) -> tuple[_Overlaps, list[_Cubes]]:
     """What a search needs, on cubic voxels of `step` mm: the scan that stays, the other turned."""
-    fixed = _turned(_cubic(a, step), np.eye(3))
+    fixed = _turned(*_cubic(a, step), np.eye(3))
     cubic = _cubic(b, step)
-    movings = [_turned(cubic, linear) for linear in linears]
-    sizes = [_period(fixed.values.shape, cube.values.shape) for cube in movings]
+    movings = [_turned(*cubic, linear) for linear in linears]
+    sizes = [_period(fixed.weighted.shape, cube.weighted.shape) for cube in movings]
     return _Overlaps(fixed, _fast(np.max(sizes, axis=0).tolist())), movings
 
 
@@ -137,7 +184,7 @@ def _of_equal_shape(movings: Sequence[_Cubes]) -> list[list[int]]:
     """Places of those that can be looked at together."""
     groups: dict[tuple[tuple[int, ...], bool], list[int]] = {}
     for i, moving in enumerate(movings):
-        groups.setdefault((moving.values.shape, moving.whole), []).append(i)
+        groups.setdefault((moving.mask.shape, moving.whole), []).append(i)
     return [group[i : i + _TOGETHER] for group in groups.values()
             for i in range(0, len(group), _TOGETHER)]  # fmt: skip
 
@@ -149,37 +196,47 @@ def ranked(starts: Sequence[Start]) -> list[Start]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cubes:
-    """A scan on cubic voxels."""
+    """A pattern on cubic voxels."""
 
-    values: np.ndarray
-    """float32, their mean taken out, 0 where there is no scan."""
     mask: np.ndarray
-    """float32, 1 where the scan is."""
+    """float32, 0 to 1: how much of a voxel counts."""
+    weighted: np.ndarray
+    """float32: the values, their mean taken out, times the mask."""
+    squares: np.ndarray
+    """float32: their squares, times the mask."""
     first: np.ndarray
     """mm of voxel 0."""
     whole: bool
-    """Whether the scan is everywhere."""
+    """Whether all of it counts."""
 
 
-def _cubic(grid: Grid, step: float) -> Grid:
-    """The scan on cubic voxels of `step` mm."""
+def _cubic(pattern: Pattern, step: float) -> tuple[Grid, np.ndarray]:
+    """A pattern on cubic voxels of `step` mm: its values, and how much of each voxel counts."""
+    grid = pattern.grid
     n = np.maximum(1, np.ceil(grid.extent / step - 1e-6)).astype(int)
     middle = grid.origin + (grid.extent - grid.spacing) / 2
     empty = np.broadcast_to(np.float32(0), tuple(n))
     cubes = Grid(empty, np.full(3, step), middle - (n - 1) / 2 * step)
-    values, _ = resampled(smoothed(grid, step), grid, np.eye(4), cubes)
-    return Grid(values, cubes.spacing, cubes.origin)
+    if pattern.mask.all() or not pattern.mask.any():
+        values, _ = resampled(smoothed(grid, step), grid, np.eye(4), cubes)
+        return Grid(values, cubes.spacing, cubes.origin), np.ones(tuple(n), np.float32)
+    shown = pattern.mask.astype(np.float32)
+    sums, counts = (
+        resampled(smoothed(replace(grid, values=each), step), grid, np.eye(4), cubes)[0]
+        for each in (grid.values * shown, shown)
+    )
+    means = np.where(counts > _SHOWN, sums / np.maximum(counts, _SHOWN), 0).astype(np.float32)
+    return Grid(means, cubes.spacing, cubes.origin), np.where(counts > _SHOWN, counts, 0)
 
 
-def _turned(cubic: Grid, linear: np.ndarray) -> _Cubes:
-    """The scan turned about its middle; `linear` takes new mm to mm of the scan."""
+def _turned(cubic: Grid, mask: np.ndarray, linear: np.ndarray) -> _Cubes:
+    """A pattern turned about its middle; `linear` takes new mm to mm of the scan."""
     back = np.linalg.inv(linear)
     step = cubic.spacing[0]
     middle = cubic.origin + (cubic.extent - step) / 2
     if np.isin(linear, (-1, 0, 1)).all():
-        values = _rearranged(cubic.values, linear)
-        first = back @ middle - (np.array(values.shape) - 1) / 2 * step
-        return _Cubes(values - values.mean(), np.ones_like(values), first, True)
+        values, mask = _rearranged(cubic.values, linear), _rearranged(mask, linear)
+        return _cubes(values, mask, back @ middle - (np.array(values.shape) - 1) / 2 * step)
     half = np.abs(back) @ (cubic.extent / 2)
     n = np.maximum(1, np.ceil(2 * half / step - 1e-6)).astype(int)
     empty = np.broadcast_to(np.float32(0), tuple(n))
@@ -189,8 +246,14 @@ def _turned(cubic: Grid, linear: np.ndarray) -> _Cubes:
     values, inside = resampled(cubic.values, cubic, place, on)
     if not inside.any():
         inside = ~inside
-    values = (values - values[inside].mean()) * inside
-    return _Cubes(values, inside.astype(np.float32), on.origin, bool(inside.all()))
+    return _cubes(values, resampled(mask, cubic, place, on)[0] * inside, on.origin)
+
+
+def _cubes(values: np.ndarray, mask: np.ndarray, first: np.ndarray) -> _Cubes:
+    mean = (values * mask).sum() / max(1e-6, float(mask.sum()))
+    centred = values - np.float32(mean)
+    weighted = centred * mask
+    return _Cubes(mask, weighted, centred * weighted, first, bool((mask == 1).all()))
 
 
 def _rearranged(values: np.ndarray, linear: np.ndarray) -> np.ndarray:
@@ -220,50 +283,66 @@ def _fast(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 class _Overlaps:
-    """How well two scans agree where they overlap, at every shift.
+    """How well two patterns agree where they overlap, at every shift.
 
-    The scan that stays is everywhere in its box, so that sums over it are sums over boxes, along
-    one axis after the other; only what depends on the voxels of both takes Fourier transforms.
+    Sums over a pattern that counts everywhere are sums over boxes, along one axis after the other;
+    only what depends on the voxels of both takes Fourier transforms.
     """
 
     def __init__(self, fixed: _Cubes, shape: tuple[int, ...]) -> None:
         """Of the scan that stays, and the shifts after which all repeats."""
         self.fixed, self.shape = fixed, shape
-        self._values = self._spectra(fixed.values)
+        self._layers = (fixed.mask, fixed.weighted, fixed.squares)
+        self._ours = [self._spectra(each) for each in self._layers]
 
     def correlations(self, movings: Sequence[_Cubes]) -> np.ndarray:
-        """float32 (N, *shape): correlations where enough overlaps, else -1.
+        """float32 (N, *shape): correlations without their sign where enough overlaps, else -1.
+
+        They count for less where little overlaps.
 
         Args:
-            movings: N scans of equal shape, all of them everywhere in their boxes or none.
+            movings: N scans of equal shape, all of which count everywhere, or none.
         """
-        values = np.stack([moving.values for moving in movings])
-        windows = [self._windows(axis, n) for axis, n in enumerate(values.shape[1:])]
-        voxels, sum_a, square_a, fewest = self._of_a(movings, windows)
-        theirs = [window for _, window in windows]
-        sum_b, square_b = _box_sums(values, theirs), _box_sums(values**2, theirs)
+        sides = movings[0].mask.shape
+        ours, theirs = zip(*(self._windows(axis, n) for axis, n in enumerate(sides)), strict=True)
+        voxels, sum_a, square_a = self._of_a(movings, ours)
+        weighted = np.stack([moving.weighted for moving in movings])
+        spectra = self._spectra(weighted)
+        squares = np.stack([moving.squares for moving in movings])
+        sum_b, square_b = self._of_b(weighted, spectra, theirs), self._of_b(squares, None, theirs)
         n = np.maximum(voxels, 1.0)
         spread = (square_a - sum_a**2 / n) * (square_b - sum_b**2 / n)
         floor = 1e-4 * spread.max(axis=(1, 2, 3), keepdims=True)
-        usable = (voxels >= fewest) & (spread > floor)
-        both = self._correlated(self._values, self._spectra(values)) - sum_a * sum_b / n
-        found: np.ndarray = np.where(usable, both / np.sqrt(np.maximum(spread, 1e-12)), -1)
+        shown = (voxels + 0.5) / self._least(movings)
+        usable = (shown >= _LEAST_OVERLAP) & (spread > floor)
+        both = self._correlated(self._ours[1], spectra) - sum_a * sum_b / n
+        height = np.abs(both) / np.sqrt(np.maximum(spread, 1e-12))
+        height *= np.sqrt(np.clip(shown / _MUCH_OVERLAP, 0, 1))
+        found: np.ndarray = np.where(usable, height, -1)
         return found
 
-    def _of_a(
-        self, movings: Sequence[_Cubes], windows: Sequence[tuple[np.ndarray, np.ndarray]]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Voxels, values and squares of a on which b lies, and how many voxels are enough."""
-        ours, theirs = zip(*windows, strict=True)
-        mask = np.stack([moving.mask for moving in movings[: 1 if movings[0].whole else None]])
-        least = np.minimum(self.fixed.mask.sum(), mask.sum(axis=(1, 2, 3), keepdims=True))
-        voxels, fewest = _box_sums(mask, theirs), _LEAST_OVERLAP * least - 0.5
-        values = self.fixed.values[None]
+    def _least(self, movings: Sequence[_Cubes]) -> np.ndarray:
+        """float32 (N, 1, 1, 1): voxels that count of the scan that has fewer of them."""
+        theirs = np.array([moving.mask.sum() for moving in movings])
+        least: np.ndarray = np.minimum(self.fixed.mask.sum(), theirs)[:, None, None, None]
+        return least
+
+    def _of_a(self, movings: Sequence[_Cubes], ours: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Voxels, values and squares of a on which b lies."""
         if movings[0].whole:
-            return voxels, _box_sums(values, ours), _box_sums(values**2, ours), fewest
-        spectra = self._spectra(mask)
-        squares = self._correlated(self._spectra(values**2), spectra)
-        return voxels, self._correlated(self._values, spectra), squares, fewest
+            return [_box_sums(each[None], ours) for each in self._layers]
+        spectra = self._spectra(np.stack([moving.mask for moving in movings]))
+        return [self._correlated(each, spectra) for each in self._ours]
+
+    def _of_b(
+        self, values: np.ndarray, spectra: np.ndarray | None, theirs: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """Sums of values of b that lie on a."""
+        if self.fixed.whole:
+            return _box_sums(values, theirs)
+        return self._correlated(
+            self._ours[0], self._spectra(values) if spectra is None else spectra
+        )
 
     def _spectra(self, values: np.ndarray) -> np.ndarray:
         from scipy import fft
@@ -283,7 +362,7 @@ class _Overlaps:
         Returns:
             float32 (voxels, shifts) each, 1 where they do.
         """
-        fixed, period = self.fixed.values.shape[axis], self.shape[axis]
+        fixed, period = self.fixed.mask.shape[axis], self.shape[axis]
         shift = np.arange(period)
         shift = np.where(shift < fixed, shift, shift - period)
         ours = np.arange(fixed)[:, None] - shift
@@ -318,7 +397,7 @@ def _start(
     if not correlation.max() > -1:
         return None
     peak, height = _between(correlation)
-    shape = np.array(overlaps.fixed.values.shape)
+    shape = np.array(overlaps.fixed.mask.shape)
     shift = np.where(peak < shape - 0.5, peak, peak - np.array(overlaps.shape))
     # voxel i of the turned b lies on voxel i + shift of a
     place = np.eye(4)
@@ -355,8 +434,14 @@ def _rotation(axis: int, angle: float) -> np.ndarray:
     return turn
 
 
+def taken_in_turn(*searches: Sequence[Start]) -> list[Start]:
+    """The best of every search, then the second best, and so on."""
+    turns = zip_longest(*searches)
+    return [start for turn in turns for start in turn if start is not None]
+
+
 def distinct(starts: Sequence[Start], most: int) -> Iterator[Start]:
-    """The best of starts that are not nearly the same."""
+    """The first of starts that are not nearly the same."""
     taken: list[Start] = []
     for start in starts:
         if len(taken) == most:
