@@ -105,9 +105,9 @@ def test_what_lies_beside_is_told(put, touch, found):
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
-        ({"": ("gone.npy",)}, "has no such .npy or .npz file"),
-        ({"": ("gone_*.npy",)}, "has no such .npy or .npz file"),
-        ({"": ("!gone.npy",)}, "has no such .npy or .npz file"),
+        ({"": ("gone.npy",)}, "has no such file of arrays (.npy, .npz, .h5"),
+        ({"": ("gone_*.npy",)}, "has no such file of arrays (.npy, .npz, .h5"),
+        ({"": ("!gone.npy",)}, "has no such file of arrays (.npy, .npz, .h5"),
         ({"": ("images.npy",)}, 'of which split it is; write a table, as train = "images.npy"'),
         ({"train": ("a.npz#z",)}, "holds no such array"),
         ({"train": ("#x",)}, "has no such"),
