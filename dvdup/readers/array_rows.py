@@ -35,7 +35,10 @@ from dvdup.records import ArrayPart, Volume
 
 _MOST = 5_000_000  # rows of one array: as many cases fit into no report
 _SLACK = 1 << 16  # bytes of headers that deflate does not account for
+_FILES = 64  # of which the headers are kept
 _Key = tuple[object, ...]
+_HEADERS: OrderedDict[_Key, dict[str, Header]] = OrderedDict()
+_HEADERS_LOCK = Lock()
 
 
 def parts(path: Path, name: str) -> tuple[ArrayPart, ...]:
@@ -140,8 +143,24 @@ def _without_one(row: np.ndarray) -> np.ndarray:
     return row[0] if row.ndim == 3 and row.shape[0] == 1 else row
 
 
+def _known_headers(source: Source) -> dict[str, Header]:
+    """The arrays of a file, looked for once while it does not change: it may have many rows."""
+    if not source.path.exists():
+        return headers(source)  # which says why
+    identity = _identity(source, "")
+    with _HEADERS_LOCK:
+        known = _HEADERS.get(identity)
+    if known is None:
+        known = headers(source)
+        with _HEADERS_LOCK:
+            _HEADERS[identity] = known
+            while len(_HEADERS) > _FILES:
+                _HEADERS.popitem(last=False)
+    return known
+
+
 def _header(source: Source, key: str) -> Header:
-    header = headers(source).get(key)
+    header = _known_headers(source).get(key)
     if header is None:
         raise ReadError(f"{source.name}: holds no array {key}; correct dataset.arrays")
     return header

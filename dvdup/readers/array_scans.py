@@ -24,6 +24,7 @@ from dvdup.readers.array_files import (
     Stored,
     damage_told,
     headers,
+    refuse,
     stem_of,
     whole,
 )
@@ -33,6 +34,7 @@ from dvdup.readers.many_cases import (
     LABELS_BESIDE,
     SPLITS,
     Shape,
+    is_label_key,
     may_have_labels,
     why_many,
 )
@@ -103,13 +105,18 @@ def read_one(source: Source) -> Volume:
     """As `read`, for a file that is declared to be one scan."""
     with damage_told(source):
         found = headers(source)
+        for key, header in found.items():
+            if not is_label_key(key):
+                refuse(source, key, header)
         first = "" if "" in found else _image_key(found, source.name)
-        others = [key for key in found if key != first and _may_be_image(found[key])]
+        is_ome = bool(found[first].axes)  # where labels are known to be no image
+        beside = {k: h for k, h in found.items() if k != first}
+        others = [k for k, h in beside.items() if _may_be_image(k, h, is_ome=is_ome)]
         scan = whole(source, first, found[first])
-        beside = {key: whole(source, key, found[key]).values for key in others}
+        arrays = {key: whole(source, key, found[key]).values for key in others}
     volume = volume_of(scan, found[first], source.name)
     channels = list(volume.channels)
-    for key, array in beside.items():
+    for key, array in arrays.items():
         channels += _beside(channels[0].shape, key, array, source.name)
     scaling = (*volume.scaling, *[(1.0, 0.0)] * (len(channels) - len(volume.channels)))
     return dataclasses.replace(volume, channels=tuple(channels), scaling=scaling)
@@ -151,6 +158,7 @@ def _image_key(found: Mapping[str, Header], name: str) -> str:
     if not found:
         raise ReadError(f"{name}: holds no arrays; exclude it")
     volumes = [key for key, header in found.items() if header.axes or _has_axes(header)]
+    volumes = [key for key in volumes if not is_label_key(key)] or volumes
     if len(volumes) == 1:
         return volumes[0]
     for usual in _IMAGE_KEYS:
@@ -168,9 +176,10 @@ def _has_axes(header: Header) -> bool:
     return 2 <= len(_squeezed(header.sides)) <= 4
 
 
-def _may_be_image(header: Header) -> bool:
+def _may_be_image(key: str, header: Header, *, is_ome: bool) -> bool:
     """Whether an array beside the image is a picture, not a matrix, a spacing or a list."""
-    return bool(header.refused) or sum(side >= _PICTURE for side in header.sides) >= 2
+    left = is_label_key(key) and (is_ome or bool(header.refused))
+    return not left and sum(side >= _PICTURE for side in header.sides) >= 2
 
 
 def _beside(shape: tuple[int, ...], key: str, array: np.ndarray, name: str) -> list[np.ndarray]:
@@ -181,8 +190,9 @@ def _beside(shape: tuple[int, ...], key: str, array: np.ndarray, name: str) -> l
     """
     if array.dtype.kind not in "biufc":
         return []
-    channels, _ = _channels(array, name)
-    if all(is_mask(channel.reshape(_three_axes(channel.shape))) for channel in channels):
+    found, _ = _channels(array, name)
+    channels = list(as_volume(found, directions=None, spacing=(1.0, 1.0, 1.0)).channels)
+    if all(map(is_mask, channels)):
         return []
     if channels[0].shape != shape:
         raise ReadError(
@@ -190,10 +200,6 @@ def _beside(shape: tuple[int, ...], key: str, array: np.ndarray, name: str) -> l
             "file is one scan; save each in a file of its own"
         )
     return channels
-
-
-def _three_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return (*shape, 1, 1)[:3]
 
 
 def _real(array: np.ndarray, name: str) -> tuple[list[np.ndarray], list[str]]:

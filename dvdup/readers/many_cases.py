@@ -33,7 +33,7 @@ _WHOLE_SPLIT = re.compile(
 )
 _LABEL = r"y|labels?|targets?|masks?|segs?|segmentations?|gt|annotations?|classes|class|ids?"
 _LABELS = re.compile(
-    rf"({_LABEL})([_-]?({_SPLIT}))?|({_SPLIT})[_-]?({_LABEL})|.*[_-](y|labels|targets|masks)",
+    rf"({_LABEL})([_-]?({_SPLIT}))?|({_SPLIT})[_-]?({_LABEL})|.*[_-](y|labels?|targets|masks?|segs?|segmentations?)",
     re.IGNORECASE,
 )
 _PLURAL = re.compile("x|images|imgs|data|samples|pictures|scans|volumes", re.IGNORECASE)

@@ -67,9 +67,11 @@ def _spacing(image: Mapping[str, Any], dataset: Mapping[str, Any], axes: str) ->
     ]
     for scale in found:
         steps = [a * float(b) for a, b in zip(steps, scale, strict=True)]
-    units = [axis.get("unit") if isinstance(axis, Mapping) else None for axis in image["axes"]]
-    space = [_MM.get(str(units[i])) for i, letter in enumerate(axes) if letter in "zyx"]
-    if not found or None in space:  # steps without a length are no millimetres
+    units = [
+        axis.get("unit") if isinstance(axis, Mapping) else None for axis in image.get("axes") or ()
+    ]
+    space = [_MM.get(str(unit)) for unit, axis in zip(units, axes, strict=False) if axis in "zyx"]
+    if not found or not space or None in space:  # steps without a length are no millimetres
         return (1.0,) * len(axes)
     return tuple(step * _MM.get(str(unit), 1.0) for step, unit in zip(steps, units, strict=True))
 
