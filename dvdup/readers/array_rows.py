@@ -66,10 +66,10 @@ def _part(source: Source, key: str, header: Header, *, each: bool) -> ArrayPart:
         return ArrayPart(key, None, f"labels ({called})")
     if header.refused:  # said when it is read
         return ArrayPart(key, None, is_scan=each)
-    if said := is_no_picture(header.shape):
-        return ArrayPart(key, None, said)
     if each and is_picture(header.shape):
         return ArrayPart(key, None, is_scan=True)
+    if said := is_no_picture(header.shape):
+        return ArrayPart(key, None, said)
     if header.sides[0] == 0:
         return ArrayPart(key, None, "an array without rows")
     try:
