@@ -146,9 +146,10 @@ def volume_of(stored: Stored, header: Header, name: str) -> Volume:
 
 def seems_many(name: str, why: str) -> ReadError:
     """The error for a file that is not declared to hold many cases and seems to."""
+    what = "array" if why.startswith("holds") else "row"
     return ReadError(
         f"{name}: {why}, and a file is one scan unless it is declared; name it in dataset.arrays, "
-        f'as arrays = ["{name}"], and each row is a case; if it is one scan, name it there as '
+        f'as arrays = ["{name}"], and each {what} is a case; if it is one scan, name it there as '
         f'"!{name}"; or save each picture in its own file'
     )
 

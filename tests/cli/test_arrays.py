@@ -88,7 +88,7 @@ def test_rows_that_are_copies_are_found(dvdup, planted, text):
 def test_init_writes_the_declaration(dvdup, planted):
     ran = dvdup(planted, "init", ".")
     assert ran.code == 0, ran.stderr
-    assert "each row is a case: X_test.npy, X_train.npy" in ran.stdout + ran.stderr
+    assert "arrays of many cases: X_test.npy, X_train.npy" in ran.stdout + ran.stderr
     written = (planted / "dvdup.toml").read_text()
     assert '\narrays = ["X_test.npy", "X_train.npy"]' in written
     assert pairs(json.loads(check(dvdup, planted).stdout)) == PLANTED

@@ -182,7 +182,7 @@ def test_detected(put, detect):
         "arrays",
         {"": ("X_test.npy", "X_train.npy", "chest.npz")},
     )
-    assert any("each row is a case" in note for note in seen.notes)
+    assert any("arrays of many cases" in note for note in seen.notes)
 
 
 def test_detected_beside_folders(put, touch, detect):

@@ -132,8 +132,10 @@ def test_what_looks_like_many_cases(tmp_path, read: Read, datasets, many):
             read("a.h5")
 
 
-def test_a_dataset_a_case(tmp_path):
+def test_a_dataset_a_case(tmp_path, read: Read):
     h5(tmp_path / "a.h5", **{f"train__case_{i}": VALUES + i for i in range(9)}, ages=np.ones(9))
+    with pytest.raises(ReadError, match=r"holds 9 arrays of one size.* each array is a case"):
+        read("a.h5")
     found = parts(tmp_path, "a.h5")
     assert [part.key for part in found if part.is_scan] == [f"train/case_{i}" for i in range(9)]
     volume = row(tmp_path, "a.h5", "#train/case_3#!")

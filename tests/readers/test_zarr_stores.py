@@ -139,12 +139,19 @@ def test_chunks_that_are_damaged(tmp_path, read: Read, version, what, said):
     path.unlink()
     if what in ("link", "annex"):
         path.symlink_to("nowhere" if what == "link" else ".git/annex/objects/x")
-    elif what == "pipe":
-        os.mkfifo(path)
     else:
         stored = {"empty": b"", "lfs": LFS.encode(), "noise": b"\7" * len(data), "cut": data[:40]}
         path.write_bytes(stored[what])
     with pytest.raises(PointerError if what in ("lfs", "annex") else ReadError, match=said):
+        read("a.zarr")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no FIFOs")
+def test_a_chunk_that_is_a_pipe_holds_nobody(tmp_path, read: Read, version):
+    array(tmp_path / "a.zarr", VALUES, version, chunks=(6, 64, 64))
+    chunk(tmp_path / "a.zarr", version).unlink()
+    os.mkfifo(chunk(tmp_path / "a.zarr", version))
+    with pytest.raises(ReadError, match="not a regular file"):
         read("a.zarr")
 
 
