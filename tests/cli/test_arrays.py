@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -424,3 +426,14 @@ def test_one_scan_a_file_and_an_array_a_case(dvdup, tmp_path, suffix):
     assert pairs(json.loads(ran.stdout)) >= {
         ("one", "a", "identical"), ("a", f"more{suffix}#case_1", "identical"),
     }  # fmt: skip
+
+
+def test_the_installed_command_compares_containers(tmp_path):
+    """A process of its own, so that the children that read are its own too."""
+    values = pictures(1, 1, (20, 24, 22))[0]
+    container(tmp_path / "a.h5", image=values)
+    container(tmp_path / "b.zarr", image=values)
+    command = [sys.executable, "-m", "dvdup", "compare", "a.h5", "b.zarr", "-q", "-f", "json"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert [pair["verdict"] for pair in json.loads(ran.stdout)["pairs"]] == ["identical"]
