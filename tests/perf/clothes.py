@@ -117,7 +117,9 @@ def verdict(source: Path, form: str, array: np.ndarray) -> str:
         suffix = form.partition(" ")[0]
         if suffix == "nii":
             target = Path(folder) / "copy.nii.gz"
-            kept = array.astype(np.int32) if array.dtype.itemsize == 8 else array
+            kept = (
+                array.astype(np.int32) if array.dtype == np.int64 else array
+            )  # NIfTI of old has none
             nib.save(nib.Nifti1Image(kept, np.eye(4)), target)
         else:
             target = Path(folder) / f"copy.{suffix}"
