@@ -119,7 +119,7 @@ def verdict(source: Path, form: str, array: np.ndarray) -> str:
             target = Path(folder) / "copy.nii.gz"
             kept = (
                 array.astype(np.int32) if array.dtype == np.int64 else array
-            )  # NIfTI of old has none
+            )  # nibabel refuses int64
             nib.save(nib.Nifti1Image(kept, np.eye(4)), target)
         else:
             target = Path(folder) / f"copy.{suffix}"
