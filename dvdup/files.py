@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from errno import EACCES
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 from threading import Lock
 
 from dvdup.errors import ReadError
-from dvdup.hashing import file_hash
+from dvdup.hashing import file_hash, files_below, folder_hash
 from dvdup.records import FileStat
 from dvdup.sealed import SealedFiles, nowhere
 
@@ -31,13 +31,14 @@ RACY = -1
 
 _INODE_BITS = 2**63 - 1  # some file systems have numbers of 128 bits, the index has room for 63
 _VERIFIED = "cache/verified.json"
+_BELIEVED = 20.0  # times as long as it took to look into a folder, what was seen is believed
 _RACY_NS = 2_000_000_000  # some file systems keep mtimes to 2 s; git's racy-clean rule
 
 
 def stat_files(root: Path, paths: Sequence[str]) -> tuple[FileStat, ...] | None:
     """Sizes, times and inodes of the files of a case, or None if one is not there or closed."""
     try:
-        return tuple(_stat(root, path) for path in paths)
+        return tuple(_recent_stat(root, path) for path in paths)
     except OSError:
         return None
 
@@ -216,7 +217,7 @@ class Recent:
             own = self._busy.setdefault(stat, Lock())
         with own:
             known = self._known.get(stat)
-            digest = known or file_hash(root / stat.path)
+            digest = known or _digest(root / stat.path)
             with self._lock:
                 self._busy.pop(stat, None)
                 if known is None and not _is_young(max(stat.mtime_ns, stat.ctime_ns)):
@@ -242,9 +243,10 @@ def hash_files(
     hashed = []
     for stat in stats:
         try:
-            if not S_ISREG(os.stat(root / stat.path).st_mode):  # a pipe would wait for ever
+            mode = os.stat(root / stat.path).st_mode
+            if not (S_ISREG(mode) or S_ISDIR(mode)):  # a pipe would wait for ever
                 raise ReadError(f"{stat.path} is not a regular file; replace it, or leave it out")
-            digest = recent.file_hash(root, stat) if recent else file_hash(root / stat.path)
+            digest = recent.file_hash(root, stat) if recent else _digest(root / stat.path)
             after = _stat(root, stat.path)
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
@@ -275,15 +277,57 @@ def _suffix(path: str) -> str:
     return name[name.find(".") :].lower() if "." in name else ""
 
 
+def _digest(path: Path) -> str:
+    return folder_hash(path) if path.is_dir() else file_hash(path)
+
+
+_FOLDERS: dict[str, tuple[float, FileStat]] = {}
+"""Until when what a folder looked like is believed: thousands of rows may lie in one."""
+
+
+def _recent_stat(root: Path, path: str) -> FileStat:
+    """As `_stat`, but a folder is not walked for more than a small part of the time."""
+    file = os.path.join(root, path)
+    until, known = _FOLDERS.get(file, (0.0, None))
+    start = time.monotonic()
+    if known is not None and start < until and known.path == path:
+        return known
+    found = _stat(root, path)
+    if os.path.isdir(file):
+        now = time.monotonic()
+        _FOLDERS[file] = (now + _BELIEVED * (now - start), found)
+    return found
+
+
 def _stat(root: Path, path: str) -> FileStat:
     file = os.path.join(root, path)
     found = os.stat(file)  # several times as fast as Path.stat
     if not os.access(file, os.R_OK):
         raise PermissionError(EACCES, "permission denied", path)
+    if S_ISDIR(found.st_mode):
+        return _stat_of_folder(file, path)
     return FileStat(
         path=path,
         size=found.st_size,
         mtime_ns=found.st_mtime_ns,
         ctime_ns=found.st_ctime_ns,
         inode=found.st_ino & _INODE_BITS,
+    )
+
+
+def _stat_of_folder(folder: str, path: str) -> FileStat:
+    """A folder that is one scan: bytes of all its files, and the youngest times in it.
+
+    Whatever is written, added or removed in it makes one of these times that of the change.
+    """
+    own = os.stat(folder)
+    files = [file.stat() for file in files_below(Path(folder))]
+    folders = [os.stat(place) for place, _, _ in os.walk(folder)]
+    every = (*files, *folders)
+    return FileStat(
+        path=path,
+        size=sum(found.st_size for found in files),
+        mtime_ns=max(found.st_mtime_ns for found in every),
+        ctime_ns=max(found.st_ctime_ns for found in every),
+        inode=own.st_ino & _INODE_BITS,
     )

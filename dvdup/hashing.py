@@ -17,8 +17,11 @@ it, and those of the slices along an axis add up to it. It nominates pairs; the 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
+from errno import EINVAL
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 import numpy as np
@@ -90,6 +93,42 @@ def file_hash(path: Path) -> str:
     """
     with path.open("rb", buffering=0) as stream:
         return hashlib.file_digest(stream, _blake2b_128).hexdigest()
+
+
+def folder_hash(path: Path) -> str:
+    """Hash all files of a folder: their names below it and their bytes.
+
+    Args:
+        path: An existing folder. Links to files count as these, links to folders are not followed.
+
+    Returns:
+        blake2b-128, 32 hex digits.
+
+    Raises:
+        OSError: A file cannot be read or is no regular one, or a folder cannot be listed.
+    """
+    found = _blake2b_128()
+    for file in sorted(files_below(path)):
+        if not S_ISREG(file.stat().st_mode):  # a pipe would wait for ever
+            raise OSError(EINVAL, f"{file.name} in it is not a regular file")
+        name = file.relative_to(path).as_posix().encode("utf-8", "surrogateescape")
+        found.update(b"%d:%s%s" % (len(name), name, file_hash(file).encode()))
+    return found.hexdigest()
+
+
+def files_below(path: Path) -> Iterator[Path]:
+    """Every file in a folder and below, in no order.
+
+    Raises:
+        OSError: A folder cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for place, folders, names in os.walk(path, onerror=refuse):
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        yield from (Path(place, name) for name in (*names, *links))
 
 
 def hash_channel(values: np.ndarray) -> ChannelHash:

@@ -97,11 +97,13 @@ class ArrayPart:
     """One array of a file of many cases."""
 
     key: str
-    """In an archive; "" in a file of one array."""
+    """In a file of several; "" in a file of one array."""
     rows: int | None
     """Its cases; None if it cannot be taken apart."""
     left_out: str = ""
     """What it is if it holds no cases, such as "labels (y_train)"; else ""."""
+    is_scan: bool = False
+    """Whether all of it is one case."""
 
 
 LONELY = " with no scan beside it"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dvdup import rows
 
@@ -39,6 +41,24 @@ def test_what_a_text_may_mean():
         ("a#b.npz#x", "", 7),
         ("a#b.npz", "x", 7),
         ("a", "b.npz#x", 7),
+        ("a#b.npz#x", "7", None),
+        ("a#b.npz", "x#7", None),
+        ("a", "b.npz#x#7", None),
     ]
-    for text in ("a.npy", "a.npy#", "a.npy#x", "a.npy#-1", "#1", "a.npy#\u0661"):
+    for text in ("a.npy", "a.npy#", "#1"):
         assert list(rows.references(text)) == []
+    for key in ("x", "-1", "\u0661"):
+        assert list(rows.references(f"a.npy#{key}")) == [("a.npy", key, None)]
+
+
+@given(key=st.text(min_size=1))
+def test_an_array_that_is_a_case(key):
+    series = rows.array_name(key)
+    assert (rows.is_row(series), rows.is_array(series)) == (True, True)
+    assert rows.parsed(series) == (key, None)
+    assert rows.shown(series) == f"#{key}"
+
+
+@given(key=st.text(), row=st.none() | st.integers(0, 10**7))
+def test_no_row_is_taken_for_an_array(key, row):
+    assert not rows.is_array(rows.row_name(key, row))

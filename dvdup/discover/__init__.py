@@ -222,7 +222,7 @@ def _notes(search: Search, dataset: DatasetConfig, found: Declaration) -> list[s
 def _of_arrays(told: Sequence[str], unclear: Sequence[str]) -> list[str]:
     lines = []
     if told:
-        lines.append(f"arrays of which each row is a case: {', '.join(map(shown, told[:8]))}")
+        lines.append(f"arrays of many cases: {', '.join(map(shown, told[:8]))}")
     if unclear:
         lines.append(
             f"{', '.join(map(shown, unclear[:8]))}: seems to hold many cases, of which split its "

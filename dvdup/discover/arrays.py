@@ -2,9 +2,10 @@
 
 They are named in `dataset.arrays`, beside whatever else the layout finds: a list of entries, or
 entries by split. An entry is a file or a pattern below `dataset.path`, with `#KEY` behind it for
-some arrays of an archive only. In a list the split is read from the key, else from the name of the
-file, else from its folder. `!FILE` says that a file is one scan, whatever it looks like. Labels are
-left out, and a file that cannot be read is a case, so that reading it tells.
+some arrays of an archive, an HDF5 file or a Zarr store only. In a list the split is read from the
+key, else from the name of the file, else from its folder. `!FILE` says that a file is one scan,
+whatever it looks like, `!FILE#KEY` that each of these arrays is one. Labels are left out, and a
+file that cannot be read is a case, so that reading it tells.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from dvdup.discover.search import Scan, Search
 from dvdup.errors import ConfigError, InputError, ReadError
 from dvdup.records import ArrayPart, Case
 
-SUFFIXES = (".npy", ".npz")
+SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".zarr", ".zarr.zip")
 _OTHER = "!"
 _DEPTH = 2  # folders that are looked into for arrays of many cases, as images/train/
 _WORDS = r"train|training|tr|trn|val|valid|validation|dev|test|testing|ts|tst"
@@ -99,7 +100,7 @@ def declared(search: Search, dataset: DatasetConfig) -> Declared:
     top = search.path(dataset.path)
     for split, entries in dataset.arrays.items():
         for entry in entries:
-            if entry.startswith(_OTHER):
+            if entry.startswith(_OTHER) and not _keys(search, top, entry):
                 paths = _files(search, top, entry.removeprefix(_OTHER))[0]
                 found.one_scan.update(map(search.name, paths))
             else:
@@ -110,11 +111,17 @@ def declared(search: Search, dataset: DatasetConfig) -> Declared:
     return found
 
 
+def _keys(search: Search, top: str, entry: str) -> str:
+    """The pattern of keys in an entry that begins with `!`; "" if it names whole files."""
+    return _files(search, top, entry.removeprefix(_OTHER))[1]
+
+
 def _of_entry(
     search: Search, dataset: DatasetConfig, split: str, entry: str, found: Declared
 ) -> Iterator[Split]:
     top = search.path(dataset.path)
-    paths, pattern = _files(search, top, entry)
+    paths, pattern = _files(search, top, entry.removeprefix(_OTHER))
+    pattern, are_scans = pattern or "*", entry.startswith(_OTHER)
     where, matched = f"dataset.arrays names {shown(entry)}", False
     if split:
         yield Split(split, where)
@@ -134,7 +141,8 @@ def _of_entry(
                 continue
             found.parts[own] = named or found.parts.get(own, False)
             if named:
-                yield Split(*_cases(search, dataset, split, path, part, where))
+                whole = dataclasses.replace(part, is_scan=part.is_scan or are_scans)
+                yield Split(*_cases(search, dataset, split, path, whole, where))
     if not matched:
         raise ConfigError(f"{where}, but it holds no such array; correct it")
 
@@ -166,12 +174,12 @@ def _readable_parts(search: Search, path: str, split: str) -> tuple[ArrayPart, .
 
 
 def _files(search: Search, top: str, entry: str) -> tuple[list[str], str]:
-    """The files of an entry and the pattern of their keys.
+    """The files of an entry, and the pattern of their keys if it has one.
 
     Raises:
         ConfigError: There are none.
     """
-    for name, key in ((entry, "*"), entry.rpartition("#")[::2]):
+    for name, key in ((entry, ""), entry.rpartition("#")[::2]):
         path = search.path(top, name)
         if not name:
             continue
@@ -184,8 +192,8 @@ def _files(search: Search, top: str, entry: str) -> tuple[list[str], str]:
             if kept := [one for one in sorted(names) if one.lower().endswith(SUFFIXES)]:
                 return [search.path(top, one) for one in kept], key
     raise ConfigError(
-        f"dataset.arrays names {shown(entry)}, but {shown(search.name(top))} has no such .npy or "
-        ".npz file; correct it"
+        f"dataset.arrays names {shown(entry)}, but {shown(search.name(top))} has no such file of "
+        f"arrays ({', '.join(SUFFIXES)}); correct it"
     )
 
 
@@ -227,9 +235,15 @@ def _below(path: str, top: str) -> str:
 
 
 def _scans(name: str, below: str, part: ArrayPart) -> Iterator[Scan]:
-    for row in (None,) if part.rows is None else range(part.rows):
-        series = rows.row_name(part.key, row)
-        yield Scan(nfc(below + series.rstrip(rows.MARK)), (name,), series)
+    numbers = (None,) if part.is_scan or part.rows is None else range(part.rows)
+    return (_scan(name, below, part, number) for number in numbers)
+
+
+def _scan(name: str, below: str, part: ArrayPart, row: int | None) -> Scan:
+    """A row of an array, or an array that is a scan or that cannot be taken apart."""
+    is_scan = part.is_scan and bool(part.key)
+    series = rows.array_name(part.key) if is_scan else rows.row_name(part.key, row)
+    return Scan(nfc(below + rows.shown(series)), (name,), series)
 
 
 def added_to(search: Search, dataset: DatasetConfig, splits: Sequence[Split]) -> list[Split]:
@@ -295,7 +309,7 @@ def _beside(
 
 
 def _arrays_in(search: Search, top: str) -> Iterator[str]:
-    """The .npy and .npz files of a folder that are not left out by their names."""
+    """The files of arrays of a folder that are not left out by their names."""
     for base, folder in search.entries(top):
         path = os.path.join(top, base)
         taken = not folder and base.lower().endswith(SUFFIXES)
@@ -344,14 +358,14 @@ def _walk(search: Search, top: str, depth: int = _DEPTH) -> Iterator[str]:
 
 
 def names_row(text: str) -> bool:
-    """Whether a text names a row of a file that is there, as `X_test.npy#17`."""
+    """Whether a text names a row or an array of a file that is there, as `X_test.npy#17`."""
     return not os.path.lexists(text) and any(
-        os.path.isfile(file) for file, _, _ in rows.references(text)
+        os.path.exists(file) for file, _, _ in rows.references(text)
     )
 
 
 def row(search: Search, named: str) -> Scan | None:
-    """The row that somebody named, as `X_test.npy#17` or `chest.npz#test_images#17`.
+    """The row or array that somebody named: `X_test.npy#17`, `a.npz#test_images#17`, `a.h5#ct`.
 
     Returns:
         None if the text names no row of a file that is there.
@@ -363,15 +377,16 @@ def row(search: Search, named: str) -> Scan | None:
         return None
     for file, key, number in rows.references(named):
         path = os.path.abspath(file)
-        if os.path.isfile(path):
+        if os.path.exists(path):
             part = _named_part(search, path, key, named)
-            if part.rows is not None and number >= part.rows:
+            if number is None:
+                part = dataclasses.replace(part, is_scan=True)
+            elif part.rows is not None and number >= part.rows:
                 raise InputError(f"{shown(named)}: there are rows 0 to {part.rows - 1}; correct it")
             name, base = search.name(path), os.path.basename(path)
             if reason := search.rules.named_file_out(name):
                 raise InputError(f"{shown(named)} is left out: {reason}; change that")
-            series = rows.row_name(part.key, None if part.rows is None else number)
-            return Scan(nfc(base + series.rstrip(rows.MARK)), (name,), series)
+            return _scan(name, base, part, None if part.rows is None else number)
     return None
 
 
@@ -385,7 +400,10 @@ def _named_part(search: Search, path: str, key: str, named: str) -> ArrayPart:
     if len(wanted) == 1:
         return wanted[0]
     listed = ", ".join(part.key for part in parts)
-    raise InputError(f"{shown(named)}: which array? Write FILE#KEY#ROW, with one of {listed}")
+    raise InputError(
+        f"{shown(named)}: which array? Write FILE#KEY#ROW, or FILE#KEY for all of it, with one of "
+        f"{listed}"
+    )
 
 
 def rows_instead(search: Search, dataset: DatasetConfig, scans: Sequence[Scan]) -> list[Scan]:

@@ -88,7 +88,10 @@ KNOWN_NAMES = (
 POINTER = ".dvc"
 """Suffix of what DVC keeps beside a file or folder, or in place of one that is not here."""
 
-ZARR_SUFFIXES = (".zarr", ".n5")
+STORE_SUFFIX = ".zarr"
+"""A folder so named is one file to everybody who looks for scans."""
+
+ZARR_SUFFIXES = (STORE_SUFFIX, ".n5")
 ZARR_MARKERS = frozenset((".zgroup", ".zarray", ".zattrs", "zarr.json"))
 """A folder so named, or with one of these in it, is one array in many files."""
 

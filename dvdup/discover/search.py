@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from stat import S_ISDIR
 
 from dvdup.discover.formats import Formats, is_dicom_name, may_be_dicom_name
 from dvdup.discover.names import clean, inside, join, nfc, printable, relative
-from dvdup.discover.rules import POINTER, ZARR_MARKERS, ZARR_SUFFIXES, Rules, known
+from dvdup.discover.rules import POINTER, STORE_SUFFIX, ZARR_MARKERS, ZARR_SUFFIXES, Rules, known
 from dvdup.errors import ConfigError, InputError, Interrupted
 from dvdup.records import LONELY, Ignored
 
@@ -115,11 +116,13 @@ class Search:
     def entries(self, path: str) -> list[tuple[str, bool]]:
         """(name, whether it is a folder) of what is in a folder and not hidden, sorted.
 
+        A Zarr store, `a.zarr`, is no folder: it is taken as a whole.
+
         Raises:
             InputError: The folder cannot be read.
         """
         found = self._entries(path, self.name(path))
-        return [(e.name, _is_folder(e)) for e in found if not e.name.startswith(HIDDEN)]
+        return [(e.name, _is_plain_folder(e)) for e in found if not e.name.startswith(HIDDEN)]
 
     def demand_content(self, top: str) -> None:
         """Refuse a folder whose content is not here, where nothing else explains what is missing.
@@ -175,6 +178,8 @@ class Search:
         for folder in folders:
             if folder.whole:
                 stem = folder.below or os.path.basename(folder.path)
+                if _is_store_name(stem):
+                    stem = stem[: -len(STORE_SUFFIX)]
                 found.append(Scan(nfc(clean(stem)), (clean(folder.name) or ".",)))
             else:
                 found += self._of_folder(folder, partners)
@@ -183,6 +188,11 @@ class Search:
     def _of_folder(self, folder: Folder, partners: _Partners) -> Iterator[Scan]:
         """Every file of a folder: part of a scan, known to be none, or a case that tells."""
         candidates: list[str] = []
+        stems = Counter(
+            self.formats.case_name(name)
+            for name in folder.files
+            if inside(folder.path, name) not in partners.taken
+        )
         for name in folder.files:
             self.poll()
             if inside(folder.path, name) in partners.taken:
@@ -191,7 +201,9 @@ class Search:
             if is_dicom_name(name) or (claimed and self._dicom_only):
                 candidates.append(name)
             elif claimed:
-                yield self._scan(folder, name, partners)
+                own = self.formats.case_name(name)
+                stem = name if stems[own] > 1 else own  # Y92.jpg and Y92.png are two cases
+                yield self._scan(folder, name, stem, partners)
             elif what := known(name):
                 self.leave_out(join(folder.name, name), what)
             else:
@@ -199,10 +211,11 @@ class Search:
         if candidates:
             yield from self._dicom(folder, candidates, partners)
 
-    def _scan(self, folder: Folder, name: str, partners: _Partners) -> Scan:
-        stem = join(folder.below, self.formats.case_name(name))
+    def _scan(self, folder: Folder, name: str, stem: str, partners: _Partners) -> Scan:
         main = clean(join(folder.name, name))
-        return Scan(nfc(stem), (main, *partners.of.get(inside(folder.path, name), ())))
+        return Scan(
+            nfc(join(folder.below, stem)), (main, *partners.of.get(inside(folder.path, name), ()))
+        )
 
     def file(self, path: str, top: str | None = None) -> Scan:
         """One scan out of a file that somebody named, there or not.
@@ -246,7 +259,7 @@ class Search:
             if not self.formats.claims(path.name) and may_be_dicom_name(path.name):
                 broken.append(path.name)
             else:
-                yield self._scan(folder, path.name, partners)
+                yield self._scan(folder, path.name, self.formats.case_name(path.name), partners)
         if broken:
             mark = "unreadable" if found.series else ""
             yield self._series(folder, sorted(broken), mark, "")
@@ -315,12 +328,15 @@ class Search:
         for entry in entries:
             self.poll()
             full, is_folder = join(name, entry.name), _is_folder(entry)
+            is_store = is_folder and _is_store_name(entry.name)
             if entry.name.startswith(HIDDEN):
                 self.leave_out(full + "/" if is_folder else full, "hidden")
-            elif is_folder:
+            elif is_folder and not is_store:
                 subfolders.append(entry.name)
             elif file := self._stood_for(full, entry.name, present):
-                if out := self._file_out(join(name, file), file, reason, is_there=file in present):
+                if out := self._file_out(
+                    join(name, file), file, reason, is_file=file in present and not is_store
+                ):
                     self.leave_out(full, out)
                     labels += [entry.name] if out.startswith("label map ") else []
                 else:
@@ -343,11 +359,12 @@ class Search:
             return ""
         return content
 
-    def _file_out(self, path: str, name: str, reason: str | None, *, is_there: bool) -> str | None:
+    def _file_out(self, path: str, name: str, reason: str | None, *, is_file: bool) -> str | None:
         out = self.rules.file_out(path, name, reason)
-        if out or is_there:
+        if out or is_file:
             return out
-        return self.rules.folder_out(path, name, reason)  # a pointer may stand for a folder
+        # a pointer may stand for a folder, and a Zarr store is one
+        return self.rules.folder_out(path, name, reason)
 
     def _tell_lonely(self, folder: str, labels: Sequence[str], others: Sequence[str]) -> None:
         """Remember label maps that have nothing beside them that they could be labels of."""
@@ -379,11 +396,20 @@ class _Partners:
     """Paths of all companions."""
 
 
+def _is_plain_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, and no Zarr store."""
+    return not _is_store_name(entry.name) and _is_folder(entry)
+
+
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link to itself, or into a closed folder
         return False
+
+
+def _is_store_name(name: str) -> bool:
+    return name.lower().endswith(STORE_SUFFIX)
 
 
 def is_folder(path: str) -> bool:
@@ -395,10 +421,14 @@ def is_folder(path: str) -> bool:
 
 
 def subfolders(path: str) -> list[str]:
-    """Names of the folders in a folder that are not hidden, sorted; empty if it is unreadable."""
+    """Names of the folders in a folder that are not hidden, sorted; empty if it is unreadable.
+
+    As in `Search.entries`, a Zarr store is no folder.
+    """
     try:
         with os.scandir(path) as entries:
-            found = [e.name for e in entries if not e.name.startswith(HIDDEN) and _is_folder(e)]
+            shown = [entry for entry in entries if not entry.name.startswith(HIDDEN)]
+            found = [entry.name for entry in shown if _is_plain_folder(entry)]
     except OSError:
         return []
     return sorted(found)
@@ -408,7 +438,8 @@ def files_in(path: str) -> list[str]:
     """Names of what is in a folder, no folder and not hidden, sorted; empty if it is unreadable."""
     try:
         with os.scandir(path) as entries:
-            found = [e.name for e in entries if not e.name.startswith(HIDDEN) and not _is_folder(e)]
+            shown = [entry for entry in entries if not entry.name.startswith(HIDDEN)]
+            found = [entry.name for entry in shown if not _is_plain_folder(entry)]
     except OSError:
         return []
     return sorted(found)

@@ -64,6 +64,8 @@ class Reader:
     """Lower case, with the dot."""
     has_companions: bool = False
     """Whether the module has `companions(path) -> tuple[Path, ...]`."""
+    holds_arrays: bool = False
+    """Whether a file may hold many cases, as rows or as arrays (`array_rows`)."""
 
 
 READERS: dict[str, Reader] = {
@@ -73,7 +75,9 @@ READERS: dict[str, Reader] = {
         has_companions=True,
     ),
     "itk": Reader("dvdup.readers.itk", (".nrrd", ".nhdr", ".mha", ".mhd"), has_companions=True),
-    "numpy": Reader("dvdup.readers.numpy_arrays", (".npy", ".npz")),
+    "numpy": Reader("dvdup.readers.numpy_arrays", (".npy", ".npz"), holds_arrays=True),
+    "hdf5": Reader("dvdup.readers.hdf5", (".h5", ".hdf5"), holds_arrays=True),
+    "zarr": Reader("dvdup.readers.zarr_stores", (".zarr", ".zarr.zip"), holds_arrays=True),
     "dicom": Reader("dvdup.readers.dicom", (".dcm", ".dicom", ".ima")),
     "picture": Reader(
         "dvdup.readers.pictures",
@@ -88,6 +92,7 @@ SUFFIXES: tuple[str, ...] = tuple(s for reader in READERS.values() for s in read
 """Every suffix that a reader claims."""
 
 _logger = logging.getLogger(__name__)
+_FOREIGN_STORE = ".n5"  # a format like Zarr
 _HALVES = (".img", ".img.gz", ".raw", ".zraw")
 
 
@@ -106,11 +111,13 @@ def case_name(name: str) -> str:
     return base[: -len(suffix)] if suffix else base
 
 
-def reads(case: Case) -> bool:
+def reads(root: Path, case: Case) -> bool:
     """Whether a reader claims a case, so that its files are worth hashing."""
     if case.series is not None:
         return case.series != ""
-    return bool(case.files) and is_readable_name(case.files[0])
+    if not case.files:
+        return False
+    return is_readable_name(case.files[0]) or _is_zarr(root / case.files[0])
 
 
 def companions(path: Path, root: Path | None = None) -> tuple[Path, ...]:
@@ -154,8 +161,8 @@ def array_parts(path: Path, name: str) -> tuple[ArrayPart, ...]:
     Raises:
         ReadError: It cannot be read, or is of a format that holds one scan.
     """
-    if _reader_of(path.name) is not READERS["numpy"]:
-        raise ReadError(f"{name}: is no .npy or .npz file; correct dataset.arrays")
+    if not _holds_arrays(path):
+        raise ReadError(f"{name}: is no file of arrays, such as .npy; correct dataset.arrays")
     with nothing_escapes(name):
         found = import_module("dvdup.readers.array_rows").parts(path, name)
         return cast(tuple[ArrayPart, ...], found)
@@ -163,9 +170,20 @@ def array_parts(path: Path, name: str) -> tuple[ArrayPart, ...]:
 
 def looks_many(path: Path, name: str) -> bool:
     """Whether a file that is not declared seems to hold many cases."""
-    return _reader_of(path.name) is READERS["numpy"] and bool(
+    return _holds_arrays(path) and bool(
         import_module("dvdup.readers.array_rows").looks_many(path, name)
     )
+
+
+def _holds_arrays(path: Path) -> bool:
+    reader = _reader_of(path.name)
+    return (reader is not None and reader.holds_arrays) or _is_zarr(path)
+
+
+def _is_zarr(path: Path) -> bool:
+    """Whether a folder that is not called so is a Zarr store."""
+    named = path.name.lower().endswith(_FOREIGN_STORE)
+    return not named and path.is_dir() and bool(_module("zarr").is_store(path))
 
 
 def maybe_dicom(path: Path) -> bool:
@@ -296,6 +314,8 @@ def _joined(sources: Sequence[Source], volumes: Sequence[Volume]) -> Volume:
 
 def _read_function(source: Source) -> Callable[[Source], Volume]:
     reader = _reader_of(source.name)
+    if reader is None and _is_zarr(source.path):
+        return cast(Callable[[Source], Volume], _module("zarr").read)
     if reader is None:
         if not source.path.is_dir():
             require(source)
@@ -333,10 +353,14 @@ def share_of_pictures(cases: Sequence[Case]) -> float:
     """How many of some cases are pictures by their names, files or rows of arrays: 0 to 1."""
     readers = [_reader_of(case.files[0]) for case in cases]
     pictures = [
-        reader is READERS["picture"] or (reader is READERS["numpy"] and case.series is not None)
+        reader is READERS["picture"] or _is_one_row(case)
         for case, reader in zip(cases, readers, strict=True)
     ]
     return sum(pictures) / max(1, len(pictures))
+
+
+def _is_one_row(case: Case) -> bool:
+    return case.series is not None and rows.is_row(case.series) and not rows.is_array(case.series)
 
 
 def _reader_of(name: str) -> Reader | None:

@@ -1,33 +1,44 @@
 """Arrays of many cases: which rows a file has, and one row of it.
 
-A row of an .npy is read from its place in the file. Rows of compressed arrays, and of arrays in
-Fortran order, lie all over it: such an array is read once in a process and kept, up to the memory
-that `limits` allows, until the file changes.
+A row of an .npy is read from its place in the file, one of HDF5 and Zarr out of its chunks. Rows
+of an .npz, and of arrays in Fortran order, lie all over it: such an array is read once in a process
+and kept, up to the memory that `limits` allows, until the file changes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
+from typing import NoReturn
 
 import numpy as np
 
 from dvdup import rows
 from dvdup.errors import ReadError
-from dvdup.readers import limits, numpy_arrays
+from dvdup.readers import array_files, limits
+from dvdup.readers.array_files import Header, Stored, damage_told, headers, stem_of
 from dvdup.readers.array_pictures import IN_COLOUR
-from dvdup.readers.many_cases import cannot_be_rows, is_label_name, is_no_picture
-from dvdup.readers.numpy_arrays import Header
-from dvdup.readers.sources import MAX_RATIO, Source, read_plain, truncated
+from dvdup.readers.array_scans import read_one, seems_many, volume_of, why_it_seems_many
+from dvdup.readers.many_cases import (
+    cannot_be_rows,
+    is_label_key,
+    is_no_picture,
+    is_picture,
+    why_each,
+    why_rows,
+)
+from dvdup.readers.sources import MAX_RATIO, Source, truncated
 from dvdup.records import ArrayPart, Volume
 
 _MOST = 5_000_000  # rows of one array: as many cases fit into no report
 _SLACK = 1 << 16  # bytes of headers that deflate does not account for
+_FILES = 64  # of which the headers are kept
 _Key = tuple[object, ...]
+_HEADERS: OrderedDict[_Key, dict[str, Header]] = OrderedDict()
+_HEADERS_LOCK = Lock()
 
 
 def parts(path: Path, name: str) -> tuple[ArrayPart, ...]:
@@ -42,15 +53,21 @@ def parts(path: Path, name: str) -> tuple[ArrayPart, ...]:
         PointerError: It is a pointer.
     """
     source = Source(path, name)
-    with numpy_arrays.damage_told(source):
-        found = numpy_arrays.headers(source)
-    stem = os.path.splitext(os.path.basename(name))[0]
-    return tuple(_part(source, key, key or stem, found[key]) for key in sorted(found))
+    with damage_told(source):
+        found = headers(source)
+    shapes = {key: header.shape for key, header in found.items()}
+    each = not why_rows(shapes, stem_of(name)) and bool(why_each(shapes))
+    return tuple(_part(source, key, found[key], each=each) for key in found)
 
 
-def _part(source: Source, key: str, called: str, header: Header) -> ArrayPart:
-    if is_label_name(called):
+def _part(source: Source, key: str, header: Header, *, each: bool) -> ArrayPart:
+    called = key or stem_of(source.name)
+    if is_label_key(called):
         return ArrayPart(key, None, f"labels ({called})")
+    if header.refused:  # said when it is read
+        return ArrayPart(key, None, is_scan=each)
+    if each and is_picture(header.shape):
+        return ArrayPart(key, None, is_scan=True)
     if said := is_no_picture(header.shape):
         return ArrayPart(key, None, said)
     if header.sides[0] == 0:
@@ -78,25 +95,19 @@ def _demand_rows(source: Source, header: Header) -> None:
         )
     if header.nbytes > MAX_RATIO * header.stored + _SLACK:
         raise truncated(source, header.nbytes, header.stored)
-    if _has_to_be_whole(source, header):
+    if header.as_whole:
         try:
             limits.check(source.name, header.nbytes, header.stored)
         except ReadError as error:
             raise ReadError(f"{error}; or save it as .npy, of which rows are read alone") from error
 
 
-def _has_to_be_whole(source: Source, header: Header) -> bool:
-    return header.fortran or numpy_arrays.is_archive(source)
-
-
 def looks_many(path: Path, name: str) -> bool:
     """Whether a file that is not declared seems to hold many cases; not if it cannot be read."""
     source = Source(path, name)
-    if not path.name.lower().endswith(numpy_arrays.SUFFIXES):
-        return False
     try:
-        with numpy_arrays.damage_told(source):
-            return bool(numpy_arrays.why_it_seems_many(source))
+        with damage_told(source):
+            return bool(why_it_seems_many(source))
     except ReadError:
         return False
 
@@ -113,11 +124,14 @@ def read(source: Source, series: str) -> Volume:
         PointerError: If the file is a pointer.
     """
     if series == rows.ONE_SCAN:
-        return numpy_arrays.read_one(source)
-    named = Source(source.path, source.name + series)
-    with numpy_arrays.damage_told(source):
-        array = _row(source, *rows.parsed(series))
-    volume = numpy_arrays.volume_of(_without_one(array), named.name)
+        return read_one(source)
+    name = source.name + series
+    with damage_told(source):
+        if rows.is_array(series):
+            stored, header = _array(source, rows.parsed(series)[0])
+        else:
+            stored, header = _row(source, *rows.parsed(series))
+    volume = volume_of(stored, header, name)
     notes = tuple(note for note in volume.notes if not note.endswith(IN_COLOUR))
     return dataclasses.replace(volume, notes=notes)  # of thousands of rows it is no news
 
@@ -129,27 +143,63 @@ def _without_one(row: np.ndarray) -> np.ndarray:
     return row[0] if row.ndim == 3 and row.shape[0] == 1 else row
 
 
-def _row(source: Source, key: str, row: int | None) -> np.ndarray:
-    header = numpy_arrays.headers(source).get(key)
-    if header is not None:
-        _demand_rows(source, header)
-    if row is None:
-        raise numpy_arrays.seems_many(source.name, "is named as a split")
+def _known_headers(source: Source) -> dict[str, Header]:
+    """The arrays of a file, looked for once while it does not change: it may have many rows."""
+    if not source.path.exists():
+        return headers(source)  # which says why
+    identity = _identity(source, "")
+    with _HEADERS_LOCK:
+        known = _HEADERS.get(identity)
+    if known is None:
+        known = headers(source)
+        with _HEADERS_LOCK:
+            _HEADERS[identity] = known
+            while len(_HEADERS) > _FILES:
+                _HEADERS.popitem(last=False)
+    return known
+
+
+def _header(source: Source, key: str) -> Header:
+    header = _known_headers(source).get(key)
     if header is None:
         raise ReadError(f"{source.name}: holds no array {key}; correct dataset.arrays")
+    return header
+
+
+def _array(source: Source, key: str) -> tuple[Stored, Header]:
+    header = _header(source, key)
+    return array_files.whole(source, key, header), header
+
+
+def _row(source: Source, key: str, row: int | None) -> tuple[Stored, Header]:
+    if row is None:
+        _tell_why_not(source, key)
+    header = _header(source, key)
+    array_files.refuse(source, key, header)
+    _demand_rows(source, header)
     if row >= header.sides[0]:
         raise ReadError(f"{source.name}: has no row {row} any more; run dvdup sync")
-    if _has_to_be_whole(source, header):
+    of_row = dataclasses.replace(header, axes=header.axes[1:], spacing=header.spacing[1:])
+    if header.as_whole:
         kept = _KEPT.get(_identity(source, key), header.nbytes, lambda: _whole(source, key, header))
-        return np.array(kept[row])
-    size = header.nbytes // header.sides[0]
-    stored = read_plain(source, header.start + row * size, size)
-    return stored.view(header.shape.dtype).reshape(header.sides[1:])
+        stored = Stored(np.array(kept[row]))
+    else:
+        stored = array_files.row(source, key, header, row)
+    return dataclasses.replace(stored, values=_without_one(stored.values)), of_row
+
+
+def _tell_why_not(source: Source, key: str) -> NoReturn:
+    """Say why an array cannot be taken apart."""
+    header = headers(source).get(key)
+    if header is not None:
+        array_files.refuse(source, key, header)
+        _demand_rows(source, header)
+    raise seems_many(source.name, "is named as a split")
 
 
 def _whole(source: Source, key: str, header: Header) -> np.ndarray:
-    with numpy_arrays.damage_told(source):
-        return numpy_arrays.whole(source, key, header)
+    with damage_told(source):
+        return array_files.whole(source, key, header).values
 
 
 def _identity(source: Source, key: str) -> _Key:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from dvdup.records import RefInfo, Report
+from dvdup.records import Member, RefInfo, Report
 from dvdup.report.names import counted, listed, percent, public_path
 from dvdup.report.totals import Comparison, comparisons, distinct_refs, totals, two_by_hand
 from dvdup.text import visible
@@ -82,9 +82,27 @@ def _keep_one(report: Report) -> str:
         return "Leave out what is already there."
     if any(one.first.split == one.second.split and not one.within for one in copied):
         return "Keep each scan once: leave out what came as a copy of what was there."
+    what = _holders(report)
     if any(one.within for one in copied):
-        return "Keep each scan once: remove the other files of every pair."
-    return "Keep each scan in one split only: remove or move one file of every pair."
+        return f"Keep each scan once: remove the other {what} of every pair."
+    one_of = " or ".join(word.removesuffix("s") for word in what.split(" or "))
+    return f"Keep each scan in one split only: remove or move one {one_of} of every pair."
+
+
+def _holders(report: Report) -> str:
+    """What holds the scans that were found twice: files, rows of arrays, or both."""
+    found = {
+        "rows" if _is_part(member) else "files"
+        for pair in report.pairs
+        if not pair.accepted and pair.verdict != "same-subject"
+        for member in (pair.a, pair.b)
+    }
+    return " or ".join(sorted(found)) or "files"
+
+
+def _is_part(member: Member) -> bool:
+    """Whether a case is a row of a file of many, which its id names: `X_train.npy#000017`."""
+    return any(f"{path.rpartition('/')[2]}#" in member.case for path in member.paths)
 
 
 def _holds_file(one: Comparison) -> bool:

@@ -143,7 +143,9 @@ class Run:
         stats = files.stat_files(self._root, case.files)
         if stats is None:  # the reader has the better words for what is wrong with it
             return self._read(case, tuple(FileStat(path, 0, 0) for path in case.files))
-        if not reads(case):  # the hash of a huge archive that nobody reads is worth nothing
+        if not reads(
+            self._root, case
+        ):  # the hash of a huge archive that nobody reads is worth nothing
             return self._read(case, stats)
         try:
             if not is_row(case.series):  # of which more may be read than one case may take

@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
 
+import h5py
 import numpy as np
 import pytest
+import zarr
 from scipy import ndimage
 
-from dvdup import files
+from dvdup import extras, files
 
 
 def pictures(seed: int, n: int, shape: tuple[int, ...] = (48, 48)) -> np.ndarray:
@@ -86,7 +90,7 @@ def test_rows_that_are_copies_are_found(dvdup, planted, text):
 def test_init_writes_the_declaration(dvdup, planted):
     ran = dvdup(planted, "init", ".")
     assert ran.code == 0, ran.stderr
-    assert "each row is a case: X_test.npy, X_train.npy" in ran.stdout + ran.stderr
+    assert "arrays of many cases: X_test.npy, X_train.npy" in ran.stdout + ran.stderr
     written = (planted / "dvdup.toml").read_text()
     assert '\narrays = ["X_test.npy", "X_train.npy"]' in written
     assert pairs(json.loads(check(dvdup, planted).stdout)) == PLANTED
@@ -343,3 +347,93 @@ def test_a_blank_row_is_told_and_can_be_left_out(dvdup, planted):
     ran = check(dvdup, planted)
     assert unchecked(ran) == {}
     assert pairs(json.loads(ran.stdout)) == PLANTED
+
+
+def container(path, **arrays) -> None:
+    """An HDF5 file or a Zarr store of some arrays."""
+    if path.suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            for key, values in arrays.items():
+                file.create_dataset(key, data=values, chunks=True, compression="gzip")
+    else:
+        group = zarr.open_group(str(path), mode="w")
+        for key, values in arrays.items():
+            group.create_array(key, data=values, chunks=(7, *values.shape[1:]))
+
+
+@pytest.fixture(params=[".h5", ".zarr"])
+def planted_container(request, planted):
+    """The same pictures in one file."""
+    arrays = {key: np.load(planted / f"{key}.npy") for key in ("X_train", "X_test")}
+    for path in planted.glob("*.npy"):
+        path.unlink()
+    container(planted / f"all{request.param}", **arrays, y_train=np.arange(20))
+    return planted, f"all{request.param}"
+
+
+def test_rows_of_hdf5_and_zarr(dvdup, planted_container):
+    root, name = planted_container
+    assert dvdup(root, "init", ".").code == 0
+    assert name in (root / "dvdup.toml").read_text()
+    ran = check(dvdup, root)
+    assert ran.code == 1, ran.stderr
+    found = pairs(json.loads(ran.stdout))
+    keyed = {(a.replace(".npy", ""), b.replace(".npy", ""), v) for a, b, v in PLANTED}
+    assert found == {(f"{name}#{a}", f"{name}#{b}", v) for a, b, v in keyed}
+    one = dvdup(root, "query", f"{name}#X_test#2", "--split", "train", "-f", "json")
+    assert one.code == 1, one.stderr
+    again = check(dvdup, root)
+    assert (again.code, again.stdout) == (1, ran.stdout)
+
+
+def test_what_is_not_declared_is_not_passed_as_clean(dvdup, planted_container):
+    root, name = planted_container
+    (root / "train").mkdir()
+    (root / "test").mkdir()
+    np.save(root / "train/a.npy", pictures(8, 1, (20, 24, 22))[0])
+    (root / name).rename(root / "test" / name)
+    ran = check(dvdup, root)
+    assert ran.code == 2
+    assert "name it in dataset.arrays" in unchecked(ran)["all"]
+
+
+def test_without_the_library_nothing_is_clean(dvdup, planted_container, monkeypatch):
+    root, name = planted_container
+    monkeypatch.setattr(extras, "is_installed", lambda package: package not in ("h5py", "zarr"))
+    declare(root, f'arrays = {{ train = "{name}#X_train", test = "{name}#X_test" }}')
+    ran = check(dvdup, root)
+    assert ran.code == 2
+    assert all("pip install 'dvdup[arrays]'" in why for why in unchecked(ran).values())
+    (root / "dvdup.toml").unlink()
+    (root / name).rename(root / f"train{name[3:]}")
+    container(root / f"test{name[3:]}", x=pictures(1, 9))
+    assert check(dvdup, root).code == 2
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".zarr", ".npz"])
+def test_one_scan_a_file_and_an_array_a_case(dvdup, tmp_path, suffix):
+    scans = {f"case_{i}": pictures(i, 1, (20, 24, 22 + i))[0] for i in range(3)}
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+    np.save(tmp_path / "train/a.npy", scans["case_1"])
+    np.save(tmp_path / "test/b.npy", pictures(9, 1, (20, 24, 22))[0])
+    save = np.savez if suffix == ".npz" else container
+    save(tmp_path / f"test/one{suffix}", image=scans["case_1"])
+    save(tmp_path / f"more{suffix}", **scans)
+    declare(tmp_path, f'arrays = {{ val = "!more{suffix}#case_*" }}')
+    ran = check(dvdup, tmp_path)
+    assert (ran.code, unchecked(ran)) == (1, {}), ran.stderr
+    assert pairs(json.loads(ran.stdout)) >= {
+        ("one", "a", "identical"), ("a", f"more{suffix}#case_1", "identical"),
+    }  # fmt: skip
+
+
+def test_the_installed_command_compares_containers(tmp_path):
+    """A process of its own, so that the children that read are its own too."""
+    values = pictures(1, 1, (20, 24, 22))[0]
+    container(tmp_path / "a.h5", image=values)
+    container(tmp_path / "b.zarr", image=values)
+    command = [sys.executable, "-m", "dvdup", "compare", "a.h5", "b.zarr", "-q", "-f", "json"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert [pair["verdict"] for pair in json.loads(ran.stdout)["pairs"]] == ["identical"]

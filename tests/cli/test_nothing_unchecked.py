@@ -44,7 +44,7 @@ def test_a_clean_dataset(small, check):
     "name",
     [
         *(
-            "x.h5",
+            "x.mat",
             "x.tar",
             "x.zip",
             "x.svs",
@@ -110,7 +110,7 @@ def test_zarr(small, check):
     (small / "test/z.ome.zarr/0").mkdir(parents=True)
     (small / "test/z.ome.zarr/0/0.0").touch()
     code, told, _ = check(small)
-    assert (code, list(told)) == (2, ["z.ome.zarr"])
+    assert (code, list(told)) == (2, ["z.ome"])
 
 
 @pytest.mark.parametrize(
@@ -172,14 +172,14 @@ def test_no_uid_is_kept(small, check, phantom):
 def test_pipes_and_devices_wait_for_nobody(small, check):
     os.mkfifo(small / "pipe")
     for name, target in (
-        ("x.nii.gz", "pipe"), ("y.mhd", "pipe"), ("IM1", "pipe"), ("z.h5", "pipe"),
+        ("x.nii.gz", "pipe"), ("y.mhd", "pipe"), ("IM1", "pipe"), ("z.mat", "pipe"),
         ("u.nii.gz", "/dev/zero"), ("v.nhdr", "/dev/zero"), ("IM2", "/dev/zero"), ("loop", "loop"),
     ):  # fmt: skip
         target = str(small / "pipe") if target == "pipe" else target
         (small / "test" / name).symlink_to(target)
     code, told, _ = check(small)
     assert code == 2
-    assert {"x", "y", "z.h5", "u", "v"} < set(told)
+    assert {"x", "y", "z.mat", "u", "v"} < set(told)
 
 
 def test_a_lonely_label_map_is_told_first(small, dvdup, monkeypatch):

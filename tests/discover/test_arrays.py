@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import pytest
+import zarr
 
+from dvdup import readers
 from dvdup.discover import names_row
-from dvdup.discover.arrays import split_of
+from dvdup.discover.arrays import SUFFIXES, split_of
 from dvdup.errors import ConfigError, InputError
 
 STACK = np.zeros((3, 16, 16), np.uint8)
@@ -21,6 +24,14 @@ def put(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if name.endswith(".npz"):
             np.savez(path, **arrays)
+        elif name.endswith(".h5"):
+            with h5py.File(path, "w") as file:
+                for key, values in arrays.items():
+                    file[key] = values
+        elif name.endswith(".zarr"):
+            group = zarr.open_group(str(path), mode="w")
+            for key, values in arrays.items():
+                group.create_array(key, data=values)
         else:
             np.save(path, array)
 
@@ -105,9 +116,9 @@ def test_what_lies_beside_is_told(put, touch, found):
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
-        ({"": ("gone.npy",)}, "has no such .npy or .npz file"),
-        ({"": ("gone_*.npy",)}, "has no such .npy or .npz file"),
-        ({"": ("!gone.npy",)}, "has no such .npy or .npz file"),
+        ({"": ("gone.npy",)}, "has no such file of arrays (.npy, .npz, .h5"),
+        ({"": ("gone_*.npy",)}, "has no such file of arrays (.npy, .npz, .h5"),
+        ({"": ("!gone.npy",)}, "has no such file of arrays (.npy, .npz, .h5"),
         ({"": ("images.npy",)}, 'of which split it is; write a table, as train = "images.npy"'),
         ({"train": ("a.npz#z",)}, "holds no such array"),
         ({"train": ("#x",)}, "has no such"),
@@ -171,7 +182,7 @@ def test_detected(put, detect):
         "arrays",
         {"": ("X_test.npy", "X_train.npy", "chest.npz")},
     )
-    assert any("each row is a case" in note for note in seen.notes)
+    assert any("arrays of many cases" in note for note in seen.notes)
 
 
 def test_detected_beside_folders(put, touch, detect):
@@ -244,3 +255,90 @@ def test_a_split_that_is_a_file_beside_split_folders(put, touch, found):
     put("test.npy")
     cases, _ = found()
     assert cases == {("train", "a"): ("train/a.nii.gz",), ("test", "test.npy"): ("test.npy",)}
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.h5", "a.zarr"])
+def test_every_container_has_keys(put, found, name):
+    put(name, train_images=STACK, test_images=STACK[:1], train_labels=np.arange(3))
+    cases, ignored = found(arrays={"": (name,)})
+    assert cases == {
+        **{("train", f"{name}#train_images#{i:06d}"): (name,) for i in range(3)},
+        ("test", f"{name}#test_images#000000"): (name,),
+    }
+    assert ignored == {f"{name}#train_labels": "labels (train_labels)"}
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.zarr"])
+def test_groups_say_the_split(put, found, name):
+    put(name, **{"train/images": STACK, "test/x": STACK[:1], "test/y": np.arange(1)})
+    cases, ignored = found(arrays={"": (f"{name}#*/*",)})
+    assert [key for key in cases if key[0] == "test"] == [("test", f"{name}#test/x#000000")]
+    assert len(cases) == 4
+    assert ignored == {f"{name}#test/y": "labels (test/y)"}
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.h5", "a.zarr"])
+def test_an_array_a_case_where_it_is_said(put, found, name):
+    put(name, **{f"case_{i}": np.zeros((9 + i, 12, 12)) for i in range(3)}, case_mask=STACK)
+    cases, ignored = found(arrays={"train": (f"!{name}#case_[01]",), "test": (f"!{name}#case_2",)})
+    assert sorted(cases) == [
+        ("test", f"{name}#case_2"), ("train", f"{name}#case_0"), ("train", f"{name}#case_1"),
+    ]  # fmt: skip
+    assert ignored == {f"{name}#case_mask": "labels (case_mask)"}
+
+
+def test_many_arrays_of_one_size_are_a_case_each(put, found):
+    put("train.h5", **{f"{i}": np.zeros((16, 16)) for i in range(9)})
+    put("test.npz", **{f"{i}": np.zeros((16, 16, 16)) for i in range(9)}, ages=np.arange(9))
+    cases, ignored = found(arrays={"": ("*.*",)})
+    assert cases == {
+        **{("test", f"test.npz#{i}"): ("test.npz",) for i in range(9)},
+        **{("train", f"train.h5#{i}"): ("train.h5",) for i in range(9)},
+    }
+    assert list(ignored) == ["test.npz#ages"]
+
+
+def test_init_finds_them_in_every_container(put, detect):
+    put("X_train.npy")
+    put("all.h5", test_images=STACK, train_images=STACK)
+    put("val.zarr", x=STACK, y=np.arange(3))
+    put("images.zarr", x=STACK, y=np.arange(3))
+    found = detect()
+    assert found.dataset.arrays == {"": ("X_train.npy", "all.h5", "val.zarr")}
+    assert any("images.zarr" in note and "of which split" in note for note in found.notes)
+
+
+def test_a_zarr_store_is_one_file_to_whoever_looks(put, touch, found):
+    """Its groups are no split folders, its chunks no cases, and rules of files and folders hold."""
+    for name in ("scans/a.zarr", "scans/a_seg.zarr", "scans/old.zarr"):
+        put(name, train=STACK, test=STACK)
+    touch("train/b.nii.gz", "test/c.nii.gz")
+    put("train/d.zarr", image=STACK)
+    cases, ignored = found(
+        splits={"train": ("train", "scans"), "test": ("test",)}, exclude=("old.zarr/",)
+    )
+    assert sorted(cases) == [
+        *(("test", "c"), ("train", "scans/a"), ("train", "train/b"), ("train", "train/d")),
+    ]
+    assert ignored["scans/a_seg.zarr"] == "label map (*[_-]seg.*)"
+    assert ignored["scans/old.zarr"] == "excluded by old.zarr/"
+    assert not any(path.startswith("scans/a.zarr") for path in ignored)
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.zarr"])
+def test_a_row_or_an_array_by_hand(put, by_hand, name):
+    put(name, x=STACK, ct=np.zeros((9, 12, 12)))
+    (row,), (array,) = by_hand(f"{name}#x#2"), by_hand(f"{name}#ct")
+    assert (row.case_id, row.series) == (f"{name}#x#000002", "#x#000002")
+    assert (array.case_id, array.series) == (f"{name}#ct", "#ct#!")
+    (whole,) = by_hand(name)
+    assert (whole.case_id, whole.files) == ("a", (name,))
+    with pytest.raises(InputError, match=r"which array\? .* one of ct, x"):
+        by_hand(f"{name}#pet")
+
+
+def test_suffixes_are_those_that_readers_take_apart():
+    found = (
+        s for reader in readers.READERS.values() if reader.holds_arrays for s in reader.suffixes
+    )
+    assert sorted(found) == sorted(SUFFIXES)

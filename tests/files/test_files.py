@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -248,3 +249,65 @@ def test_a_damaged_memory_costs_hashing_only(remembered, tmp_path, damage):
     known.save()
     again = Verified(SealedFiles(tmp_path, bytes))
     assert again.unchanged((FileStat("a", 1, RACY, "h"),), (FileStat("a", 1, 5),))
+
+
+def store(root: Path) -> Path:
+    """A folder of files that is one scan."""
+    folder = root / "a.zarr"
+    (folder / "c/0").mkdir(parents=True)
+    for name in ("zarr.json", "c/0/0", "c/0/1"):
+        make(folder, name)
+    return folder
+
+
+def _written(folder: Path) -> None:
+    make(folder, "c/0/0", b"VOXELS")
+
+
+def _added(folder: Path) -> None:
+    make(folder, "c/0/2", b"")
+
+
+def _removed(folder: Path) -> None:
+    (folder / "c/0/1").unlink()
+
+
+def _renamed(folder: Path) -> None:
+    (folder / "c/0/1").rename(folder / "c/0/7")
+
+
+@pytest.mark.parametrize("change", [_written, _added, _removed, _renamed])
+def test_a_folder_changes_with_what_is_in_it(tmp_path, monkeypatch, change):
+    monkeypatch.setattr(files, "_BELIEVED", 0.0)
+    folder = store(tmp_path)
+    before = stat_files(tmp_path, ["a.zarr"]) or ()
+    hashed = hash_files(tmp_path, before)
+    assert before[0].size == 18
+    time.sleep(0.02)  # file systems tell times to some milliseconds
+    change(folder)
+    after = stat_files(tmp_path, ["a.zarr"]) or ()
+    assert not unchanged(before, after)
+    assert hash_files(tmp_path, after)[0].file_hash != hashed[0].file_hash
+
+
+def test_a_folder_that_was_copied_has_the_same_hash(tmp_path):
+    folder = store(tmp_path)
+    shutil.copytree(folder, tmp_path / "b.zarr")
+    a, b = hash_files(tmp_path, stat_files(tmp_path, ["a.zarr", "b.zarr"]) or ())
+    assert a.file_hash == b.file_hash
+    assert fingerprint([a], None) == fingerprint([b], None)
+
+
+def test_a_folder_is_not_walked_for_each_of_its_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_BELIEVED", 1e9)
+    store(tmp_path)
+    first = stat_files(tmp_path, ["a.zarr"])
+    monkeypatch.setattr(files, "files_below", lambda path: pytest.fail("walked again"))
+    assert stat_files(tmp_path, ["a.zarr"]) == first
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no FIFOs")
+def test_a_pipe_in_a_folder_holds_nobody(tmp_path):
+    os.mkfifo(store(tmp_path) / "c/0/9")
+    with pytest.raises(ReadError, match="not a regular file"):
+        hash_files(tmp_path, stat_files(tmp_path, ["a.zarr"]) or ())

@@ -9,15 +9,18 @@ from __future__ import annotations
 import gzip
 import io
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import nibabel as nib
 import numpy as np
 import pydicom
 import SimpleITK as sitk  # noqa: N813, the name everybody knows it by
 import tifffile
+import zarr
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
@@ -125,6 +128,25 @@ def _arrays(folder: Path) -> Iterator[Seed]:
     yield _one("npz stored", folder / "b.npz", 0)
     np.savez_compressed(folder / "c.npz", data=scan(7), seg=np.zeros(SHAPE, np.uint8))
     yield _one("npz deflated", folder / "c.npz", 0)
+    yield from _stores(folder)
+
+
+def _stores(folder: Path) -> Iterator[Seed]:
+    """HDF5 of both generations, and Zarr in a zip."""
+    for name, version in (("d.h5", "earliest"), ("e.h5", "latest")):
+        with h5py.File(folder / name, "w", libver=version) as file:
+            chunks = {"chunks": (4, 5, 11), "compression": "gzip", "fletcher32": True}
+            file.create_dataset("image", data=scan(8), **chunks)
+        yield _one(f"hdf5 {version}", folder / name)
+    for version in (2, 3):
+        store = folder / f"f{version}.zarr"
+        zarr.create_array(str(store), data=scan(9), chunks=(4, 5, 11), zarr_format=version)
+        path = folder / f"{store.name}.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in sorted(one for one in store.rglob("*") if one.is_file()):
+                name = file.relative_to(store).as_posix()
+                archive.writestr(zipfile.ZipInfo(name), file.read_bytes())  # without a time
+        yield _one(f"zarr {version} zip", path)
 
 
 def _dicom(folder: Path) -> Iterator[Seed]:

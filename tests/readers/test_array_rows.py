@@ -14,7 +14,7 @@ from reader_scans import hashes, scan
 
 from dvdup import readers
 from dvdup.errors import PointerError, ReadError
-from dvdup.readers import array_rows, limits, numpy_arrays
+from dvdup.readers import limits, numpy_arrays
 from dvdup.records import ArrayPart, Case, Volume
 
 STACK = (scan(shape=(6, 16, 20)) // 8).astype(np.uint8)
@@ -211,8 +211,7 @@ def test_pointers(tmp_path):
 
 
 def test_other_formats_have_no_rows(tmp_path):
-    (tmp_path / "x.h5").write_bytes(b"\x89HDF")
-    with pytest.raises(ReadError, match=r"is no \.npy or \.npz file"):
-        parts(tmp_path, "x.h5")
-    assert not readers.looks_many(tmp_path / "x.h5", "x.h5")
-    assert array_rows.looks_many(tmp_path / "x.h5", "x.h5") is False
+    (tmp_path / "x.mat").write_bytes(b"\x89HDF")
+    with pytest.raises(ReadError, match=r"is no file of arrays, such as \.npy"):
+        readers.array_parts(tmp_path / "x.mat", "x.mat")
+    assert not readers.looks_many(tmp_path / "x.mat", "x.mat")

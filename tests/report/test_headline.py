@@ -200,6 +200,23 @@ def test_same_subject_within_a_split_and_of_a_file(build):
     )
 
 
+def test_next_steps_for_rows_of_arrays(build):
+    rows = [
+        build.member(split, f"X_{split}.npy#00000{n}", f"data/X_{split}.npy")
+        for n, split in enumerate(("train", "test", "train"))
+    ]
+    file = build.member("test", "a#1")
+    refs = (build.TRAIN, build.TEST)
+    alone = build.report(refs, [build.finding(rows[0], rows[1])])
+    assert "move one row of every pair" in next_steps(alone)[0]
+    mixed = build.report(refs, [build.finding(rows[0], rows[1]), build.finding(rows[0], file)])
+    assert "move one file or row of every pair" in next_steps(mixed)[0]
+    within = build.report((build.TRAIN,), [build.finding(rows[0], rows[2])])
+    assert "remove the other rows of every pair" in next_steps(within)[0]
+    kin = build.report(refs, [build.finding(rows[0], rows[1], "same-subject")])
+    assert "row" not in next_steps(kin)[0]
+
+
 def test_next_steps_for_files_and_within(build):
     a, b = build.member("train", "a"), build.member("train", "b")
     within = build.report((build.TRAIN,), [build.finding(a, b)])
