@@ -76,6 +76,18 @@ def text_hash(text: str) -> str:
     return hashlib.blake2b(encoded, digest_size=16).hexdigest()
 
 
+def voxels_key(hashes: Sequence[str]) -> str:
+    """What the voxels of a scan are, whatever it is called and however it is stored.
+
+    Args:
+        hashes: The voxel hashes of its channels, in any order.
+
+    Returns:
+        blake2b-128, 32 hex digits; "" without a hash, where nothing is known about the voxels.
+    """
+    return text_hash("\n".join(sorted(set(hashes)))) if hashes else ""
+
+
 def file_hash(path: Path) -> str:
     """Hash the bytes of a file without holding them in memory.
 

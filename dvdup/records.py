@@ -432,6 +432,8 @@ class Member:
     split: str
     group: str | None
     paths: tuple[str, ...]
+    voxels: str = ""
+    """`hashing.voxels_key`: what its voxels are, whatever it is called; "" where not known."""
 
     @property
     def label(self) -> str:
@@ -465,6 +467,17 @@ class PairDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What somebody who has reviewed a pair says about it."""
+
+    reason: str
+    until: str | None = None
+    """The last day on which it holds, as 2027-01-31; None: for ever."""
+    expired: bool = False
+    """Whether that day has passed, so that the pair counts again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One reported pair; a is the side of the first ref."""
 
@@ -484,6 +497,9 @@ class Finding:
     alignment: dict[str, Any] | None = None
     voxel: dict[str, Any] | None = None
     accepted: bool = False
+    """Whether it was reviewed and fails nothing."""
+    acceptance: Acceptance | None = None
+    """Why and until when; of an acceptance that has expired too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
+from dvdup.hashing import voxels_key
 from dvdup.records import (
     MIN_COHORT,
     VERDICTS,
@@ -316,7 +317,8 @@ def _shared_hashes(a: IndexedCase, b: IndexedCase) -> tuple[int, int]:
 
 
 def _member(case: IndexedCase) -> Member:
-    return Member(case.case_id, case.split, case.group, case.paths)
+    voxels = voxels_key(case.voxel_hashes)
+    return Member(case.case_id, case.split, case.group, case.paths, voxels)
 
 
 def _confidence(verdict: Verdict, score: PairScore | None, limits: Thresholds) -> float:

@@ -7,6 +7,7 @@ it again, so that a stored result can be rendered in any format.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from importlib.resources import files
@@ -17,6 +18,7 @@ from dvdup import __version__
 from dvdup.errors import InputError
 from dvdup.records import (
     VERDICTS,
+    Acceptance,
     Change,
     Directed,
     Finding,
@@ -108,8 +110,14 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "alignment": _plain(finding.alignment),
         "voxel": _plain(finding.voxel),
         "accepted": finding.accepted,
+        **_acceptance(finding.acceptance),
         "fingerprint": finding.fingerprint,
     }
+
+
+def _acceptance(said: Acceptance | None) -> dict[str, Any]:
+    """The optional key `acceptance`."""
+    return {} if said is None else {"acceptance": dataclasses.asdict(said)}
 
 
 def _member(member: Member) -> dict[str, Any]:
@@ -118,6 +126,7 @@ def _member(member: Member) -> dict[str, Any]:
         "split": member.split,
         "group": member.group,
         "paths": _paths(member.paths),
+        **({"voxels": member.voxels} if member.voxels else {}),
     }
 
 
@@ -267,6 +276,18 @@ def _read_finding(pair: dict[str, Any]) -> Finding:
         alignment=_read_open(pair["alignment"]),
         voxel=_read_open(pair["voxel"]),
         accepted=bool(pair["accepted"]),
+        acceptance=_read_acceptance(pair.get("acceptance")),
+    )
+
+
+def _read_acceptance(said: dict[str, Any] | None) -> Acceptance | None:
+    if said is None:
+        return None
+    until = said["until"]
+    return Acceptance(
+        reason=_string(said["reason"]),
+        until=None if until is None else _string(until),
+        expired=bool(said["expired"]),
     )
 
 
@@ -277,6 +298,7 @@ def _read_member(member: dict[str, Any]) -> Member:
         split=_string(member["split"]),
         group=None if group is None else _string(group),
         paths=_strings(member["paths"]),
+        voxels=_string(member.get("voxels", "")),
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from dvdup.records import Report
-from dvdup.report.blocks import LEGEND, Block, Entry, blocks, columns, shows_scores
+from dvdup.report.blocks import LEGEND, Block, Entry, blocks, columns, reviewed, shows_scores
 from dvdup.report.headline import headline, next_steps, summary
 from dvdup.report.names import case_label, files_text, public_reason
 from dvdup.text import visible
@@ -44,6 +44,10 @@ def render(report: Report, width: int, color: bool) -> str:
         parts.append(_table(head, [_block(block) for block in shown], "findings"))
         if shows_scores(report):
             parts.append(f"{plain(LEGEND)}\n")
+    known = reviewed(report)
+    if known:
+        told = [(p.verdict, code(p.left), code(p.right), plain(p.why)) for p in known]
+        parts.append(_table(("accepted", "case", "matches", "why"), told, "accepted pairs"))
     if report.unreadable:
         rows = [
             (
