@@ -67,6 +67,17 @@ ALLOW_UNREADABLE = click.option(
     default=None,
     help="Do not fail (exit code 2) because of cases that could not be checked.",
 )
+FAIL_ON = click.option(
+    "--fail-on",
+    metavar="VERDICTS",
+    help="What makes the exit code 1: identical, near, partial, same-subject:declared, "
+    "same-subject, or none; a verdict names the stronger ones too.",
+)
+CANDIDATES = click.option(
+    "--candidates",
+    type=click.IntRange(0),
+    help="Look-alikes of a case whose voxels are compared with its own; 0: none [default: 5].",
+)
 
 _PLACE = (
     CONFIG,
@@ -99,18 +110,9 @@ _REPORT = (
         "table].",
     ),
     OUTPUT,
-    click.option(
-        "--fail-on",
-        metavar="VERDICTS",
-        help="What makes the exit code 1: identical, near, partial, same-subject:declared, "
-        "same-subject, or none; a verdict names the stronger ones too.",
-    ),
+    FAIL_ON,
     ALLOW_UNREADABLE,
-    click.option(
-        "--candidates",
-        type=click.IntRange(0),
-        help="Look-alikes of a case whose voxels are compared with its own; 0: none [default: 5].",
-    ),
+    CANDIDATES,
 )
 
 
