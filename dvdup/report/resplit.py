@@ -137,7 +137,6 @@ def dropped_note(proposal: Proposal) -> str | None:
     such = listed(map(visible, paths[:1]))
     n = counted(len(paths), "dropped case")
     return (
-        f"note: the files of {n}, such as {such}, stay where they are; while they lie in the folder "
-        "of a split, dvdup goes on to take them for its cases: move them away, or name them in "
-        "dataset.exclude"
+        f"note: the files of {n}, such as {such}, stay where they are; as long as they lie in the "
+        "folder of a split they are cases of it: move them away, or name them in dataset.exclude"
     )
