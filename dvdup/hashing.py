@@ -17,7 +17,7 @@ it, and those of the slices along an axis add up to it. It nominates pairs; the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,6 +86,12 @@ def voxels_key(hashes: Sequence[str]) -> str:
         blake2b-128, 32 hex digits; "" without a hash, where nothing is known about the voxels.
     """
     return text_hash("\n".join(sorted(set(hashes)))) if hashes else ""
+
+
+def group_id(labels: Iterable[str]) -> str:
+    """The id of a group of cases, made of their names in any order; 16 hex digits."""
+    text = "\n".join(sorted(labels))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def file_hash(path: Path) -> str:

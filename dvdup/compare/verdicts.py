@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from dvdup.hashing import voxels_key
+from dvdup.hashing import group_id, voxels_key
 from dvdup.records import (
     MIN_COHORT,
     VERDICTS,
@@ -191,13 +191,9 @@ def groups(findings: Iterable[Finding]) -> tuple[Group, ...]:
     for name in sorted(parent):
         members.setdefault(root(name), []).append(name)
     return tuple(
-        Group(_group_id(names), tuple(names), VERDICTS[weakest[top]])
+        Group(group_id(names), tuple(names), VERDICTS[weakest[top]])
         for top, names in sorted(members.items(), key=lambda item: item[1])
     )
-
-
-def _group_id(names: Sequence[str]) -> str:
-    return hashlib.blake2b("\n".join(names).encode(), digest_size=8).hexdigest()
 
 
 def sharing_hashes(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[tuple[Key, Key]]:

@@ -18,7 +18,7 @@ from dvdup.config import DatasetConfig
 from dvdup.discover import arrays, folders, msd, tables
 from dvdup.discover.arrays import names_row
 from dvdup.discover.cases import Split, demand_cases, in_order
-from dvdup.discover.declaring import DeclaringTable, lists_of, table_of
+from dvdup.discover.declared import DeclaringTable, lists_of, table_of
 from dvdup.discover.formats import Formats
 from dvdup.discover.hand import by_hand
 from dvdup.discover.names import shown

@@ -6,7 +6,7 @@ changes a scan.
 """
 
 from dvdup.splits.groups import grouped, groups_of, pairs_of_subjects
-from dvdup.splits.propose import parted, propose
+from dvdup.splits.proposal import parted, propose
 from dvdup.splits.trainers import TRAINERS, DatasetFiles, TableRow, trainer_file
 
 __all__ = [

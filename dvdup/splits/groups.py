@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 
-from dvdup.hashing import text_hash
+from dvdup.hashing import group_id
 from dvdup.records import GroupedCase, IndexedCase, Key, Pair
 from dvdup.rows import ONE_SCAN, part_of
 
@@ -54,11 +54,12 @@ def _names(keys: Sequence[Key], pairs: Iterable[Pair]) -> dict[Key, str]:
     members: dict[int, list[Key]] = {}
     for key, number in zip(keys, numbers.tolist(), strict=True):
         members.setdefault(number, []).append(key)
-    return {key: _id(found) for found in members.values() for key in found}
-
-
-def _id(members: Sequence[Key]) -> str:
-    return text_hash("\n".join("/".join(key) for key in members))[:16]
+    return {
+        key: name
+        for found in members.values()
+        for name in [group_id("/".join(each) for each in found)]
+        for key in found
+    }
 
 
 def groups_of(cases: Iterable[GroupedCase]) -> dict[str, tuple[GroupedCase, ...]]:

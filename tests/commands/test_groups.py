@@ -59,6 +59,11 @@ def test_every_case_has_a_group(leaking, dvdup):
     document = dvdup(leaking.root, "groups", "-f", "json").json
     jsonschema.validate(document, schema("groups"))
     assert {case["group"] for case in document["cases"]} == set(groups)
+    report = dvdup(leaking.root, "check", "--within", "-f", "json").json
+    assert [(group["id"], group["members"]) for group in report["groups"]] == [
+        (group["id"], group["members"])
+        for group in sorted(document["groups"], key=lambda group: group["members"])
+    ]
     assert sorted(group["members"] for group in document["groups"]) == sorted(
         members for members in groups.values() if len(members) > 1
     )
