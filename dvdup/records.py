@@ -710,6 +710,50 @@ class Proposal:
         return {split: (before[split], after[split]) for split in before}
 
 
+@dataclass(frozen=True, slots=True)
+class SplitContent:
+    """What a split holds, for the files."""
+
+    split: str
+    cases: int
+    checked: int
+    """Cases whose voxels were read and that have slices to compare."""
+    subjects: int
+    """Different subjects that the dataset declares."""
+    digest: str
+    """Of the voxels of all its cases, whatever these are called and in whatever order they come."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelConflict:
+    """Two copies of one scan that do not have the same label."""
+
+    a: str
+    """`split/case`."""
+    b: str
+    verdict: Verdict
+    label_a: str
+    label_b: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What there is to keep on file about the leaks of a dataset."""
+
+    report: Report
+    """Settings, findings, accepted pairs with their reasons, and what could not be checked."""
+    splits: tuple[SplitContent, ...]
+    compared: tuple[tuple[str, str], ...]
+    """Which splits were compared; one with itself if it was searched for duplicates."""
+    left_out: Mapping[str, int]
+    """Files that were taken for no scans: how many for which reason."""
+    versions: Mapping[str, str]
+    """Of the programs that read and compared."""
+    column: str | None = None
+    """Where the labels are from; None: none were given."""
+    conflicts: tuple[LabelConflict, ...] = ()
+
+
 def case_of(row: IndexedCase) -> Case:
     """A case of the index as a declaration, to be read again."""
     return Case(row.split, row.case_id, row.paths, row.group, row.origin, row.series)

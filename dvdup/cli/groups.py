@@ -12,6 +12,7 @@ from dvdup.cli.options import (
     ALLOW_UNREADABLE,
     CANDIDATES,
     FAIL_ON,
+    LABELS,
     OUTPUT,
     embed_options,
     open_workspace,
@@ -50,11 +51,7 @@ if TYPE_CHECKING:
     metavar="COLUMN",
     help="Keep the share that each class of this column has in each split.",
 )
-@click.option(
-    "--labels",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A CSV with the columns case and COLUMN [default: the table of the dataset].",
-)
+@LABELS
 @click.option(
     "--folds",
     type=click.IntRange(2),

@@ -61,6 +61,14 @@ GROUPS = click.option(
     "last number of the case id, '(id + 1) // 2'; or a regular expression whose first group "
     "names the person, 'sub-[0-9]+' [default: as declared, else every scan is a person].",
 )
+LABELS = click.option(
+    "--labels",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A CSV with the columns case and COLUMN [default: the table of the dataset].",
+)
+WITHIN = click.option(
+    "--within", is_flag=True, default=None, help="Look for duplicates inside each split too."
+)
 ALLOW_UNREADABLE = click.option(
     "--allow-unreadable",
     is_flag=True,

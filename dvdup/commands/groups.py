@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from dvdup import discover, splits
+from dvdup import splits
+from dvdup.commands import labels
 from dvdup.commands.check import check
 from dvdup.compare.refs import split_order
 from dvdup.config import ReportConfig
-from dvdup.discover import DeclaringTable
 from dvdup.errors import EXIT_FAILED, ConfigError, InputError
 from dvdup.records import (
     GroupedCase,
@@ -28,7 +26,7 @@ from dvdup.records import (
 )
 from dvdup.report import groups as groups_text
 from dvdup.report import resplit as resplit_text
-from dvdup.splits import TRAINERS, DatasetFiles, TableRow
+from dvdup.splits import TRAINERS, DatasetFiles
 from dvdup.workspace import Workspace
 
 SUBJECT = "same-subject:declared"
@@ -117,7 +115,7 @@ def resplit(workspace: Workspace, found: Found, asked: Asked) -> Proposal:
         keep=_kept(asked.keep, names),
         move=asked.how == "move",
         sizes=asked.sizes,
-        labels=_labels(workspace, found.cases, asked) if asked.balance is not None else None,
+        labels=_classes(workspace, found.cases, asked) if asked.balance is not None else None,
         column=asked.balance,
     )
     proposal = splits.propose(found.cases, wish)
@@ -137,85 +135,20 @@ def _kept(asked: Sequence[str], names: Sequence[str]) -> frozenset[str]:
     return frozenset(["test"] if "test" in names else last)
 
 
-def _labels(workspace: Workspace, cases: Sequence[GroupedCase], asked: Asked) -> dict[Key, str]:
+def _classes(workspace: Workspace, cases: Sequence[GroupedCase], asked: Asked) -> dict[Key, str]:
     """The class of every case.
 
     Raises:
         InputError: The column or the table is not there, or a case has no class.
     """
     column = asked.balance or ""
-    if asked.labels is not None:
-        found = _labels_of_file(asked.labels, column, cases)
-    else:
-        table, _ = _declaring(workspace)
-        found = _labels_of_table(table, column, cases)
+    found = labels.labels_of(workspace, cases, column, asked.labels)
     lacking = [case for case in cases if not found.get(case.key)]
     if lacking:
         raise InputError(
             f"{len(lacking)} cases have no {column}, such as {lacking[0].label}; fill it in"
         )
     return found
-
-
-def _labels_of_file(file: Path, column: str, cases: Sequence[GroupedCase]) -> dict[Key, str]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            for name in ("case", column):
-                if name not in (reader.fieldnames or ()):
-                    there = ", ".join(reader.fieldnames or ())
-                    raise InputError(f"{file} has no column {name!r}; it has {there}")
-            labels = {row["case"]: (row[column] or "").strip() for row in reader}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot read {file}: {error}") from error
-    return {case.key: labels.get(case.label, labels.get(case.case, "")) for case in cases}
-
-
-def _labels_of_table(
-    table: DeclaringTable | None, column: str, cases: Sequence[GroupedCase]
-) -> dict[Key, str]:
-    if table is None:
-        raise InputError(
-            f"--balance {column}: no table declares this dataset; give one with the columns case "
-            f"and {column} as --labels FILE"
-        )
-    if column not in table.header:
-        there = ", ".join(table.header)
-        raise InputError(f"--balance: the table has no column {column!r}; it has {there}")
-    number = table.header.index(column)
-    return {
-        key: row.cells[number].strip() if number < len(row.cells) else ""
-        for row in _rows(table, cases)
-        for key in row.cases
-    }
-
-
-def _declaring(workspace: Workspace) -> tuple[DeclaringTable | None, dict[str, Any]]:
-    """How the dataset is declared; cases that were added by hand are declared nowhere."""
-    if not workspace.config.declares:
-        return None, {}
-    return discover.declaring(workspace.root, workspace.config.dataset, workspace.formats)
-
-
-def _rows(table: DeclaringTable, cases: Iterable[GroupedCase]) -> tuple[TableRow, ...]:
-    """The rows of a table, and which cases each stands for."""
-    by_path: dict[tuple[str, str], list[Key]] = {}
-    for case in cases:
-        for path in dict.fromkeys(name for file in case.paths for name in _above(file)):
-            by_path.setdefault((case.split, path), []).append(case.key)
-    return tuple(
-        TableRow(row.line, row.cells, tuple(by_path.get((row.split, row.path), ())))
-        for row in table.rows
-    )
-
-
-def _above(file: str) -> Iterator[str]:
-    """A path, the array that it is a row of, and every folder that it lies in."""
-    yield file
-    name = file.partition("#")[0]
-    while name:
-        yield name
-        name = name.rpartition("/")[0]
 
 
 def demand_format(name: str, *, resplit: bool) -> None:
@@ -259,7 +192,7 @@ def render_proposal(
 
 
 def _files(workspace: Workspace, cases: Sequence[GroupedCase], folds: int) -> DatasetFiles:
-    table, listed = _declaring(workspace)
+    table, listed = labels.declaring(workspace)
     files = DatasetFiles(workspace.config.dataset.path, listed, folds=folds)
     if table is None:
         return files
@@ -268,5 +201,5 @@ def _files(workspace: Workspace, cases: Sequence[GroupedCase], folds: int) -> Da
         header=table.header,
         split_column=table.split_column,
         delimiter=table.delimiter,
-        rows=_rows(table, cases),
+        rows=labels.rows_of(table, cases),
     )

@@ -102,8 +102,11 @@ def exit_code(report: Report, config: ReportConfig) -> int:
         for pair in report.pairs
         if not pair.accepted and config.fails(pair.verdict, pair.basis)
     ]
-    if failing:
-        return EXIT_FINDINGS
+    return EXIT_FINDINGS if failing else incomplete(report, config)
+
+
+def incomplete(report: Report, config: ReportConfig) -> int:
+    """0, or 2 if something could not be checked."""
     unchecked = [
         case for case in report.unreadable if case.kind == "stale" or not config.allow_unreadable
     ]
