@@ -99,7 +99,7 @@ def groups(resplit: bool, config: Path | None, quiet: bool, **flags: Any) -> int
     for case in found.unchecked:
         say(f"not checked: {case.split}/{case.case}: {case.reason}")
     if resplit:
-        text = _proposed(workspace, found, asked, format_, folds)
+        text = _proposed(workspace, found, asked, format_, folds, quiet=quiet)
     else:
         text = command.render_groups(found, format_)
         say(f"{len(found.cases)} cases, {found.shared} groups of several", quiet=quiet)
@@ -123,13 +123,15 @@ def _asked(flags: dict[str, Any]) -> Asked:
     )
 
 
-def _proposed(workspace: Workspace, found: Found, asked: Asked, format_: str, folds: int) -> str:
+def _proposed(
+    workspace: Workspace, found: Found, asked: Asked, format_: str, folds: int, *, quiet: bool
+) -> str:
     from dvdup.commands import groups as command
     from dvdup.report.resplit import dropped_note, to_text
 
     proposal = command.resplit(workspace, found, asked)
     if format_ != "table":
-        say(to_text(proposal).partition("\n")[0])
+        say(to_text(proposal).partition("\n")[0], quiet=quiet)
     note = dropped_note(proposal)
     if note is not None:
         say(note)
