@@ -17,9 +17,13 @@ it, and those of the slices along an axis add up to it. It nominates pairs; the 
 from __future__ import annotations
 
 import hashlib
+<<<<<<< HEAD
 import os
 from collections.abc import Iterator, Sequence
 from errno import EINVAL
+=======
+from collections.abc import Iterable, Iterator, Sequence
+>>>>>>> life
 from pathlib import Path
 from stat import S_ISREG
 from typing import NamedTuple
@@ -77,6 +81,24 @@ def text_hash(text: str) -> str:
     """Hash a text, surrogates included; blake2b-128, 32 hex digits."""
     encoded = text.encode("utf-8", "surrogatepass")
     return hashlib.blake2b(encoded, digest_size=16).hexdigest()
+
+
+def voxels_key(hashes: Sequence[str]) -> str:
+    """What the voxels of a scan are, whatever it is called and however it is stored.
+
+    Args:
+        hashes: The voxel hashes of its channels, in any order.
+
+    Returns:
+        blake2b-128, 32 hex digits; "" without a hash, where nothing is known about the voxels.
+    """
+    return text_hash("\n".join(sorted(set(hashes)))) if hashes else ""
+
+
+def group_id(labels: Iterable[str]) -> str:
+    """The id of a group of cases, made of their names in any order; 16 hex digits."""
+    text = "\n".join(sorted(labels))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def file_hash(path: Path) -> str:

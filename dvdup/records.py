@@ -9,7 +9,8 @@ Arrays are never copied on the way in: whoever makes a record hands its arrays o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -434,6 +435,8 @@ class Member:
     split: str
     group: str | None
     paths: tuple[str, ...]
+    voxels: str = ""
+    """`hashing.voxels_key`: what its voxels are, whatever it is called; "" where not known."""
 
     @property
     def label(self) -> str:
@@ -467,6 +470,17 @@ class PairDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What somebody who has reviewed a pair says about it."""
+
+    reason: str
+    until: str | None = None
+    """The last day on which it holds, as 2027-01-31; None: for ever."""
+    expired: bool = False
+    """Whether that day has passed, so that the pair counts again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One reported pair; a is the side of the first ref."""
 
@@ -486,6 +500,9 @@ class Finding:
     alignment: dict[str, Any] | None = None
     voxel: dict[str, Any] | None = None
     accepted: bool = False
+    """Whether it was reviewed and fails nothing."""
+    acceptance: Acceptance | None = None
+    """Why and until when; of an acceptance that has expired too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -609,6 +626,134 @@ class LogEntry:
     """UTC, ISO 8601, seconds."""
     counts: dict[str, int]
     tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedCase:
+    """A case and the group that it belongs to."""
+
+    split: str
+    case: str
+    group: str
+    """16 hex digits, made of the names of its members; every case has one, also if it is alone."""
+    subject: str | None
+    """As the dataset declares it."""
+    paths: tuple[str, ...]
+    checked: bool
+    """False if it could not be compared, so that its group may lack members."""
+
+    @property
+    def key(self) -> Key:
+        """(split, case_id)."""
+        return (self.split, self.case)
+
+    @property
+    def label(self) -> str:
+        """`split/case`."""
+        return f"{self.split}/{self.case}"
+
+
+@dataclass(frozen=True, slots=True)
+class SplitWish:
+    """What a proposal has to heed."""
+
+    splits: tuple[str, ...]
+    """All splits, in their order: train, val, test, others."""
+    keep: frozenset[str]
+    """Splits that neither lose nor gain a case."""
+    move: bool = True
+    """Whether a case may go to another split; else, and out of a kept group, it is dropped."""
+    sizes: bool = False
+    """Whether the other splits keep their shares of the cases, to within one case if possible."""
+    labels: Mapping[Key, str] | None = None
+    """The class of every case, if each split is to keep its shares of the classes."""
+    column: str | None = None
+    """Where these are from."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseChange:
+    """One case that has to go."""
+
+    case: GroupedCase
+    to: str | None
+    """Its new split; None: it is dropped."""
+    because: str | None
+    """`split/case` of a case of its group that it has to follow or make way for; None: it only
+    makes up for sizes or classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What to change."""
+
+    cases: tuple[GroupedCase, ...]
+    """All cases as they are."""
+    wish: SplitWish
+    changes: tuple[CaseChange, ...]
+    """Sorted by (split, case_id)."""
+    after: Mapping[Key, str | None] = field(repr=False)
+    """The split of every case afterwards; None: it is dropped."""
+
+    @property
+    def moved(self) -> int:
+        """How many cases are moved."""
+        return sum(change.to is not None for change in self.changes)
+
+    @property
+    def dropped(self) -> int:
+        """How many cases are dropped."""
+        return sum(change.to is None for change in self.changes)
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """How many cases each split has, before and afterwards."""
+        before = Counter(case.split for case in self.cases)
+        after = Counter(self.after.values())
+        return {split: (before[split], after[split]) for split in before}
+
+
+@dataclass(frozen=True, slots=True)
+class SplitContent:
+    """What a split holds, for the files."""
+
+    split: str
+    cases: int
+    checked: int
+    """Cases whose voxels were read and that have slices to compare."""
+    subjects: int
+    """Different subjects that the dataset declares."""
+    digest: str
+    """Of the voxels of all its cases, whatever these are called and in whatever order they come."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelConflict:
+    """Two copies of one scan that do not have the same label."""
+
+    a: str
+    """`split/case`."""
+    b: str
+    verdict: Verdict
+    label_a: str
+    label_b: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What there is to keep on file about the leaks of a dataset."""
+
+    report: Report
+    """Settings, findings, accepted pairs with their reasons, and what could not be checked."""
+    splits: tuple[SplitContent, ...]
+    compared: tuple[tuple[str, str], ...]
+    """Which splits were compared; one with itself if it was searched for duplicates."""
+    left_out: Mapping[str, int]
+    """Files that were taken for no scans: how many for which reason."""
+    versions: Mapping[str, str]
+    """Of the programs that read and compared."""
+    column: str | None = None
+    """Where the labels are from; None: none were given."""
+    conflicts: tuple[LabelConflict, ...] = ()
 
 
 def case_of(row: IndexedCase) -> Case:

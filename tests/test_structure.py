@@ -116,6 +116,7 @@ def test_the_same_option_means_the_same_everywhere():
                 "jobs",
                 "format_",
                 "picture",
+                "listing",
             }:
                 continue
             for flag in option.opts:

@@ -96,9 +96,20 @@ def app() -> None:
 
 
 def _register() -> None:
-    from dvdup.cli import bench, calibrate, inspect, report, show, train, write
+    from dvdup.cli import (
+        accept,
+        audit,
+        bench,
+        calibrate,
+        groups,
+        inspect,
+        report,
+        show,
+        train,
+        write,
+    )
 
-    for module in (write, report, show, inspect, calibrate, bench, train):
+    for module in (write, report, accept, groups, audit, show, inspect, calibrate, bench, train):
         for command in module.COMMANDS:
             app.add_command(command)
 

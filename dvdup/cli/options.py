@@ -61,11 +61,30 @@ GROUPS = click.option(
     "last number of the case id, '(id + 1) // 2'; or a regular expression whose first group "
     "names the person, 'sub-[0-9]+' [default: as declared, else every scan is a person].",
 )
+LABELS = click.option(
+    "--labels",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A CSV with the columns case and COLUMN [default: the table of the dataset].",
+)
+WITHIN = click.option(
+    "--within", is_flag=True, default=None, help="Look for duplicates inside each split too."
+)
 ALLOW_UNREADABLE = click.option(
     "--allow-unreadable",
     is_flag=True,
     default=None,
     help="Do not fail (exit code 2) because of cases that could not be checked.",
+)
+FAIL_ON = click.option(
+    "--fail-on",
+    metavar="VERDICTS",
+    help="What makes the exit code 1: identical, near, partial, same-subject:declared, "
+    "same-subject, or none; a verdict names the stronger ones too.",
+)
+CANDIDATES = click.option(
+    "--candidates",
+    type=click.IntRange(0),
+    help="Look-alikes of a case whose voxels are compared with its own; 0: none [default: 5].",
 )
 
 _PLACE = (
@@ -99,18 +118,9 @@ _REPORT = (
         "table].",
     ),
     OUTPUT,
-    click.option(
-        "--fail-on",
-        metavar="VERDICTS",
-        help="What makes the exit code 1: identical, near, partial, same-subject:declared, "
-        "same-subject, or none; a verdict names the stronger ones too.",
-    ),
+    FAIL_ON,
     ALLOW_UNREADABLE,
-    click.option(
-        "--candidates",
-        type=click.IntRange(0),
-        help="Look-alikes of a case whose voxels are compared with its own; 0: none [default: 5].",
-    ),
+    CANDIDATES,
 )
 
 

@@ -14,6 +14,7 @@ from dvdup.cli.console import hooks_for, put, say, screen
 from dvdup.cli.options import (
     FULL,
     JOBS,
+    WITHIN,
     embed_options,
     open_workspace,
     place_options,
@@ -48,9 +49,7 @@ def diff(ref_a: str, ref_b: str, config: Path | None, quiet: bool, **flags: Any)
 
 
 @click.command()
-@click.option(
-    "--within", is_flag=True, default=None, help="Look for duplicates inside each split too."
-)
+@WITHIN
 @FULL
 @report_options
 @embed_options

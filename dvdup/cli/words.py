@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dvdup.records import LONELY
 
 if TYPE_CHECKING:
+    from dvdup.commands.accept import Accepted, Listed
     from dvdup.commands.history import Status
     from dvdup.embedders import ModelRow
     from dvdup.records import LogEntry, SyncSummary
@@ -126,6 +127,42 @@ def log_lines(entries: Sequence[LogEntry]) -> Iterator[str]:
         named = "".join(f" [{tag}]" for tag in entry.tags)
         rows.append((str(entry.version), entry.time, entry.command + named, what))
     yield from _columns(("version", "time (UTC)", "command", "cases"), rows)
+
+
+def accepted_lines(done: Accepted) -> Iterator[str]:
+    """What `dvdup accept` wrote."""
+    for entries, verb in ((done.added, "accepted"), (done.changed, "accepted on other terms")):
+        for entry in entries[:_SHOWN]:
+            until = f" until {entry.until}" if entry.until is not None else ""
+            yield f"{verb}{until}: {entry.labels}"
+        if len(entries) > _SHOWN:
+            yield f"... and {len(entries) - _SHOWN} more"
+    for labels in done.impossible[:_SHOWN]:
+        yield f"not accepted, because the report has no hash of the voxels: {labels}"
+    if len(done.impossible) > _SHOWN:
+        yield f"... and {len(done.impossible) - _SHOWN} more without a hash"
+    if not done.added and not done.changed:
+        yield "nothing new to accept"
+
+
+def listed_lines(rows: Sequence[Listed]) -> Iterator[str]:
+    """An accepted pair a paragraph: its state and names, then why."""
+    if not rows:
+        yield "no pair is accepted"
+    width = max((len(row.state) for row in rows), default=0)
+    for row in rows:
+        entry = row.entry
+        yield f"{row.state.ljust(width)}  {'  '.join(side.label for side in entry.sides)}"
+        until = f"until {entry.until}: " if entry.until is not None else ""
+        yield from _wrapped(until + entry.reason, width + 2)
+        if row.missing:
+            gone = " and ".join(side.label for side in row.missing)
+            yield from _wrapped(f"not in the index any more: {gone}", width + 2)
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    blank = " " * indent
+    return textwrap.wrap(text, 78, initial_indent=blank, subsequent_indent=blank)
 
 
 def model_lines(models: Sequence[ModelRow]) -> Iterator[str]:

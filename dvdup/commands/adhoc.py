@@ -8,15 +8,15 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from dvdup import discover
+from dvdup import accepted, discover
 from dvdup.cache import Cache
 from dvdup.commands import check
 from dvdup.commands.stale import stale_cases
 from dvdup.compare.calibrated import warn_if_outgrown
 from dvdup.compare.engine import compare_sides, open_run
-from dvdup.compare.findings import assemble, with_fail_on, with_stale
+from dvdup.compare.findings import assemble, with_accepted, with_fail_on, with_stale
 from dvdup.compare.memory import EmbeddedScan, MemoryCases
-from dvdup.compare.refs import Ref, find_ref, split_order, whole
+from dvdup.compare.refs import Ref, find_case, find_ref, split_order, whole
 from dvdup.compare.rules import rules_of
 from dvdup.config import Config, load_config
 from dvdup.demo import write_demo
@@ -38,7 +38,7 @@ from dvdup.records import (
 from dvdup.report import render
 from dvdup.rows import part_of
 from dvdup.slicing import Recipe
-from dvdup.store import IndexMeta
+from dvdup.store import Index, IndexMeta
 from dvdup.sync.prepare import prepare
 from dvdup.workspace import LazyEmbedder, Workspace, recipe_of
 
@@ -65,6 +65,7 @@ def query(
         StoreError: There is no index, or it was made with other settings.
     """
     hooks = hooks or Hooks()
+    entries = accepted.read(workspace.root)
     index = workspace.open_index()
     target = find_ref(index, split) if split is not None else whole(index)
     stale = stale_cases(workspace, index, [target])
@@ -88,6 +89,7 @@ def query(
         refs=(*_splits(target), RefInfo(file, "", len(scans))),
         unreadable=(*report.unreadable, *_unreadable(scans)),
     )
+    report = with_accepted(report, entries, target.cases)
     return with_fail_on(with_stale(report, stale), workspace.config.report)
 
 
@@ -177,6 +179,34 @@ def one_scan(workspace: Workspace, file: str, name: str | None = None) -> Case:
     if len(declared) != 1:
         raise InputError(f"{file} holds {len(declared)} scans; name one of them")
     return dataclasses.replace(declared[0], case_id=file if name is None else name)
+
+
+def is_file(text: str) -> bool:
+    """Whether a name is a file, or a row of one."""
+    return os.path.isfile(text) or discover.names_row(text)
+
+
+def known_case(index: Index | None, text: str) -> tuple[Index, IndexedCase] | None:
+    """A case of the index, or None if the name is a path.
+
+    Raises:
+        InputError: It is neither.
+    """
+    if is_file(text):
+        return None
+    folder = os.path.isdir(text)
+    if index is None:
+        if folder:
+            return None
+        raise InputError(f"there is no file {text!r}, and no index whose case it could be")
+    try:
+        return find_case(index, text)
+    except InputError as error:
+        if folder:
+            return None
+        same = [f"{case.split}/{case.case_id}" for case in index.cases if case.case_id == text]
+        more = f"; did you mean {' or '.join(same[:3])}?" if same else ""
+        raise InputError(f"there is no file {text!r}, and {error}{more}") from error
 
 
 def _declared(workspace: Workspace, file: str) -> tuple[Case, ...]:

@@ -7,15 +7,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import combinations
 
+from dvdup import accepted
+from dvdup.accepted import Entry
 from dvdup.compare.calibrated import warn_if_outgrown
 from dvdup.compare.engine import compare_refs
+from dvdup.compare.findings import with_accepted
 from dvdup.compare.refs import all_refs, split_order
 from dvdup.compare.walk import prune_variants
 from dvdup.config import Config
 from dvdup.errors import InputError
 from dvdup.forecast import Work
 from dvdup.readers import share_of_pictures
-from dvdup.records import Case, Hooks, Report, SyncSummary
+from dvdup.records import Case, Hooks, Report, Say, SyncSummary
 from dvdup.store import Index
 from dvdup.sync.update import bring_up_to_date
 from dvdup.workspace import LazyEmbedder, Workspace
@@ -44,6 +47,7 @@ def check(
         DvdupError: As `sync` and `diff`.
     """
     hooks = hooks or Hooks()
+    entries = accepted.read(workspace.root)
     with workspace.writing(hooks.waiting) as workspace:
         summary, index = bring_up_to_date(
             workspace,
@@ -68,7 +72,8 @@ def check(
     report = compare_refs(workspace, index, refs, pairs, hooks)
     if summary.changed:
         prune_variants(workspace, index.cases)
-    return report
+    _warn_if_stale(entries, index, hooks.say)
+    return with_accepted(report, entries, index.cases)
 
 
 def _work(config: Config, new: int, declared: Sequence[Case]) -> Work:
@@ -83,6 +88,18 @@ def _work(config: Config, new: int, declared: Sequence[Case]) -> Work:
         pairs=round(candidates * asking * new / max(1, len(declared))),
         pictures=share_of_pictures(declared),
     )
+
+
+def _warn_if_stale(entries: Sequence[Entry], index: Index, say: Say) -> None:
+    """Tell of accepted pairs of scans that are not there any more."""
+    stale = accepted.missing(entries, accepted.holders(index.cases))
+    if stale:
+        (entry, sides) = next(iter(stale.items()))
+        n = "1 accepted pair is" if len(stale) == 1 else f"{len(stale)} accepted pairs are"
+        say(
+            f"note: {n} stale, such as {entry.labels}: {sides[0].label} is not in the index any "
+            "more; `dvdup accept --list` shows them, `--remove` takes one out"
+        )
 
 
 def _demand_two_splits(workspace: Workspace, index: Index) -> None:

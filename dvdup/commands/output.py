@@ -7,6 +7,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from dvdup import accepted
 from dvdup.config import ReportConfig
 from dvdup.errors import EXIT_FAILED, EXIT_FINDINGS, ConfigError, InputError
 from dvdup.records import Report
@@ -42,6 +43,7 @@ def demand_output(workspace: Workspace, path: Path) -> None:
     dataset = workspace.config.dataset
     top = workspace.root / dataset.path
     read = [workspace.config.file, top / "dataset.json"]
+    read += [workspace.root / accepted.NAME]
     read += [top / dataset.csv] if dataset.csv is not None else []
     real = Path(os.path.realpath(path))
     taken = any(file is not None and real == Path(os.path.realpath(file)) for file in read)
@@ -100,8 +102,11 @@ def exit_code(report: Report, config: ReportConfig) -> int:
         for pair in report.pairs
         if not pair.accepted and config.fails(pair.verdict, pair.basis)
     ]
-    if failing:
-        return EXIT_FINDINGS
+    return EXIT_FINDINGS if failing else incomplete(report, config)
+
+
+def incomplete(report: Report, config: ReportConfig) -> int:
+    """0, or 2 if something could not be checked."""
     unchecked = [
         case for case in report.unreadable if case.kind == "stale" or not config.allow_unreadable
     ]

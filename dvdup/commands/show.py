@@ -17,13 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dvdup import discover, readers, store, verify
+from dvdup import readers, store, verify
 from dvdup.commands import adhoc
 from dvdup.compare import verdicts
 from dvdup.compare.cases import FileChannel, Sides
 from dvdup.compare.memory import EmbeddedScan, MemoryCases
 from dvdup.compare.pair import PairJob, channels_of, judge_pair, line_of, share_values
-from dvdup.compare.refs import find_case
 from dvdup.compare.rules import Rules, rules_of
 from dvdup.compare.small import with_proxy
 from dvdup.errors import InputError, ReadError
@@ -126,7 +125,7 @@ def _scans(
 ) -> tuple[list[EmbeddedScan], Rules]:
     """The two scans with their slice rows, and the rules that judge them."""
     index = _index(workspace, names)
-    known = [_known(index, text) for text in names]
+    known = [adhoc.known_case(index, text) for text in names]
     embedder = LazyEmbedder(workspace.config)
     if index is not None and any(known):
         embedder.expect(index.meta.embedder)
@@ -151,37 +150,9 @@ def _scans(
 
 def _index(workspace: Workspace, names: Named) -> Index | None:
     """The index, where a name could be a case of it."""
-    if all(map(_is_file, names)) or not store.exists(workspace.folder):
+    if all(map(adhoc.is_file, names)) or not store.exists(workspace.folder):
         return None
     return workspace.open_index()
-
-
-def _is_file(text: str) -> bool:
-    """Whether a name is a file, or a row of one."""
-    return os.path.isfile(text) or discover.names_row(text)
-
-
-def _known(index: Index | None, text: str) -> tuple[Index, IndexedCase] | None:
-    """A case of the index, or None if the name is a path.
-
-    Raises:
-        InputError: It is neither.
-    """
-    if _is_file(text):
-        return None
-    folder = os.path.isdir(text)
-    if index is None:
-        if folder:
-            return None
-        raise InputError(f"there is no file {text!r}, and no index whose case it could be")
-    try:
-        return find_case(index, text)
-    except InputError as error:
-        if folder:
-            return None
-        same = [f"{case.split}/{case.case_id}" for case in index.cases if case.case_id == text]
-        more = f"; did you mean {' or '.join(same[:3])}?" if same else ""
-        raise InputError(f"there is no file {text!r}, and {error}{more}") from error
 
 
 def _of_index(root: Path, index: Index, case: IndexedCase) -> EmbeddedScan:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from dvdup import accepted
+from dvdup.accepted import Entry
 from dvdup.compare import verdicts
 from dvdup.compare.cases import CaseSet
 from dvdup.compare.refs import Ref
 from dvdup.compare.rules import Rules
 from dvdup.compare.verdicts import Thresholds
 from dvdup.config import ReportConfig
-from dvdup.records import Finding, Pair, PairResult, PairScore, Report, Unreadable, as_unreadable
+from dvdup.records import (
+    Finding,
+    IndexedCase,
+    Pair,
+    PairResult,
+    PairScore,
+    Report,
+    Unreadable,
+    as_unreadable,
+)
 from dvdup.report.findings import finding_of
 from dvdup.store import IndexMeta
 
@@ -113,6 +124,21 @@ def with_stale(report: Report, stale: Sequence[Unreadable]) -> Report:
     """Add what is not as it was indexed, which no stored result may hide."""
     found = {(case.split, case.case, case.paths): case for case in (*report.unreadable, *stale)}
     return dataclasses.replace(report, unreadable=tuple(found[name] for name in sorted(found)))
+
+
+def with_accepted(report: Report, entries: Sequence[Entry], cases: Iterable[IndexedCase]) -> Report:
+    """Write into the findings which of them were reviewed; these join no group.
+
+    Args:
+        report: What was found.
+        entries: What is accepted.
+        cases: All that was compared.
+    """
+    if not entries:
+        return report
+    pairs = accepted.accept(report.pairs, entries, accepted.holders(cases), accepted.today())
+    groups = verdicts.groups(finding for finding in pairs if not finding.accepted)
+    return dataclasses.replace(report, pairs=pairs, groups=groups)
 
 
 def with_fail_on(report: Report, config: ReportConfig) -> Report:

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
+from dvdup.hashing import group_id, voxels_key
 from dvdup.records import (
     MIN_COHORT,
     VERDICTS,
@@ -190,13 +191,9 @@ def groups(findings: Iterable[Finding]) -> tuple[Group, ...]:
     for name in sorted(parent):
         members.setdefault(root(name), []).append(name)
     return tuple(
-        Group(_group_id(names), tuple(names), VERDICTS[weakest[top]])
+        Group(group_id(names), tuple(names), VERDICTS[weakest[top]])
         for top, names in sorted(members.items(), key=lambda item: item[1])
     )
-
-
-def _group_id(names: Sequence[str]) -> str:
-    return hashlib.blake2b("\n".join(names).encode(), digest_size=8).hexdigest()
 
 
 def sharing_hashes(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[tuple[Key, Key]]:
@@ -316,7 +313,8 @@ def _shared_hashes(a: IndexedCase, b: IndexedCase) -> tuple[int, int]:
 
 
 def _member(case: IndexedCase) -> Member:
-    return Member(case.case_id, case.split, case.group, case.paths)
+    voxels = voxels_key(case.voxel_hashes)
+    return Member(case.case_id, case.split, case.group, case.paths, voxels)
 
 
 def _confidence(verdict: Verdict, score: PairScore | None, limits: Thresholds) -> float:

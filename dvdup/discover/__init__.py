@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dvdup.config import DatasetConfig
 from dvdup.discover import arrays, folders, msd, tables
 from dvdup.discover.arrays import names_row
 from dvdup.discover.cases import Split, demand_cases, in_order
+from dvdup.discover.declared import DeclaringTable, lists_of, table_of
 from dvdup.discover.formats import Formats
 from dvdup.discover.hand import by_hand
 from dvdup.discover.names import shown
@@ -27,10 +29,12 @@ from dvdup.records import LONELY, Case, Declaration, Ignored
 
 __all__ = [
     "LAYOUTS",
+    "DeclaringTable",
     "Detected",
     "Formats",
     "Layout",
     "by_hand",
+    "declaring",
     "detect",
     "discover",
     "left_out",
@@ -120,6 +124,29 @@ def detect(
         raise InputError(str(error)) from error
     found = discover(root, dataset, formats, should_stop)
     return Detected(dataset, (*_notes(search, dataset, found), *_of_arrays(told, unclear)))
+
+
+def declaring(
+    root: Path, dataset: DatasetConfig, formats: Formats
+) -> tuple[DeclaringTable | None, dict[str, Any]]:
+    """The files in which a dataset declares its splits, as they stand.
+
+    Args:
+        root: Folder of the configuration.
+        dataset: The declaration.
+        formats: What is known about formats.
+
+    Returns:
+        Its table, None if it is declared otherwise; and what its `dataset.json` holds.
+
+    Raises:
+        ConfigError: One of them cannot be read.
+    """
+    search = _search(root, dataset, formats, lambda: False)
+    if dataset.layout == "auto":
+        dataset = _recognised(search, dataset)
+    table = table_of(search, dataset) if dataset.layout == "csv" else None
+    return table, lists_of(search, dataset)
 
 
 def _search(

@@ -95,7 +95,7 @@ class _Lists:
         """File -> the splits that list it."""
         self._taken: set[str] = set()
         file = os.path.join(top, LIST_NAME)
-        values = _load(file, search.name(file)) if os.path.lexists(file) else {}
+        values = load(file, search.name(file)) if os.path.lexists(file) else {}
         self.channels = _n_channels(values)
         """Files a case as nnU-Net names them; 0 where each file is a case under its own name."""
         self._counted = values.get("numTraining")
@@ -140,7 +140,16 @@ class _Lists:
         return rest
 
 
-def _load(file: str, name: str) -> dict[str, Any]:
+def load(file: str, name: str) -> dict[str, Any]:
+    """What a `dataset.json` holds.
+
+    Args:
+        file: On this machine.
+        name: As in messages.
+
+    Raises:
+        ConfigError: It cannot be read, or is no JSON object.
+    """
     try:
         with open(file, encoding="utf-8-sig") as stream:
             values = json.load(stream)

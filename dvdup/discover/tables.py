@@ -55,6 +55,7 @@ class Table:
     """What a column is for -> its number."""
     rows: tuple[tuple[int, tuple[str, ...]], ...] = field(repr=False)
     """Line number in the file and cells; rows without any text are left out."""
+    delimiter: str = ","
 
     def cell(self, row: Sequence[str], column: str) -> str:
         """A cell, "" where the table has no such column or the row is too short."""
@@ -114,7 +115,8 @@ def read(search: Search, file: str) -> Table:
         with open(file, encoding="utf-8-sig", newline="") as stream:
             first = stream.readline(_LONGEST_HEADER)
             _refuse_other_text(name, first.strip())
-            lines = list(csv.reader(stream, _dialect(first, stream)))
+            dialect = _dialect(first, stream)
+            lines = list(csv.reader(stream, dialect))
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError(f"table {shown(name)}: {reason}; correct dataset.csv") from error
@@ -129,7 +131,7 @@ def read(search: Search, file: str) -> Table:
                 f"{_shown_header(header)}); call one {HEADERS[what][0]!r}"
             )
     rows = ((i, tuple(row)) for i, row in enumerate(lines[1:], 2) if any(map(str.strip, row)))
-    return Table(file, name, tuple(header), columns, tuple(rows))
+    return Table(file, name, tuple(header), columns, tuple(rows), dialect.delimiter)
 
 
 def columns_note(table: Table) -> str:

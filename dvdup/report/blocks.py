@@ -11,7 +11,7 @@ import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 
-from dvdup.records import VERDICTS, Directed, Finding, Member, RefInfo, Report, Verdict
+from dvdup.records import VERDICTS, Acceptance, Directed, Finding, Member, RefInfo, Report, Verdict
 from dvdup.report.headline import ref_name
 from dvdup.report.names import case_label, counted, files_text, percent
 from dvdup.report.totals import distinct_refs, two_by_hand
@@ -150,10 +150,43 @@ def why_lines(finding: Finding) -> tuple[str, ...]:
     if finding.similarity is not None:
         there, back = finding.similarity.b_to_a, finding.similarity.a_to_b
         scores.append(f"similarity {there:.2f} / {back:.2f}")
+    said = finding.acceptance
+    expired = (f"no longer accepted: {terms(said)}",) if said is not None and said.expired else ()
     reason = visible(finding.reason) or visible(finding.basis)
     if finding.confidence < 1:
         reason += f" (confidence {min(finding.confidence, 0.99):.2f})"
-    return (reason, ", ".join(scores)) if scores else (reason,)
+    return (reason, ", ".join(scores), *expired) if scores else (reason, *expired)
+
+
+def terms(said: Acceptance) -> str:
+    """Return why a pair is accepted, and until when."""
+    until = f" (until {said.until})" if said.until else ""
+    return visible(said.reason) + until
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """An accepted pair as shown."""
+
+    verdict: Verdict
+    left: str
+    right: str
+    why: str
+    """What `dvdup accept` was told."""
+
+
+def reviewed(report: Report) -> tuple[Reviewed, ...]:
+    """Return the accepted pairs, in report order."""
+    return tuple(
+        Reviewed(
+            finding.verdict,
+            visible(case_label(finding.b.split, finding.b.case)),
+            visible(case_label(finding.a.split, finding.a.case)),
+            "" if finding.acceptance is None else terms(finding.acceptance),
+        )
+        for finding in report.pairs
+        if finding.accepted
+    )
 
 
 def _shares(score: Directed) -> str:

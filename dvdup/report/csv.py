@@ -27,6 +27,7 @@ HEADER = (
     *("shared_score_a_to_b", "shared_score_b_to_a"),
     *("similarity_a_to_b", "similarity_b_to_a"),
     *("accepted", "fingerprint"),
+    *("accepted_reason", "accepted_until"),
 )
 """The columns. New ones are added at the end. `a_path` is the main file of `a_files` files."""
 
@@ -62,6 +63,8 @@ def _pair(finding: Finding) -> list[str]:
         *_directed(finding.similarity),
         "true" if finding.accepted else "false",
         safe_cell(finding.fingerprint),
+        safe_cell(finding.acceptance.reason if finding.acceptance else ""),
+        (finding.acceptance.until if finding.acceptance else None) or "",
     ]
 
 

@@ -41,10 +41,17 @@ def headline(report: Report) -> tuple[str, ...]:
     else:
         sentences = [*unchecked, _nothing(report, compared)]
     if sums.accepted:
-        sentences.append(
-            f"{counted(sums.accepted, 'accepted pair')} {_is(sums.accepted)} left out."
-        )
-    return tuple(sentences)
+        verb = "does" if sums.accepted == 1 else "do"
+        sentences.append(f"{counted(sums.accepted, 'accepted pair')} {verb} not count.")
+    return (*sentences, *_expired(report))
+
+
+def _expired(report: Report) -> list[str]:
+    """Return the sentence on acceptances that hold no longer."""
+    n = sum(pair.acceptance is not None and pair.acceptance.expired for pair in report.pairs)
+    if not n:
+        return []
+    return [f"{counted(n, 'pair')} {_is(n)} no longer accepted: the last day has passed."]
 
 
 def summary(report: Report) -> str:

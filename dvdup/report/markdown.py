@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from dvdup.records import Report
-from dvdup.report.blocks import LEGEND, Block, Entry, blocks, columns, shows_scores
+from dvdup.report.blocks import LEGEND, Block, Entry, blocks, columns, reviewed, shows_scores
 from dvdup.report.headline import headline, next_steps, summary
 from dvdup.report.names import case_label, files_text, public_reason
 from dvdup.text import visible
@@ -41,9 +41,13 @@ def render(report: Report, width: int, color: bool) -> str:
     if shown:
         titles = columns(report)
         head = ("verdict", plain(titles.left), plain(titles.right), "why")
-        parts.append(_table(head, [_block(block) for block in shown], "findings"))
+        parts.append(table(head, [_block(block) for block in shown], "findings"))
         if shows_scores(report):
             parts.append(f"{plain(LEGEND)}\n")
+    known = reviewed(report)
+    if known:
+        told = [(p.verdict, code(p.left), code(p.right), plain(p.why)) for p in known]
+        parts.append(table(("accepted", "case", "matches", "why"), told, "accepted pairs"))
     if report.unreadable:
         rows = [
             (
@@ -52,7 +56,7 @@ def render(report: Report, width: int, color: bool) -> str:
             )
             for case in report.unreadable
         ]
-        parts.append(_table(("could not be checked", "why"), rows, "cases"))
+        parts.append(table(("could not be checked", "why"), rows, "cases"))
     parts.append(f"{plain(summary(report))}\n")
     return "\n".join(parts)
 
@@ -94,7 +98,14 @@ def _case(entry: Entry) -> str:
     return code(entry.name) + (f"<br>{code(entry.files)}" if entry.files else "")
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], what: str) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], what: str) -> str:
+    """Return a table of cells that are Markdown already, ending with a newline.
+
+    Args:
+        head: Titles of the columns.
+        rows: As many as fit into `LARGEST` are shown.
+        what: What a row is, in the plural, to say how many are left out.
+    """
     lines = [_row(head), _row(["---"] * len(head))]
     size = left_out = 0
     for row in map(_row, rows):

@@ -22,8 +22,10 @@ from dvdup.report.blocks import (
     Block,
     Columns,
     Entry,
+    Reviewed,
     blocks,
     columns,
+    reviewed,
     shows_scores,
 )
 from dvdup.report.headline import INCOMPLETE, headline, next_steps, summary
@@ -101,6 +103,10 @@ def _lines(report: Report, width: int) -> Iterator[Line]:
         if shows_scores(report):
             yield []
             yield from _paragraph(LEGEND, width, "dim")
+    known = reviewed(report)
+    if known:
+        yield []
+        yield from _accepted(known, width)
     if report.unreadable:
         yield []
         yield from _unreadable(report, width)
@@ -193,6 +199,15 @@ def _row(cells: Sequence[Sequence[Piece]], layout: Layout) -> Iterator[Line]:
         for (text, style), width in zip(parts, widths, strict=False):
             line += [(text, style), (" " * (width - cell_len(text) + _GAP), "")]
         yield line
+
+
+def _accepted(known: Sequence[Reviewed], width: int) -> Iterator[Line]:
+    yield from _paragraph("Accepted", width, "bold")
+    for pair in known:
+        names = f"{pair.left}, {pair.right} ({pair.verdict})"
+        yield from ([("  ", ""), (line, "")] for line in fold_name(names, width - 2))
+        if pair.why:
+            yield from _paragraph(pair.why, width, "dim", indent=4)
 
 
 def _unreadable(report: Report, width: int) -> Iterator[Line]:

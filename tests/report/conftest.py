@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dvdup.records import (
     VERDICTS,
+    Acceptance,
     Directed,
     Finding,
     Group,
@@ -79,7 +80,13 @@ def small() -> Report:
             member("test", "sub-04_ses-2", group="sub-04"),
             "same-subject",
         ),
-        finding(train[4], member("test", "phantom"), "near", accepted=True),
+        finding(
+            train[4],
+            member("test", "phantom"),
+            "near",
+            accepted=True,
+            acceptance=Acceptance("a phantom, in both on purpose", "2027-01-31"),
+        ),
     ]
     return report((TRAIN, TEST), pairs)
 
@@ -170,7 +177,8 @@ def reports() -> st.SearchStrategy[Report]:
         max_leaves=6,
     )
     content = st.dictionaries(st.text(max_size=6), json_like, max_size=3)
-    members = st.builds(Member, name, split, st.none() | name, paths)
+    voxels = st.sampled_from(["", "0" * 32])
+    members = st.builds(Member, name, split, st.none() | name, paths, voxels)
     findings = st.builds(
         Finding,
         a=members,
@@ -186,6 +194,10 @@ def reports() -> st.SearchStrategy[Report]:
         alignment=st.none() | content,
         voxel=st.none() | content,
         accepted=st.booleans(),
+        acceptance=st.none()
+        | st.builds(
+            Acceptance, st.text(min_size=1), st.none() | st.dates().map(str), st.booleans()
+        ),
     )
     labels = st.lists(members.map(lambda m: m.label), min_size=2, max_size=5, unique=True)
     groups = st.builds(

@@ -99,10 +99,15 @@ def test_a_pair_outside_the_group_of_its_cases_keeps_its_own_block(build):
     assert "same-subject  y" in text
 
 
-def test_accepted_pairs_are_not_listed(samples):
+def test_accepted_pairs_are_listed_apart(samples):
     text = render(samples["small"], 80, False)
-    assert "phantom" not in text
-    assert "1 accepted pair is left out." in text
+    findings, _, apart = text.partition("\nAccepted\n")
+    assert "phantom" not in findings
+    assert apart.startswith(
+        "  test/phantom, train/hippocampus_005 (near)\n"
+        "    a phantom, in both on purpose (until 2027-01-31)\n"
+    )
+    assert "1 accepted pair does not count." in text
 
 
 def test_scores_are_seen_from_the_left_case(build):
