@@ -17,13 +17,9 @@ it, and those of the slices along an axis add up to it. It nominates pairs; the 
 from __future__ import annotations
 
 import hashlib
-<<<<<<< HEAD
 import os
-from collections.abc import Iterator, Sequence
-from errno import EINVAL
-=======
 from collections.abc import Iterable, Iterator, Sequence
->>>>>>> life
+from errno import EINVAL
 from pathlib import Path
 from stat import S_ISREG
 from typing import NamedTuple
