@@ -364,6 +364,8 @@ class VoxelAgreement:
     """Share of the body of a that b shows, and of b that a shows."""
     voxels: int
     """Voxels that were compared."""
+    cells: float
+    """Cells of structure that were compared, in each of which the two may agree or not."""
     grid_mm: float
     """Width of the voxels that were compared."""
 
@@ -421,6 +423,8 @@ class PairResult:
     """Which slices match which; None without a verdict, and where no line fits."""
     other_side: bool = False
     """Whether it was found for (b, a): its placement holds for them alone."""
+    strength: float = 0.0
+    """How strongly the voxels speak for a copy, on one scale for all grids; 10 for equal values."""
 
     def flipped(self) -> PairResult:
         """What is known about (a, b) for (b, a): numbers of a placement hold one way only."""

@@ -19,9 +19,12 @@ def results() -> st.SearchStrategy[PairResult]:
     return st.builds(
         PairResult,
         confidence=FLOATS,
+        strength=FLOATS,
         order=st.none() | st.from_type(AxisOrder),
         agreement=st.none()
-        | st.builds(VoxelAgreement, *[FLOATS] * 4, st.tuples(FLOATS, FLOATS), grid_mm=FLOATS),
+        | st.builds(
+            VoxelAgreement, *[FLOATS] * 4, st.tuples(FLOATS, FLOATS), cells=FLOATS, grid_mm=FLOATS
+        ),
         change=st.none()
         | st.builds(
             Change,

@@ -30,7 +30,7 @@ from dvdup.records import Embedded, IndexedCase, PairDecision, Progress, no_prog
 from dvdup.report import sentences
 from dvdup.rows import part_of
 from dvdup.store import Index, IndexMeta
-from dvdup.verify import RULES, Evidence, Judged, Limits, Matrix, Scan, strength
+from dvdup.verify import RULES, Evidence, Judged, Limits, Matrix, Scan, excess
 from dvdup.workspace import LazyEmbedder, Workspace, recipe_of
 
 _WITHOUT = {"undecided": "not decided", "nothing-to-compare": "no verdict"}
@@ -259,8 +259,8 @@ def _voxels(judged: Judged, limits: Limits) -> str:
     if found is None:
         return "voxels: nothing to compare, one of them is constant"
     shown = max(found.agreement.cover_a, found.agreement.cover_b)
-    # small copies agree more easily, which is taken off, so that one threshold serves both
-    reached = strength(found) - (0.0 if found.final else limits.clear_copy - limits.copy)
+    # coarse and small scans agree more easily, which is taken off: one threshold serves all
+    reached = excess(found, limits) - (0.0 if found.final else limits.clear_copy - limits.copy)
     text = f"voxels: strength {reached:.1f}, a copy has {limits.copy} or more"
     if judged.decision.verdict is not None:
         return text

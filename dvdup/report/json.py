@@ -220,7 +220,9 @@ def voxel_of(result: PairResult) -> dict[str, Any] | None:
         "residual": round(found.residual, 4),
         "overlap": [round(each, 4) for each in found.overlap],
         "voxels": found.voxels,
+        "cells": round(found.cells, 1),
         "grid_mm": round(found.grid_mm, 3),
+        "strength": round(result.strength, 2),
     }
 
 

@@ -53,6 +53,8 @@ class Agreement:
     """Share of the body of b that a shows."""
     voxels: int
     """Voxels of the comparison that both show and where something is to be seen."""
+    cells: float
+    """Cells of the middle band, as many equally strong ones as weigh like those that there are."""
 
     @property
     def strength(self) -> float:
@@ -66,7 +68,7 @@ class Agreement:
         return float(_WEIGHTS @ np.arctanh(parts))
 
 
-NOTHING = Agreement(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0)
+NOTHING = Agreement(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0, 0.0)
 """Where the scans do not overlap, or hold nothing in common to look at."""
 
 
@@ -94,14 +96,16 @@ def agreement(
     gap = sharpness_gap(*mapped, usable)
     mapped = blurred(mapped[0], gap), blurred(mapped[1], -gap)
     one, other = (bands(each, voxel, (FINE, MIDDLE), usable) for each in mapped)
+    middle, cells = _banded(one[MIDDLE], other[MIDDLE], voxel, MIDDLE)
     return Agreement(
         correlation=_local(*mapped, usable, voxel),
-        middle=_banded(one[MIDDLE], other[MIDDLE], voxel, MIDDLE),
-        fine=_banded(one[FINE], other[FINE], voxel, FINE),
+        middle=middle,
+        fine=_banded(one[FINE], other[FINE], voxel, FINE)[0],
         residual=float(np.median(np.abs(mapped[0] - mapped[1])[usable])),
         cover_a=_share(ours > _CONTENT, seen),
         cover_b=_share(whole_b > _CONTENT, _covered_of(b, a, place)),
         voxels=int(usable.sum()),
+        cells=cells,
     )
 
 
@@ -313,16 +317,21 @@ def blurred(values: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
     return found
 
 
-def _banded(u: np.ndarray, v: np.ndarray, voxel: np.ndarray, width: float) -> float:
-    """Local correlation in one band, weighed by the structure that a cell holds."""
+def _banded(u: np.ndarray, v: np.ndarray, voxel: np.ndarray, width: float) -> tuple[float, float]:
+    """Local correlation in one band, weighed by the structure that a cell holds; and the cells.
+
+    The number of cells is that of equal ones which would be as good (L. Kish, Survey Sampling,
+    1965).
+    """
     cell = _cell(u.shape, voxel, _CELL[width])
     uu, vv, uv = (_cell_means(each, cell) for each in (u * u, v * v, u * v))
     strength = np.sqrt(uu * vv)
     weight = np.sqrt(strength)
     if not weight.sum() > 0:
-        return 0.0
+        return 0.0, 0.0
     correlation = uv / np.maximum(strength, 1e-12)
-    return float((correlation * weight).sum() / weight.sum())
+    cells = float(weight.sum() ** 2 / (weight * weight).sum())
+    return float((correlation * weight).sum() / weight.sum()), cells
 
 
 def _local(ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray) -> float:

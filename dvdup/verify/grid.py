@@ -36,8 +36,10 @@ class Grid:
     """float64 (3,), mm."""
     origin: np.ndarray
     """float64 (3,), mm from the centre of the scan to its voxel 0."""
-    shown: np.ndarray | None = None
-    """Bool (X, Y, Z), as `structured` returns it; None: the values tell."""
+    blank: np.ndarray | None = None
+    """Bool (X, Y, Z), as `filled` returns it; None: the values tell."""
+    margin: int = 2
+    """Voxels around what was filled in that its edge spoils."""
 
     @property
     def extent(self) -> np.ndarray:
@@ -90,10 +92,11 @@ def coarser(grid: Grid, target_mm: float) -> Grid:
         values = _block_means(values, axis, factor)
         steps[axis] = factor
     origin = grid.origin + (steps - 1) / 2 * grid.spacing
-    shown = structured(grid).astype(np.float32)
+    blank = filled(grid).astype(np.float32)
     for axis, factor in enumerate(steps.astype(int).tolist()):
-        shown = _block_means(shown, axis, factor)
-    return Grid(np.ascontiguousarray(values), steps * grid.spacing, origin, shown >= _HALF)
+        blank = _block_means(blank, axis, factor)
+    margin = max(1, round(grid.margin / float(steps.max())))
+    return Grid(np.ascontiguousarray(values), steps * grid.spacing, origin, blank >= _HALF, margin)
 
 
 def cut(grid: Grid, first: np.ndarray, last: np.ndarray) -> Grid:
@@ -109,26 +112,35 @@ def cut(grid: Grid, first: np.ndarray, last: np.ndarray) -> Grid:
     last = np.clip(last, first + 1, n)
     box = tuple(slice(low, high) for low, high in zip(first.tolist(), last.tolist(), strict=True))
     values = np.ascontiguousarray(grid.values[box])
-    return Grid(values, grid.spacing, grid.origin + first * grid.spacing, structured(grid)[box])
+    origin = grid.origin + first * grid.spacing
+    return Grid(values, grid.spacing, origin, filled(grid)[box], grid.margin)
 
 
 @lru_cache(maxsize=8)  # the grids of one pair
 def structured(grid: Grid) -> np.ndarray:
     """Bool (X, Y, Z): False where the scan was set to one value, and close by.
 
-    At the bottom of the range every even neighbourhood counts, elsewhere those of values that are
-    as even in a hundredth of the scan; values at the top of the range may have been clipped there.
     Not to be written to.
     """
     from scipy import ndimage
 
-    if grid.shown is not None:
-        return grid.shown
-    filled = _even(grid.values)
-    if not filled.any():
-        return np.ones(filled.shape, bool)
-    near: np.ndarray = ndimage.binary_dilation(filled, np.ones((3, 3, 3), bool), iterations=2)
+    blank = filled(grid)
+    if not blank.any():
+        return ~blank
+    cube = np.ones((3, 3, 3), bool)
+    near: np.ndarray = ndimage.binary_dilation(blank, cube, iterations=grid.margin)
     return ~near
+
+
+@lru_cache(maxsize=8)
+def filled(grid: Grid) -> np.ndarray:
+    """Bool (X, Y, Z): True where the scan was set to one value.
+
+    At the bottom of the range every even neighbourhood counts, elsewhere those of values that are
+    as even in a hundredth of the scan; values at the top of the range may have been clipped there.
+    Not to be written to.
+    """
+    return _even(grid.values) if grid.blank is None else grid.blank
 
 
 def _even(values: np.ndarray) -> np.ndarray:
@@ -143,15 +155,14 @@ def _even(values: np.ndarray) -> np.ndarray:
         return bottom
     levels = np.round(values[other] * _LEVELS).astype(int)
     counts = np.bincount(levels, minlength=_LEVELS + 1)
-    filled = np.zeros_like(bottom)
-    filled[other] = counts[levels] >= _FILL * values.size
-    even: np.ndarray = bottom | filled
+    even: np.ndarray = bottom.copy()
+    even[other] = counts[levels] >= _FILL * values.size
     return even
 
 
 def box_of(grid: Grid) -> np.ndarray:
     """float64 (3,): mm along each axis of the box that holds all that a scan shows."""
-    shown = structured(grid)
+    shown = ~filled(grid)
     if not shown.any():
         return grid.extent
     sides = [np.flatnonzero(shown.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]

@@ -24,6 +24,7 @@ from dvdup.verify.scans import (
     Scan,
     Shortcuts,
     compare,
+    middle_of,
     usable_extent,
 )
 from dvdup.verify.steps import ALL, Steps
@@ -32,6 +33,7 @@ from dvdup.verify.verdict import (
     Found,
     Limits,
     decide,
+    is_clear,
     is_hopeless,
     is_open,
     is_sure,
@@ -132,6 +134,7 @@ class Judged:
             decided=self.decision.decided,
             confidence=self.decision.confidence,
             order=None if self.same is None else AxisOrder(self.same.axes, self.same.signs),
+            strength=self.score,
             agreement=None if self.evidence is None else _agreement(self.evidence),
             change=self.change,
             slices=slices,
@@ -147,6 +150,7 @@ def _agreement(evidence: Evidence) -> VoxelAgreement:
         residual=found.residual,
         overlap=(found.cover_a, found.cover_b),
         voxels=found.voxels,
+        cells=found.cells,
         grid_mm=float(evidence.width_mm),
     )
 
@@ -175,7 +179,7 @@ def judge(
             searched for.
     """
     limits = limits or Limits()
-    found = Found(evidence=_compared(a, b, limits, steps, place))
+    found = Found(evidence=_compared(a, b, limits, steps, place), finest=steps.full)
     if steps.full and (equal or _worth_reading(found, limits)):
         if full is not None and not (a.full and a.exact and b.full and b.exact):
             a, b = full() or (a, b)
@@ -228,11 +232,13 @@ def measure(a: Scan, b: Scan, full: Full | None = None, limits: Limits | None = 
         A strength; -inf for pairs that no threshold would make copies.
     """
     coarse = compare(a, b)
-    if coarse is None or coarse.final or reach(coarse, None, limits) == -np.inf:
-        return reach(coarse, None, limits)
+    if coarse is None or coarse.final or reach(coarse, limits=limits) == -np.inf:
+        return reach(coarse, limits=limits)
     if full is not None and not (a.full and a.exact and b.full and b.exact):
         a, b = full() or (a, b)
-    fine = compare(a, b, FINE_SIDE, coarse.place) if a.full and b.full else None
+    if not (a.full and b.full):
+        return reach(coarse, limits=limits)
+    fine = middle_of(a, b, coarse), compare(a, b, FINE_SIDE, coarse.place)
     return reach(coarse, fine, limits)
 
 
@@ -245,10 +251,15 @@ def _finer(a: Scan, b: Scan, found: Found, limits: Limits, steps: Steps) -> Foun
     """Compare values, and structures on a finer grid if that is open."""
     same = same_values(a.values, b.values) if a.exact and b.exact else None
     evidence = found.evidence
-    finer = a.full and b.full
-    if same is None and finer and evidence is not None and is_open(evidence, limits):
-        evidence = _compared(a, b, limits, steps, evidence.place)
-    return Found(same, evidence=evidence)
+    if same is not None or evidence is None or not is_open(evidence, limits):
+        return Found(same, evidence=evidence)
+    if not (a.full and b.full):
+        return Found(evidence=evidence, finest=False)
+    if is_clear(evidence, limits):
+        middle = middle_of(a, b, evidence, steps=steps)
+        if middle is not None and is_sure(middle, limits):
+            return Found(evidence=middle)
+    return Found(evidence=_compared(a, b, limits, steps, evidence.place))
 
 
 def _change(a: Scan, b: Scan, evidence: Evidence) -> Change | None:

@@ -31,6 +31,7 @@ from dvdup.verify.grid import (
     Grid,
     coarser,
     cut,
+    filled,
     make_grid,
     resampled,
     smoothed,
@@ -50,9 +51,9 @@ _TRIES = 3  # starts that are registered
 _TURNS = 16  # of the 44 turns that are looked at closely
 _MIDDLE, _AROUND = 24, 8  # voxels of the middle of a scan at least, and around it in the other
 _CLOSE = 0.15  # merits this far apart leave it open which start is right
+_APART_BLANK = 0.05  # of what either scan shows
 _APART = 0.2  # numbers of linear maps that are not nearly the same
 _FIRST, _LAST = slice(1), slice(-1, None)  # of the rounds of a registration
-_SHOWN = 0.05  # of the voxels; where a scan shows less all of it is registered
 _SURE = 0.99  # merit of a start that makes others needless
 
 
@@ -145,7 +146,8 @@ class Shortcuts:
     hopeless: Callable[[Evidence, bool], bool]
     """Whether a pair is none; the second argument is True where nothing was registered finely."""
     sure: Callable[[Evidence], bool]
-    """Whether a pair is a copy, so that no other direction need be tried."""
+    """Whether a pair is a copy as far as this fineness can tell, so that no other direction need be
+    tried."""
 
 
 def compare(
@@ -174,6 +176,33 @@ def compare(
         turned = _compared(b, a, side, back, steps, shortcuts)
         return None if turned is None else turned.flipped()
     return _compared(a, b, side, place, steps, shortcuts)
+
+
+def middle_of(
+    a: Scan, b: Scan, coarse: Evidence, side: int = FINE_SIDE, steps: Steps = ALL
+) -> Evidence | None:
+    """The evidence of the middle of two scans that lie on each other as is known.
+
+    How much they show of each other is as it was found before.
+
+    Args:
+        a: As for `compare`.
+        b: As for `compare`.
+        coarse: What was found on a coarser grid.
+        side: As for `compare`.
+        steps: As for `compare`.
+    """
+    if _comes_first(b, a):
+        turned = middle_of(b, a, coarse.flipped(), side, steps)
+        return None if turned is None else turned.flipped()
+    look = _look(a, b, side, steps)
+    if look is None:
+        return None
+    seen = look.middle(on_voxels(coarse.place, a, b))
+    found = seen.registered(on_voxels(coarse.place, a, b))
+    covers = coarse.agreement.cover_a, coarse.agreement.cover_b
+    agreed = replace(found.agreement, cover_a=covers[0], cover_b=covers[1])
+    return replace(found, agreement=agreed)
 
 
 def _compared(
@@ -347,36 +376,35 @@ def _settled_in(look: _Look, merit: float, place: np.ndarray) -> np.ndarray:
 
 
 def _starts(look: _Look) -> list[start.Start]:
-    """Where to begin, best first: by grey values and by edges in turn."""
-    found = [_searched(look, start.greys(look.a), start.greys(look.b))]
-    if look.steps.turns:
-        found.append(_by_edges(look))
-    return list(start.distinct(start.taken_in_turn(*found), _TRIES))
-
-
-def _by_edges(look: _Look) -> list[start.Start]:
-    """Starts by edges, of the few ways a scan is likely to lie."""
-    a, b = start.edges(look.a), start.edges(look.b)
+    """Where to begin, best first: by the whole, by what is shown and by edges in turn."""
+    found = [_searched(look)]
+    if not look.steps.turns:
+        return list(start.distinct(found[0], _TRIES))
+    kinds = [start.edges]
+    if filled(look.a).any() or filled(look.b).any():
+        kinds.insert(0, start.greys)
     ways = start.in_plane(_axis_across(look)) if look.flat else start.flips()
-    return start.search(a, b, (*ways, *start.fitted(look.a, look.b)))
+    ways = (*ways, *start.fitted(look.a, look.b))
+    found += [start.search(kind(look.a), kind(look.b), ways) for kind in kinds]
+    return list(start.distinct(start.taken_in_turn(*found), _TRIES + len(kinds) - 1))
 
 
 def _axis_across(look: _Look) -> int:
     return look.scans[0].values.shape.index(1)
 
 
-def _searched(look: _Look, a: start.Pattern, b: start.Pattern) -> list[start.Start]:
-    """Starts by one pattern, best first."""
+def _searched(look: _Look) -> list[start.Start]:
+    """Starts by all that there is, in every turn, best first."""
+    a, b = start.whole(look.a), start.whole(look.b)
     sides = (*look.a.values.shape, *look.b.values.shape)
-    thin = int(np.argmin(look.a.values.shape)) if min(look.a.values.shape) < FEW else None
+    thin = int(np.argmin(look.a.values.shape)) if min(sides[:3]) < FEW else None
     side = start.SIDE if thin is None else start.THIN_SIDE
-    fitted = start.fitted(look.a, look.b)
     if look.flat:
         linears = start.in_plane(_axis_across(look))
-        return start.search(a, b, (*linears, *start.leans(thin), *fitted), side)
+        return start.search(a, b, (*linears, *start.leans(thin)), side)
     if not look.steps.turns:
         return start.search(a, b, start.flips()[:1], side)
-    starts = start.search(a, b, (*start.flips(), *start.leans(thin), *fitted), side)
+    starts = start.search(a, b, (*start.flips(), *start.leans(thin)), side)
     turns: Sequence[np.ndarray] = start.turns()
     if min(sides) >= FEW:
         turns = start.promising(a, b, turns, _TURNS)
@@ -386,25 +414,28 @@ def _searched(look: _Look, a: start.Pattern, b: start.Pattern) -> list[start.Sta
 def _tried(look: _Look, starts: Sequence[start.Start]) -> list[_Try]:
     """Merit and placement of the starts that are worth it."""
     tried: list[_Try] = []
-    rough = _rough(look.a, look.width), _rough(look.b, look.width)
+    rough = [_rough(look, masked) for masked in (False, True)]
     for each in starts:
         if _settled(tried, each.place):
             continue
         begun = _in_plane(look.a, look.b, each.place)
         moved = begun
         if look.steps.information:
-            moved = by_information(look.a, look.b, rough, begun, look.width)
+            moved = by_information(look.a, look.b, rough[each.masked], begun, look.width)
         # on few voxels mutual information can lead astray
         merits = [(_merit(look, place), place) for place in (moved, begun)]
         tried.append(max(merits, key=lambda pair: pair[0]))
     return tried
 
 
-def _rough(grid: Grid, width: float) -> Layer:
-    """Smoothed values where a scan shows anything, if that is enough to register it by."""
-    shown = structured(grid)
-    mask = shown if shown.mean() > _SHOWN else np.ones_like(shown)
-    return Layer(smoothed(grid, 1.5 * width), mask)
+def _rough(look: _Look, masked: bool) -> tuple[Layer, Layer]:
+    """Smoothed values of both, everywhere or where they show anything."""
+    one, other = (
+        Layer(smoothed(grid, 1.5 * look.width), ~filled(grid) if masked else np.ones_like(blank))
+        for grid in (look.a, look.b)
+        for blank in (filled(grid),)
+    )
+    return one, other
 
 
 def _settled(tried: Sequence[_Try], place: np.ndarray) -> bool:
@@ -429,7 +460,11 @@ def _layers(look: _Look, place: np.ndarray, fineness: float) -> tuple[Layer, Lay
     values = smoothed(a, width), smoothed(b, width)
     scales = [np.minimum(width / grid.spacing, 8.0) for grid in (a, b)]
     seen, inside = resampled(values[1], b, place, a)
-    masks = _shown_by_both(a, b, place), _shown_by_both(b, a, np.linalg.inv(place))
+    masks = structured(a), structured(b)
+    left_out: tuple[np.ndarray, np.ndarray] | tuple[None, None] = (None, None)
+    if _blank_apart(a, b, place):
+        masks = _shown_by_both(a, b, place), _shown_by_both(b, a, np.linalg.inv(place))
+        left_out = masks
     usable = inside & masks[0]
     if usable.any():
         ours, theirs = values[0][usable], seen[usable]
@@ -440,10 +475,24 @@ def _layers(look: _Look, place: np.ndarray, fineness: float) -> tuple[Layer, Lay
             blurred(curves.of_b(values[1]), _on_other(-gap, a, b, place)),
         )
     one, other = (
-        Layer(band(each, scale, fineness, mask), mask & _inside(mask.shape, fineness * scale))
-        for each, scale, mask in zip(values, scales, masks, strict=True)
+        Layer(band(each, scale, fineness, without), mask & _inside(mask.shape, fineness * scale))
+        for each, scale, mask, without in zip(values, scales, masks, left_out, strict=True)
     )
     return one, other
+
+
+def _blank_apart(a: Grid, b: Grid, place: np.ndarray) -> bool:
+    """Whether parts were blacked out in one scan that the other shows.
+
+    Where both are blank alike, as around a brain, the outline belongs to the anatomy and says where
+    it lies.
+    """
+    if not filled(a).any() and not filled(b).any():
+        return False
+    # edges differ by a voxel or two where one scan was resampled
+    ours = looked_up(filled(b), b, place, a) & structured(a)
+    theirs = filled(a) & looked_up(structured(b), b, place, a)
+    return bool((ours | theirs).sum() > _APART_BLANK * (structured(a) | theirs).sum())
 
 
 def _shown_by_both(a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from itertools import permutations, product, zip_longest
 
 import numpy as np
 
-from dvdup.verify.grid import Grid, box_of, resampled, smoothed, structured
+from dvdup.verify.grid import Grid, box_of, filled, resampled, smoothed
 
 SIDE, THIN_SIDE = 16, 32
 """Voxels of the longest axis while searching: in volumes, in thin stacks."""
@@ -36,6 +36,8 @@ class Start:
     """float64 (4, 4), mm of a to mm of b."""
     correlation: float
     """Without its sign."""
+    masked: bool
+    """Whether parts of a scan were left out of account."""
 
 
 @cache
@@ -94,9 +96,14 @@ class Pattern:
     """Bool (X, Y, Z): where it counts."""
 
 
+def whole(grid: Grid) -> Pattern:
+    """The grey values of a scan, background and all: its outline says much about where it lies."""
+    return Pattern(grid, np.ones(grid.values.shape, bool))
+
+
 def greys(grid: Grid) -> Pattern:
-    """The grey values of a scan, where it shows anything."""
-    return Pattern(grid, structured(grid))
+    """The grey values of a scan where it shows anything: parts may have been blacked out."""
+    return Pattern(grid, ~filled(grid))
 
 
 def edges(grid: Grid) -> Pattern:
@@ -107,8 +114,8 @@ def edges(grid: Grid) -> Pattern:
     slopes = sum(ndimage.sobel(grid.values, axis) ** 2 for axis in axes)
     # twice the root, so that the outline does not outweigh all that lies within
     steep = np.sqrt(np.sqrt(slopes)) if axes else np.zeros_like(grid.values)
-    inner = ndimage.binary_erosion(structured(grid), np.ones((3, 3, 3), bool), border_value=1)
-    return Pattern(Grid(steep.astype(np.float32), grid.spacing, grid.origin), inner)
+    blank = ndimage.binary_dilation(filled(grid), np.ones((3, 3, 3), bool))
+    return Pattern(Grid(steep.astype(np.float32), grid.spacing, grid.origin), ~blank)
 
 
 def fitted(a: Grid, b: Grid) -> tuple[np.ndarray, ...]:
@@ -403,7 +410,8 @@ def _start(
     place = np.eye(4)
     place[:3, :3] = linear
     place[:3, 3] = linear @ (moving.first - overlaps.fixed.first - shift * step)
-    return Start(place, height)
+    masked = not (overlaps.fixed.whole and moving.whole)
+    return Start(place, height, masked)
 
 
 def _between(correlation: np.ndarray) -> tuple[np.ndarray, float]:

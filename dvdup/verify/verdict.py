@@ -2,13 +2,14 @@
 
 In: what was found about a pair. Out: a `Decision` with the rule that made it and a confidence.
 
-Where a finer grid is to be had, only a clear case is decided on a coarse one: whole brains of two
-persons agree there almost as well as copies do.
+A coarse grid may say no; yes is said on the finest that both scans have, as whole brains of two
+persons agree on a coarse one almost as well as copies do. What few cells show must agree better:
+structures that are wide in proportion to the scan are much alike in everybody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from dvdup.verify.compare import ENOUGH
 from dvdup.verify.exact import Same
 from dvdup.verify.scans import Evidence
 
-STRENGTH = 3
+STRENGTH = 4
 """Grows when the same pair gets another strength: thresholds fitted before mean nothing then."""
 
 _UNDECIDING = ("undecided", "nothing-to-compare")  # rules that decide nothing
@@ -29,10 +30,14 @@ _LACKING_ROUGH, _LACKING_FINE = 2.2, 1.0  # strength that strangers lack at a qu
 _OPEN = 0.99  # so that what is open stays below what is decided
 
 
+_ALONE = 0.75  # confidence in a copy by a coarse grid, at most
+
+
 # Fitted on every second case of 161 MR crops of the hippocampus and of 40 whole heads at 2 mm, and
 # on templates of the brain. Strangers, edited or not: up to 3.2. Templates that share their
-# subjects or their space: up to 4.9. Copies: mild and medium edits from 6, strong ones from 4.6. On
-# proxies of whole heads: strangers up to 5.0 (median 4.2), all copies but one from 5.2.
+# subjects or their space: up to 4.9. Copies: mild and medium edits from 6, strong ones from 4.6.
+# On proxies of whole heads: strangers up to 5.0 (median 4.2), all copies but one from 5.2. Heads of
+# strangers at a third or a quarter of 2 mm, in 16 and 5 cells: up to 5.7.
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Everything the rules depend on."""
@@ -40,9 +45,13 @@ class Limits:
     copy: float = 5.0
     """Strength from which a pair is a copy, on the finest grid there is."""
     clear_copy: float = 6.3
-    """The same on a coarser grid."""
+    """The same on a coarser grid, where no finer one can be had."""
     stranger: float = 4.6
     """Strength below which a coarse grid is enough to say no."""
+    cells: float = 60.0
+    """Cells that are enough; with fewer more strength is needed ..."""
+    per_cell: float = 0.55
+    """... by this, times the logarithm of how many times fewer there are."""
     whole: float = 0.6
     """Share of the body of each that both must show for `near`; less is `partial`."""
     shared: float = 0.3
@@ -73,6 +82,8 @@ class Found:
     rearranged: bool = False
     """Whether the values are the same, each as often, in an order that no turn explains."""
     evidence: Evidence | None = None
+    finest: bool = True
+    """False where no finer grid than that of the evidence can be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +117,29 @@ def strength(evidence: Evidence) -> float:
     return evidence.agreement.strength
 
 
+def excess(evidence: Evidence, limits: Limits) -> float:
+    """The strength less what few cells make needed: `Limits.copy` or more for copies."""
+    cells = max(1.0, evidence.agreement.cells)
+    return strength(evidence) - limits.per_cell * max(0.0, float(np.log(limits.cells / cells)))
+
+
 def score(found: Found, limits: Limits | None = None) -> float:
     """The strength on one scale for all grids: `Limits.copy` or more exactly for copies.
 
-    Strengths that leave a coarse grid open are squeezed in below `Limits.copy`, in their order.
-    Equal values are above every strength; nothing to compare is 0.
+    What a coarse grid leaves open is squeezed in below `Limits.copy`, in its order. Equal values
+    are above every strength; nothing to compare is 0.
     """
     limits = limits or Limits()
     if found.same is not None or found.rearranged:
         return _SAME
     if found.evidence is None or not _enough(found.evidence, limits):
         return 0.0
-    reached = strength(found.evidence)
-    if not is_open(found.evidence, limits):
+    reached = excess(found.evidence, limits)
+    if not found.evidence.final:
+        reached -= limits.clear_copy - limits.copy
+    if not _is_undecided(found, limits):
         return reached
-    share = (reached - limits.stranger) / (limits.clear_copy - limits.stranger)
+    share = (strength(found.evidence) - limits.stranger) / (_SAME - limits.stranger)
     return limits.stranger + _OPEN * share * (limits.copy - limits.stranger)
 
 
@@ -136,32 +155,44 @@ def decide(found: Found, limits: Limits | None = None) -> Decision:
     return Decision(rule.verdict, rule.name, _confidence(rule, found, limits))
 
 
-def reach(coarse: Evidence | None, fine: Evidence | None, limits: Limits | None = None) -> float:
+def reach(
+    coarse: Evidence | None,
+    fine: Sequence[Evidence | None] = (),
+    limits: Limits | None = None,
+) -> float:
     """The highest `Limits.copy`, set by `with_copy`, at which a pair is still called a copy.
 
     Args:
         coarse: What the first comparison found.
-        fine: What the finer one found; None where the first was final or no other is to be had.
+        fine: What finer ones found, of the middle alone and of the whole; empty where the first was
+            final or no other is to be had.
         limits: The constants as shipped.
 
     Returns:
         A strength; -inf where too little was compared.
     """
     limits = limits or Limits()
-    alone = _reach(coarse, limits)
-    if coarse is None or coarse.final or fine is None or alone == -np.inf:
-        return alone
-    most, rough = _reach(fine, limits), strength(coarse)
-    if rough < limits.stranger:  # a finer look is taken only where this is not clearly a stranger
-        most = min(most, rough + limits.copy - limits.stranger)
-    return max(alone, most)
+    if coarse is None or not _enough(coarse, limits):
+        return -np.inf
+    if coarse.final:
+        return excess(coarse, limits)
+    distance = limits.clear_copy - limits.copy
+    if not fine:
+        return excess(coarse, limits) - distance
+    middle, whole = fine
+    most = _reach(whole, limits)
+    if middle is not None:
+        most = max(most, min(_reach(middle, limits), strength(coarse) - distance))
+    if strength(coarse) >= limits.stranger:
+        return most
+    # a finer look is taken only where this is not clearly a stranger
+    return min(most, strength(coarse) + limits.copy - limits.stranger)
 
 
 def _reach(evidence: Evidence | None, limits: Limits) -> float:
     """The same for one comparison."""
-    if evidence is None or not _enough(evidence, limits):
-        return -np.inf
-    return strength(evidence) - (0.0 if evidence.final else limits.clear_copy - limits.copy)
+    enough = evidence is not None and _enough(evidence, limits)
+    return excess(evidence, limits) if evidence is not None and enough else -np.inf
 
 
 def is_open(evidence: Evidence | None, limits: Limits | None = None) -> bool:
@@ -169,7 +200,13 @@ def is_open(evidence: Evidence | None, limits: Limits | None = None) -> bool:
     limits = limits or Limits()
     if evidence is None or evidence.final or not _enough(evidence, limits):
         return False
-    return limits.stranger <= strength(evidence) < limits.clear_copy
+    return strength(evidence) >= limits.stranger
+
+
+def is_clear(evidence: Evidence, limits: Limits | None = None) -> bool:
+    """Whether a coarse grid is enough to look at no more than the middle on a finer one."""
+    limits = limits or Limits()
+    return _enough(evidence, limits) and strength(evidence) >= limits.clear_copy
 
 
 def is_hopeless(evidence: Evidence, limits: Limits | None = None, rough: bool = False) -> bool:
@@ -186,10 +223,11 @@ def is_hopeless(evidence: Evidence, limits: Limits | None = None, rough: bool = 
 
 
 def is_sure(evidence: Evidence, limits: Limits | None = None) -> bool:
-    """Whether a pair is a copy whatever else is looked at."""
+    """Whether a pair is a copy whatever else is looked at on grids of this fineness."""
     limits = limits or Limits()
-    needed = limits.copy if evidence.final else limits.clear_copy
-    return _enough(evidence, limits) and strength(evidence) >= needed
+    if not evidence.final:
+        return is_clear(evidence, limits)
+    return _enough(evidence, limits) and excess(evidence, limits) >= limits.copy
 
 
 def _enough(evidence: Evidence, limits: Limits) -> bool:
@@ -212,12 +250,27 @@ def _is_rearranged(found: Found, limits: Limits) -> bool:
 
 
 def _is_copy(found: Found, limits: Limits) -> bool:
-    return found.evidence is not None and is_sure(found.evidence, limits)
+    evidence = found.evidence
+    return evidence is not None and evidence.final and is_sure(evidence, limits)
 
 
 def _is_whole(found: Found, limits: Limits) -> bool:
-    if found.evidence is None or not _is_copy(found, limits):
+    return _is_copy(found, limits) and _shows_all(found, limits)
+
+
+def _is_coarse_copy(found: Found, limits: Limits) -> bool:
+    evidence = found.evidence
+    if evidence is None or evidence.final or found.finest or not _enough(evidence, limits):
         return False
+    return excess(evidence, limits) >= limits.clear_copy
+
+
+def _is_whole_coarse_copy(found: Found, limits: Limits) -> bool:
+    return _is_coarse_copy(found, limits) and _shows_all(found, limits)
+
+
+def _shows_all(found: Found, limits: Limits) -> bool:
+    assert found.evidence is not None
     agreement = found.evidence.agreement
     return min(agreement.cover_a, agreement.cover_b) >= limits.whole
 
@@ -227,7 +280,7 @@ def _is_nothing(found: Found, limits: Limits) -> bool:
 
 
 def _is_undecided(found: Found, limits: Limits) -> bool:
-    return is_open(found.evidence, limits)
+    return is_open(found.evidence, limits) and not _is_coarse_copy(found, limits)
 
 
 RULES: tuple[Rule, ...] = (
@@ -236,6 +289,8 @@ RULES: tuple[Rule, ...] = (
     Rule("rearranged-values", "near", "equal values in another arrangement", _is_rearranged),
     Rule("same-structure", "near", "fine structures agree; each shows the other", _is_whole),
     Rule("shared-structure", "partial", "fine structures agree where they overlap", _is_copy),
+    Rule("coarse-structure", "near", "structures agree on a coarse grid", _is_whole_coarse_copy),
+    Rule("coarse-shared", "partial", "the same where they overlap", _is_coarse_copy),
     Rule("undecided", None, "only finer voxels could tell", _is_undecided),
     Rule("nothing-to-compare", None, "too little in common to look at", _is_nothing),
     Rule("other-structure", None, "fine structures differ", lambda found, limits: True),
@@ -250,5 +305,6 @@ def _confidence(rule: Rule, found: Found, limits: Limits) -> float:
     if found.evidence is None or not _enough(found.evidence, limits):
         return 0.5
     needed = limits.copy if found.evidence.final else limits.clear_copy
-    certain = 1 / (1 + np.exp(-_STEEP * abs(strength(found.evidence) - needed)))
-    return round(float(min(0.999, certain)), 4)
+    certain = 1 / (1 + np.exp(-_STEEP * abs(excess(found.evidence, limits) - needed)))
+    most = _ALONE if _is_coarse_copy(found, limits) else 0.999
+    return round(float(min(most, certain)), 4)

@@ -162,7 +162,7 @@ def test_proxies_of_strangers_are_enough(person):
 
 
 def evidence(value: float, cover: float = 1.0, final: bool = True, voxels: int = 5000) -> Evidence:
-    agreement = NOTHING.__class__(value, value, value, 0.01, 1.0, cover, voxels)
+    agreement = NOTHING.__class__(value, value, value, 0.01, 1.0, cover, voxels, 100.0)
     return Evidence(np.eye(4), agreement, 64, 2.0, final)
 
 
@@ -174,6 +174,10 @@ def evidence(value: float, cover: float = 1.0, final: bool = True, voxels: int =
         (Found(evidence=evidence(0.95)), "same-structure"),
         (Found(evidence=evidence(0.95, cover=0.4)), "shared-structure"),
         (Found(evidence=evidence(0.95, final=False)), "undecided"),
+        (Found(evidence=evidence(0.99, final=False)), "undecided"),
+        (Found(evidence=evidence(0.99, final=False), finest=False), "coarse-structure"),
+        (Found(evidence=evidence(0.99, cover=0.4, final=False), finest=False), "coarse-shared"),
+        (Found(evidence=evidence(0.95, final=False), finest=False), "undecided"),
         (Found(evidence=evidence(0.85)), "other-structure"),
         (Found(evidence=evidence(0.95, voxels=50)), "nothing-to-compare"),
         (Found(evidence=evidence(0.5)), "other-structure"),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dvdup import edits
-from dvdup.verify import Limits, Scan, compare, judge, measure, strength
+from dvdup.verify import Limits, Scan, compare, excess, judge, measure
 from dvdup.verify.grid import Grid, cut
-from dvdup.verify.start import promising, turns
+from dvdup.verify.start import greys, promising, turns
 from dvdup.verify.verdict import is_hopeless
 
 SIZE = (2.0, 2.0, 2.0)
@@ -19,7 +19,7 @@ def grid(values: np.ndarray) -> Grid:
 
 
 def strangers(person) -> tuple[Scan, Scan]:
-    return Scan(person(1), SIZE), Scan(person(6)[::2, ::2, ::2], SIZE)
+    return Scan(person(4), SIZE), Scan(person(7), SIZE)
 
 
 def refused(*args):
@@ -55,7 +55,7 @@ def test_the_direction_in_which_more_agrees_counts(person, monkeypatch):
     thick = edits.apply("thick", "strong", person(1), SIZE, "golden")
     copy, source = Scan(thick.values, thick.spacing), Scan(person(1), SIZE)
     found = measure(copy, source)
-    assert found == measure(source, copy) == strength(compare(copy, source))
+    assert found == measure(source, copy) == excess(compare(copy, source), Limits())
     monkeypatch.setattr("dvdup.verify.scans._best", lambda seen, look, shortcuts: seen[0])
     assert measure(copy, source) < found - 0.3
 
@@ -66,7 +66,7 @@ def test_turns_that_fit_are_among_the_promising_ones(person):
     signs = right[axes, range(3)].astype(int).tolist()
     turned = person(1).transpose(axes)[tuple(slice(None, None, sign) for sign in signs)]
     one, other = grid(np.ascontiguousarray(turned) / 2000), grid(person(1) / 2000)
-    chosen = promising(one, other, turns(), 4)
+    chosen = promising(greys(one), greys(other), turns(), 4)
     assert len(chosen) == 4
     assert any(np.array_equal(each, right) for each in chosen)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -63,7 +65,7 @@ def test_without_full_resolution_no_scan_is_read(person):
 
 
 def evidence(value: float, final: bool, voxels: int = 5000) -> Evidence:
-    agreement = NOTHING.__class__(value, value, value, 0.01, 1.0, 1.0, voxels)
+    agreement = NOTHING.__class__(value, value, value, 0.01, 1.0, 1.0, voxels, 100.0)
     return Evidence(np.eye(4), agreement, 64, 2.0, final)
 
 
@@ -75,8 +77,8 @@ def test_the_score_is_above_the_limit_exactly_for_copies(final):
     """Whatever the grid: what a coarse one leaves open is below, what it decides above."""
     limits = Limits()
     for value in (*np.linspace(-1, 1, 400), *np.linspace(0.9, 0.98, 400)):
-        for voxels in (50, 5000):
-            found = Found(evidence=evidence(float(value), final, voxels))
+        for voxels, finest in product((50, 5000), (True, False)):
+            found = Found(evidence=evidence(float(value), final, voxels), finest=finest)
             copy = decide(found, limits).verdict is not None
             assert (round(score(found, limits), 7) >= limits.copy) == copy
 
