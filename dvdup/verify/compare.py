@@ -3,17 +3,19 @@
 Coarse structures agree between any two persons once their heads lie on top of one another; fine
 ones do not. So agreement is measured in bands of fineness, each locally: scans are band-passed,
 cut into cells, correlated in every cell, and the cells weighed by how much structure they hold.
-Local correlation does not see brightness, contrast, gamma or a bias field; a copy that was blurred
-or covered with noise still agrees in the coarser of the two bands.
+Local correlation does not see brightness, contrast, gamma or a bias field. Noise that one of two
+copies has is white, and what differs between two persons is not: the noise that the finest band
+shows at most is taken out of the coarser one, so that a copy covered with noise still agrees there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from dvdup.verify.bands import bands, blurred, noise_in, noise_smoothed
 from dvdup.verify.grid import Grid, covered, resampled, smoothed, structured
 from dvdup.verify.steps import ALL, Steps
 
@@ -31,8 +33,8 @@ _FEWEST = 300  # voxels below which agreement is not even computed
 _SHARP = 0.35  # sigma in voxels below which a difference in sharpness is not worth mending
 _WIDTHS = (0.0, 0.4, 0.6, 0.9, 1.3, 1.8, 2.5, 3.4, 4.5)  # that are tried
 _LINES = 4096  # through a scan that are enough to tell its sharpness
+_LEFT = 0.2  # of the power of a cell; more is never taken for noise
 _LONG = 4  # voxels of an axis from which sharpness along it can be told
-_SQRT3 = 3**0.5  # a gaussian of width 1, blurred by this, has width 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,14 @@ def agreement(
     gap = sharpness_gap(*mapped, usable)
     mapped = blurred(mapped[0], gap), blurred(mapped[1], -gap)
     one, other = (bands(each, voxel, (FINE, MIDDLE), usable) for each in mapped)
-    middle, cells = _banded(one[MIDDLE], other[MIDDLE], voxel, MIDDLE)
+    noise = float(np.square(one[FINE] - other[FINE])[usable].mean())
+    # of the scan whose values stay what they are: a clean one has a curve to its noisy copy
+    noises = (0.0, noise) if curves.maps_a else (noise, 0.0)
+    middle, cells = _banded(one[MIDDLE], other[MIDDLE], usable, voxel, MIDDLE, noises)
     return Agreement(
-        correlation=_local(*mapped, usable, voxel),
+        correlation=_local(*mapped, usable, voxel, noises),
         middle=middle,
-        fine=_banded(one[FINE], other[FINE], voxel, FINE)[0],
+        fine=_banded(one[FINE], other[FINE], usable, voxel, FINE)[0],
         residual=float(np.median(np.abs(mapped[0] - mapped[1])[usable])),
         cover_a=_share(ours > _CONTENT, seen),
         cover_b=_share(whole_b > _CONTENT, _covered_of(b, a, place)),
@@ -170,48 +175,6 @@ def _means_by_level(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
         # what is compared holds no background: black stays black
         middles, means = np.append(0.0, middles), np.append(0.0, means)
     return middles, means, explained
-
-
-def band(
-    values: np.ndarray, voxel: np.ndarray, width: float, usable: np.ndarray | None = None
-) -> np.ndarray:
-    """A difference of gaussians, `width` and twice that.
-
-    Args:
-        values: float32 (X, Y, Z).
-        voxel: Voxels of the grid in a voxel of the comparison, along X, Y, Z.
-        width: Sigma of the narrower gaussian, in voxels of the comparison.
-        usable: Bool (X, Y, Z): what lies outside has no influence, and is 0; None: all is used.
-
-    Returns:
-        float32 (X, Y, Z).
-    """
-    return bands(values, voxel, (width,), usable)[width]
-
-
-def bands(
-    values: np.ndarray,
-    voxel: np.ndarray,
-    widths: Sequence[float],
-    usable: np.ndarray | None = None,
-) -> dict[float, np.ndarray]:
-    """Some bands by width; the wider gaussian of one may be the narrower one of the next.
-
-    Args:
-        values: As for `band`.
-        voxel: As for `band`.
-        widths: As `width` of `band`.
-        usable: As for `band`.
-    """
-    if usable is None or usable.all():
-        narrow = {width: blurred(values, width * voxel) for width in widths}
-        return {w: narrow[w] - blurred(narrow[w], w * _SQRT3 * voxel) for w in widths}
-    weight = usable.astype(np.float32)
-    weighted = values * weight
-    sigmas = sorted({sigma for width in widths for sigma in (width, 2 * width)})
-    norms = {s: np.maximum(blurred(weight, s * voxel), 1e-3) for s in sigmas}
-    smooth = {s: blurred(weighted, s * voxel) / norms[s] for s in sigmas}
-    return {w: (smooth[w] - smooth[2 * w]) * weight for w in widths}
 
 
 def sharpness_gap(ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray) -> np.ndarray:
@@ -301,30 +264,28 @@ def _steps(values: np.ndarray, axis: int, how: np.ufunc) -> np.ndarray:
     return both
 
 
-def blurred(values: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
-    """float32: blurred by a gaussian, along the axes where sigma (in voxels) is above 0.
-
-    Args:
-        values: float32 (X, Y, Z).
-        sigmas: float64 (3,).
-    """
-    from scipy import ndimage
-
-    wanted = np.where(np.array(values.shape) > 1, np.maximum(sigmas, 0.0), 0.0)
-    if not wanted.any():
-        return values
-    found: np.ndarray = ndimage.gaussian_filter(values, wanted, mode="nearest", truncate=3.0)
-    return found
-
-
-def _banded(u: np.ndarray, v: np.ndarray, voxel: np.ndarray, width: float) -> tuple[float, float]:
+def _banded(
+    u: np.ndarray,
+    v: np.ndarray,
+    usable: np.ndarray,
+    voxel: np.ndarray,
+    width: float,
+    noises: tuple[float, float] = (0.0, 0.0),
+) -> tuple[float, float]:
     """Local correlation in one band, weighed by the structure that a cell holds; and the cells.
 
     The number of cells is that of equal ones which would be as good (L. Kish, Survey Sampling,
-    1965).
+    1965). Of each scan the noise that the finest band showed is taken out.
     """
     cell = _cell(u.shape, voxel, _CELL[width])
     uu, vv, uv = (_cell_means(each, cell) for each in (u * u, v * v, u * v))
+    if any(noises):
+        share = _cell_means(usable.astype(np.float32), cell)
+        ratio = noise_in(width, voxel, u.shape) / noise_in(FINE, voxel, u.shape)
+        uu, vv = (
+            _without(each, noise * ratio * share)
+            for each, noise in zip((uu, vv), noises, strict=True)
+        )
     strength = np.sqrt(uu * vv)
     weight = np.sqrt(strength)
     if not weight.sum() > 0:
@@ -334,7 +295,19 @@ def _banded(u: np.ndarray, v: np.ndarray, voxel: np.ndarray, width: float) -> tu
     return float((correlation * weight).sum() / weight.sum()), cells
 
 
-def _local(ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.ndarray) -> float:
+def _without(power: np.ndarray, noise: np.ndarray | float) -> np.ndarray:
+    """What is left of the power in some cells without noise; at least a part of it."""
+    left: np.ndarray = np.maximum(power - noise, _LEFT * power)
+    return left
+
+
+def _local(
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    usable: np.ndarray,
+    voxel: np.ndarray,
+    noises: tuple[float, float],
+) -> float:
     """Median over cells of the body of the correlation of the values, lightly smoothed."""
     u, v = (blurred(each, FINE * voxel) for each in (ours, theirs))
     cell = _cell(ours.shape, voxel, 5)
@@ -351,6 +324,8 @@ def _local(ours: np.ndarray, theirs: np.ndarray, usable: np.ndarray, voxel: np.n
     uu = _cell_means(u * u * mask, cell) / n - mu * mu
     vv = _cell_means(v * v * mask, cell) / n - mv * mv
     uv = _cell_means(u * v * mask, cell) / n - mu * mv
+    ratio = noise_smoothed(FINE, voxel, u.shape) / noise_in(FINE, voxel, u.shape)
+    uu, vv = (_without(each, noise * ratio) for each, noise in zip((uu, vv), noises, strict=True))
     correlation = uv / np.sqrt(np.maximum(uu, 1e-9) * np.maximum(vv, 1e-9))
     return float(np.median(correlation[whole]))
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from dvdup.records import Change, GreyChange
-from dvdup.verify.compare import FINE, MIDDLE, band, grey_curves
+from dvdup.verify.bands import band
+from dvdup.verify.compare import FINE, MIDDLE, grey_curves
 from dvdup.verify.exact import orders
 from dvdup.verify.grid import Grid, resampled, smoothed, structured
 from dvdup.verify.scans import Scan, on_voxels, usable_extent

@@ -14,6 +14,7 @@ from itertools import islice, product
 import numpy as np
 
 from dvdup.verify import start
+from dvdup.verify.bands import band, blurred
 from dvdup.verify.compare import (
     ENOUGH,
     FINE,
@@ -21,8 +22,6 @@ from dvdup.verify.compare import (
     SAME_GREYS,
     Agreement,
     agreement,
-    band,
-    blurred,
     grey_curves,
     looked_up,
     sharpness_gap,
