@@ -10,6 +10,7 @@ import click
 
 from dvdup import log
 from dvdup.cli.console import say
+from dvdup.report import FORMATS
 
 if TYPE_CHECKING:
     from dvdup.workspace import Workspace
@@ -89,16 +90,39 @@ _EMBED = (
     BATCH,
     JOBS,
 )
-_REPORT = (
+_OUTPUTS = (
     click.option(
         "-f",
         "--format",
         "format_",
         metavar="FORMAT",
-        help="table, json, csv or markdown [default: by the suffix of the output file, else "
-        "table].",
+        help=f"{', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]} [default: by the suffix of the "
+        "output file, else table].",
     ),
-    OUTPUT,
+    click.option(
+        "-o",
+        "--output",
+        "targets",
+        metavar="[FORMAT=]FILE",
+        multiple=True,
+        help="Write the report to a file instead of stdout (-); repeatable, so that one run gives "
+        "several: -o report.html -o sarif=leaks.json -o -.",
+    ),
+    click.option(
+        "--pictures/--no-pictures",
+        default=True,
+        help="Whether an HTML report shows the pairs; without pictures it holds words and numbers "
+        "only.",
+    ),
+    click.option(
+        "--step-summary",
+        is_flag=True,
+        help="Add the report, as Markdown, to the summary of the step of GitHub Actions that runs "
+        "this.",
+    ),
+)
+_REPORT = (
+    *_OUTPUTS,
     click.option(
         "--fail-on",
         metavar="VERDICTS",
@@ -130,8 +154,13 @@ def embed_options(command: Command) -> Command:
     return _add(_EMBED, command)
 
 
+def output_options(command: Command) -> Command:
+    """--format, --output, --pictures, --step-summary."""
+    return _add(_OUTPUTS, command)
+
+
 def report_options(command: Command) -> Command:
-    """--format, --output, --fail-on, --allow-unreadable."""
+    """What `output_options` adds, --fail-on, --allow-unreadable, --candidates."""
     return _add(_REPORT, command)
 
 
