@@ -81,7 +81,7 @@ def test_pairs_are_filtered(page_file):
         page.locator("a[data-splits='test and val']").click()
         page.get_by_text("1 of 5 pairs are shown.").wait_for()
         assert names(page) == ["test/x4"]
-        assert page.get_by_label("Splits").input_value() == "test and val"
+        assert page.locator("#between").input_value() == "test and val"
         assert watched.faults == []
 
 

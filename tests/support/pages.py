@@ -57,11 +57,11 @@ def _watch(watched: Watched, file: Path, url: str) -> None:
 
 
 def picture(seed: int, caption: str, size: tuple[int, int] = (144, 120)) -> Picture:
-    """A small picture that compresses about as badly as a slice does."""
+    """A small picture, of about as many bytes as one of a slice."""
     from PIL import Image
 
     rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (30, 36, 3), dtype=np.uint8)
+    coarse = rng.integers(0, 256, (16, 19, 3), dtype=np.uint8)
     file = io.BytesIO()
     image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
     image.save(file, "WEBP", quality=60)
