@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,6 +141,7 @@ class _Deliveries:
         self._outputs = output.outputs_of(flags.pop("format_"), flags.pop("targets"))
         self._with_pictures: bool = flags.pop("pictures")
         self._summary: bool = flags.pop("step_summary")
+        self._color: str = flags.pop("color")
 
     def demand(self, workspace: Workspace) -> None:
         """Refuse places that no report may go to, before any work is done."""
@@ -167,7 +169,7 @@ class _Deliveries:
 
         for each in self._outputs:
             if each.path is None:
-                put(render(report, each.format, **screen(), pictures=pictures))
+                put(render(report, each.format, **screen(self._color), pictures=pictures))
             else:
                 write_report(each.path, render(report, each.format, pictures=pictures))
         remark = add_step_summary(report, os.environ) if self._summary else ""
@@ -202,7 +204,10 @@ def _comparison(
         assert asked.report is not None
         pictures = deliveries.drawn(workspace, asked.report, hooks)
     deliveries.write(asked.report, pictures)
-    asked.exit_code = exit_code(asked.report, workspace.config.report)
+    rules = workspace.config.report
+    if flags["exit_zero"]:  # of findings, not of what could not be checked
+        rules = dataclasses.replace(rules, fail_on=())
+    asked.exit_code = exit_code(asked.report, rules)
 
 
 COMMANDS = (diff, check, query, compare, render_report)

@@ -21,7 +21,7 @@ from dvdup.config.settings import (
     VerifyConfig,
     settings_table,
 )
-from dvdup.config.write import to_toml
+from dvdup.config.write import to_toml, toml_value
 
 __all__ = [
     "CONFIG_NAME",
@@ -42,4 +42,5 @@ __all__ = [
     "settings_table",
     "split_name_fault",
     "to_toml",
+    "toml_value",
 ]
