@@ -61,7 +61,7 @@ def picture(seed: int, caption: str, size: tuple[int, int] = (144, 120)) -> Pict
     from PIL import Image
 
     rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 256, (16, 19, 3), dtype=np.uint8)
+    coarse = rng.integers(0, 256, (13, 16, 3), dtype=np.uint8)
     file = io.BytesIO()
     image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
     image.save(file, "WEBP", quality=60)
