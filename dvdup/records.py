@@ -554,6 +554,34 @@ class Report:
     unreadable: tuple[Unreadable, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A small picture, as bytes of a file."""
+
+    data: bytes
+    """WebP."""
+    size: tuple[int, int]
+    """Pixels, width and height."""
+    caption: str
+    """What it shows, and which slice."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairPictures:
+    """What a pair looks like."""
+
+    rows: tuple[tuple[Picture, ...], ...] = ()
+    """For each plane: a slice of side b, the matching slice of side a, their difference."""
+    matrix: Picture | None = None
+    """The similarities of their slices, with the fitted line."""
+    notes: tuple[str, ...] = ()
+    """What is to be known about them; where there are none, why."""
+
+
+Pictures = tuple[PairPictures, ...]
+"""Of the pairs of a report, in its order."""
+
+
 Progress = Callable[[str, int, int], None]
 """Called with (what, done, total) from the main thread; total 0 means unknown."""
 

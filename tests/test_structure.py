@@ -117,6 +117,7 @@ def test_the_same_option_means_the_same_everywhere():
                 "format_",
                 "picture",
                 "listing",
+                "targets",
             }:
                 continue
             for flag in option.opts:
@@ -156,7 +157,8 @@ def test_every_embedder_fulfils_its_protocol(row):
 def test_every_format_fulfils_its_protocol(name):
     module, _, function = FORMATS[name].target.partition(":")
     render = getattr(import_module(module), function)
-    assert list(inspect.signature(render).parameters) == ["report", "width", "color"]
+    more = ["pictures"] if FORMATS[name].illustrated else []
+    assert list(inspect.signature(render).parameters) == ["report", "width", "color", *more]
 
 
 def test_every_error_is_in_the_one_tree_and_told():

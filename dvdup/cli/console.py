@@ -22,6 +22,8 @@ from dvdup.records import Hooks, Progress, no_progress
 from dvdup.text import visible_lines
 
 _LINE_SECONDS = 10.0
+NO_BARS = "dvdup.no_progress"
+"""Key of the context of click under which stands whether no progress is wanted."""
 STOP_SECONDS = 20.0
 """After so long a command that was asked to stop is ended as it is."""
 
@@ -61,20 +63,27 @@ def put(text: str) -> None:
         raise InputError(f"cannot write the report to stdout: {error.strerror or error}") from error
 
 
-def screen() -> dict[str, Any]:
-    """Width and colour of stdout; NO_COLOR and FORCE_COLOR behave as everywhere else."""
+def screen(color_wanted: str = "auto") -> dict[str, Any]:
+    """Width and colour of stdout; NO_COLOR and FORCE_COLOR behave as everywhere else.
+
+    Args:
+        color_wanted: always, never, or auto, which goes by the terminal and these variables.
+    """
     color = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     if os.environ.get("FORCE_COLOR"):
         color = True
     if os.environ.get("NO_COLOR"):
         color = False
+    if color_wanted != "auto":
+        color = color_wanted == "always"
     return {"width": shutil.get_terminal_size((80, 24)).columns, "color": color}
 
 
 @contextmanager
 def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
     """A bar with rate and time left on a terminal, a plain line now and then elsewhere."""
-    if quiet:
+    ctx = click.get_current_context(silent=True)
+    if quiet or (ctx is not None and ctx.meta.get(NO_BARS)):
         yield Phases(no_progress)
     elif sys.stderr.isatty():
         with _Bar() as bar:

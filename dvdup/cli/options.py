@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dvdup import log
-from dvdup.cli.console import say
+from dvdup.cli.console import NO_BARS, out, say
+from dvdup.report import FORMATS
 
 if TYPE_CHECKING:
     from dvdup.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_SHOW = "dvdup.show_settings"
 
 
 def _show_log(ctx: click.Context, option: click.Parameter, verbosity: int) -> None:
@@ -36,6 +39,20 @@ VERBOSE = click.option(
     is_eager=True,
     callback=_show_log,
     help="Tell on stderr what is done and how long it takes; -vv: every pair and file too.",
+)
+NO_PROGRESS = click.option(
+    "--no-progress",
+    is_flag=True,
+    expose_value=False,
+    callback=lambda ctx, option, given: ctx.meta.update({NO_BARS: given}),
+    help="No progress on stderr; messages stay.",
+)
+SHOW_SETTINGS = click.option(
+    "--show-settings",
+    is_flag=True,
+    expose_value=False,
+    callback=lambda ctx, option, given: ctx.meta.update({_SHOW: given}),
+    help="Only print the settings that would be used, and where each comes from.",
 )
 EMBEDDER = click.option("--embedder", metavar="NAME", help="Embedder, see `dvdup models`.")
 DEVICE = click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
@@ -99,6 +116,8 @@ _PLACE = (
         is_flag=True,
         help="Trust a configuration that puts the index outside of its own folder.",
     ),
+    SHOW_SETTINGS,
+    NO_PROGRESS,
     QUIET,
     VERBOSE,
 )
@@ -108,16 +127,52 @@ _EMBED = (
     BATCH,
     JOBS,
 )
-_REPORT = (
+_OUTPUTS = (
     click.option(
         "-f",
         "--format",
         "format_",
         metavar="FORMAT",
-        help="table, json, csv or markdown [default: by the suffix of the output file, else "
-        "table].",
+        help=f"{', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]} [default: by the suffix of the "
+        "output file, else table].",
     ),
-    OUTPUT,
+    click.option(
+        "-o",
+        "--output",
+        "targets",
+        metavar="[FORMAT=]FILE",
+        multiple=True,
+        help="Write the report to a file instead of stdout (-); repeatable, so that one run gives "
+        "several: -o report.html -o sarif=leaks.json -o -.",
+    ),
+    click.option(
+        "--pictures/--no-pictures",
+        default=True,
+        help="Whether an HTML report shows the pairs; without pictures it holds words and numbers "
+        "only.",
+    ),
+    click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        help="Whether a table on stdout has colours; auto: on a terminal, and as NO_COLOR and "
+        "FORCE_COLOR say.",
+    ),
+    click.option(
+        "--step-summary",
+        is_flag=True,
+        help="Add the report, as Markdown, to the summary of the step of GitHub Actions that runs "
+        "this.",
+    ),
+)
+_REPORT = (
+    *_OUTPUTS,
+    click.option(
+        "--exit-zero",
+        is_flag=True,
+        help="Exit with 0 although something was found; what could not be checked still gives 2.",
+    ),
     FAIL_ON,
     ALLOW_UNREADABLE,
     CANDIDATES,
@@ -131,7 +186,7 @@ def _add(options: tuple[Callable[[Command], Command], ...], command: Command) ->
 
 
 def place_options(command: Command) -> Command:
-    """--config, --index, --quiet, --verbose."""
+    """--config, --index, --show-settings, --no-progress, --quiet, --verbose."""
     return _add(_PLACE, command)
 
 
@@ -140,8 +195,13 @@ def embed_options(command: Command) -> Command:
     return _add(_EMBED, command)
 
 
+def output_options(command: Command) -> Command:
+    """--format, --output, --pictures, --color, --step-summary."""
+    return _add(_OUTPUTS, command)
+
+
 def report_options(command: Command) -> Command:
-    """--format, --output, --fail-on, --allow-unreadable."""
+    """What `output_options` adds, --exit-zero, --fail-on, --allow-unreadable, --candidates."""
     return _add(_REPORT, command)
 
 
@@ -167,12 +227,19 @@ def open_workspace(config: Path | None, *, outside_index: bool = False, **flags:
     import os
 
     from dvdup import workspace
+    from dvdup.cli.words import settings_lines
 
     overrides = {
         _SETTINGS[name]: value
         for name, value in flags.items()
         if name in _SETTINGS and value is not None
     }
-    return workspace.open_workspace(
+    opened = workspace.open_workspace(
         config, environ=os.environ, overrides=overrides, outside=outside_index, warn=say
     )
+    ctx = click.get_current_context()
+    if ctx.meta.get(_SHOW):
+        for line in settings_lines(opened.config, overrides, os.environ):
+            out(line)
+        ctx.exit(0)
+    return opened

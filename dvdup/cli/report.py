@@ -1,7 +1,9 @@
-"""Commands that compare: diff, check, query, compare. Exit code 1 if they find something."""
+"""Commands that compare (exit code 1 if they find something), and render, which writes again."""
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +19,14 @@ from dvdup.cli.options import (
     WITHIN,
     embed_options,
     open_workspace,
+    output_options,
     place_options,
     report_options,
 )
 from dvdup.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
-    from dvdup.records import Hooks, Report, SyncSummary
+    from dvdup.records import Hooks, Pictures, Report, SyncSummary
     from dvdup.workspace import Workspace
 
 
@@ -105,6 +108,74 @@ def compare(file_a: str, file_b: str, config: Path | None, quiet: bool, **flags:
     return asked.exit_code
 
 
+@click.command("render")
+@click.argument("file", metavar="REPORT")
+@output_options
+@place_options
+def render_report(file: str, config: Path | None, quiet: bool, **flags: Any) -> int:
+    """Write a report again in other formats.
+
+    REPORT is what --format json wrote, - stands for stdin. An HTML report shows the pairs whose
+    scans the index here still holds as they were. The exit code is 0, whatever the report says.
+    """
+    from dvdup.commands import output
+
+    deliveries = _Deliveries(flags)
+    report = output.read_report(file)
+    workspace = open_workspace(config, **flags)
+    with hooks_for(quiet=quiet) as hooks:
+        deliveries.demand(workspace)
+        pictures = deliveries.drawn(workspace, report, hooks)
+    deliveries.write(report, pictures)
+    return 0
+
+
+class _Deliveries:
+    """Where the report of a command goes."""
+
+    def __init__(self, flags: dict[str, Any]) -> None:
+        """Take the flags of `output_options` out of those of a command."""
+        from dvdup.commands import output
+
+        self._outputs = output.outputs_of(flags.pop("format_"), flags.pop("targets"))
+        self._with_pictures: bool = flags.pop("pictures")
+        self._summary: bool = flags.pop("step_summary")
+        self._color: str = flags.pop("color")
+
+    def demand(self, workspace: Workspace) -> None:
+        """Refuse places that no report may go to, before any work is done."""
+        from dvdup.commands.output import demand_output
+
+        for each in self._outputs:
+            if each.path is not None:
+                demand_output(workspace, each.path)
+
+    def drawn(self, workspace: Workspace, report: Report, hooks: Hooks) -> Pictures | None:
+        """Draw the pairs, where an output shows them."""
+        from dvdup.report import FORMATS
+
+        shown = any(FORMATS[each.format].illustrated for each in self._outputs)
+        if not (shown and self._with_pictures):
+            return None
+        from dvdup.commands.pictures import pictures_of
+
+        return pictures_of(workspace, report, hooks)
+
+    def write(self, report: Report, pictures: Pictures | None) -> None:
+        """Write the report to all its places."""
+        from dvdup.commands.output import add_step_summary, write_report
+        from dvdup.report import render
+
+        for each in self._outputs:
+            if each.path is None:
+                put(render(report, each.format, **screen(self._color), pictures=pictures))
+            else:
+                write_report(each.path, render(report, each.format, pictures=pictures))
+        remark = add_step_summary(report, os.environ) if self._summary else ""
+        if remark:
+            say(remark)
+
+
 @dataclass
 class _Comparison:
     """A comparison from its flags to its exit code."""
@@ -121,23 +192,21 @@ def _comparison(
     config: Path | None, quiet: bool, flags: dict[str, Any], *, stoppable: bool = True
 ) -> Iterator[_Comparison]:
     """Open what a comparison needs; afterwards write the report that it was given."""
-    from dvdup.commands.output import demand_output, exit_code, format_of, write_report
-    from dvdup.report import render
+    from dvdup.commands.output import exit_code
 
-    output = flags.pop("output")
-    format_ = format_of(flags.pop("format_"), output)
+    deliveries = _Deliveries(flags)
     workspace = open_workspace(config, **flags)
-    if output is not None:
-        demand_output(workspace, output)
+    deliveries.demand(workspace)
     with hooks_for(quiet=quiet, stoppable=stoppable) as hooks:
         asked = _Comparison(workspace, hooks)
         yield asked
-    assert asked.report is not None
-    if output is None or str(output) == "-":
-        put(render(asked.report, format_, **screen()))
-    else:
-        write_report(output, render(asked.report, format_))
-    asked.exit_code = exit_code(asked.report, workspace.config.report)
+        assert asked.report is not None
+        pictures = deliveries.drawn(workspace, asked.report, hooks)
+    deliveries.write(asked.report, pictures)
+    rules = workspace.config.report
+    if flags["exit_zero"]:  # of findings, not of what could not be checked
+        rules = dataclasses.replace(rules, fail_on=())
+    asked.exit_code = exit_code(asked.report, rules)
 
 
-COMMANDS = (diff, check, query, compare)
+COMMANDS = (diff, check, query, compare, render_report)

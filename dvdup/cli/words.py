@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from dvdup.records import LONELY
 
 if TYPE_CHECKING:
     from dvdup.commands.accept import Accepted, Listed
     from dvdup.commands.history import Status
+    from dvdup.config import Config
     from dvdup.embedders import ModelRow
     from dvdup.records import LogEntry, SyncSummary
 
@@ -117,6 +118,35 @@ def _not_checked(status: Status) -> Iterator[str]:
 
 def _counted(n: int, noun: str, nouns: str = "") -> str:
     return f"{n:,} {noun if n == 1 else nouns or noun + 's'}"
+
+
+def settings_lines(
+    config: Config, flags: Mapping[str, object], environ: Mapping[str, str]
+) -> Iterator[str]:
+    """Every setting as it is used, as a line of TOML, and where it comes from.
+
+    Args:
+        config: What is used.
+        flags: The settings that were given as flags, by their keys.
+        environ: The variables of the environment.
+    """
+    from dvdup.config import settings_table, toml_value
+
+    yield f"# {config.file or 'no configuration file'}"
+    for setting in settings_table():
+        value: Any = config
+        for part in setting.key.split("."):
+            value = getattr(value, part)
+        if setting.key in flags:
+            origin = "flag"
+        elif setting.variable and setting.variable in environ:
+            origin = setting.variable
+        else:
+            origin = "default" if value == setting.default else "file"
+        if value in (None, (), {}):
+            yield f"# {setting.key} is not set"
+        else:
+            yield f"{setting.key} = {toml_value(value)}  # {origin}"
 
 
 def log_lines(entries: Sequence[LogEntry]) -> Iterator[str]:

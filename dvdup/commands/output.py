@@ -4,34 +4,118 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from dvdup import accepted
 from dvdup.config import ReportConfig
 from dvdup.errors import EXIT_FAILED, EXIT_FINDINGS, ConfigError, InputError
 from dvdup.records import Report
-from dvdup.report import FORMATS
+from dvdup.report import FORMATS, render
+from dvdup.report.json import from_json
 from dvdup.workspace import Workspace
 
 
-def format_of(name: str | None, output: Path | None) -> str:
-    """The report format asked for, found out before any work is done.
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One place that a report goes to."""
+
+    format: str
+    """A name of `report.FORMATS`."""
+    path: Path | None
+    """None: stdout."""
+
+
+def outputs_of(name: str | None, targets: Sequence[str]) -> tuple[Output, ...]:
+    """Where a report goes and in which formats, found out before any work is done.
 
     Args:
-        name: A name from `report.FORMATS`, or its suffix without the dot; None: none is asked for.
-        output: The file it goes to, whose suffix then says it; None: stdout, a table.
+        name: The format asked for: of `report.FORMATS`, or its suffix without the dot; None: none.
+        targets: Each a file, `-` for stdout, or one of them behind `format=`; none: stdout. Without
+            a format a file has the one that its suffix says, and stdout the table.
+
+    Raises:
+        ConfigError: There is no such format, it is not clear what it is for, or two reports would
+            go to the same place.
+    """
+    if name is not None:
+        name = _known(name)
+    if not targets:
+        return (Output(name or "table", None),)
+    split = [_split(target) for target in targets]
+    if name is not None and len([own for own, _ in split if own is None]) != 1:
+        raise ConfigError(
+            f"--format {name} is for one output without a format of its own; write -o {name}=FILE"
+        )
+    outputs = tuple(
+        Output(own or name or _by_suffix(file), None if file == "-" else Path(file))
+        for own, file in split
+    )
+    places = [each.path and os.path.realpath(each.path) for each in outputs]
+    for each, place in zip(outputs, places, strict=True):
+        if places.count(place) > 1:
+            raise ConfigError(f"two reports for {each.path or 'stdout'}; give each its own place")
+    return outputs
+
+
+def _split(target: str) -> tuple[str | None, str]:
+    """The format that stands before a file, if one does, and the file.
+
+    Raises:
+        ConfigError: There is no file.
+    """
+    name, sign, file = target.partition("=")
+    own, file = (_known(name), file) if sign and _is_format(name) else (None, target)
+    if not file:
+        raise ConfigError(f"--output {target!r} names no file; write -o FILE or -o FORMAT=FILE")
+    return own, file
+
+
+def _by_suffix(file: str) -> str:
+    return _suffixes().get(Path(file).suffix.lower(), "table")
+
+
+def _suffixes() -> dict[str, str]:
+    """The format that a suffix means: the first of the table that has it."""
+    return {row.suffix: known for known, row in reversed(FORMATS.items())}
+
+
+def _is_format(name: str) -> bool:
+    return name in FORMATS or f".{name}" in _suffixes()
+
+
+def _known(name: str) -> str:
+    """A format by its name or suffix.
 
     Raises:
         ConfigError: There is no such format.
     """
-    suffixes = {row.suffix: known for known, row in FORMATS.items()}
-    if name is None:
-        return suffixes.get(output.suffix.lower() if output is not None else "", "table")
-    name = suffixes.get(f".{name}", name)
-    if name not in FORMATS:
+    if not _is_format(name):
         raise ConfigError(f"unknown report format {name!r}: choose one of {', '.join(FORMATS)}")
-    return name
+    return name if name in FORMATS else _suffixes()[f".{name}"]
+
+
+def add_step_summary(report: Report, environ: Mapping[str, str]) -> str:
+    """Add the report as Markdown to the summary of the running step of GitHub Actions.
+
+    Returns:
+        A remark for the user, "" if there is none.
+
+    Raises:
+        InputError: The file of the summary cannot be written.
+    """
+    place = environ.get("GITHUB_STEP_SUMMARY")
+    if not place:
+        return "--step-summary: not in GitHub Actions (GITHUB_STEP_SUMMARY is not set), left out"
+    try:
+        with open(place, "a", encoding="utf-8", newline="\n") as file:
+            file.write(render(report, "markdown") + "\n")
+    except OSError as error:
+        raise InputError(f"cannot write the summary {place}: {error.strerror or error}") from error
+    return ""
 
 
 def demand_output(workspace: Workspace, path: Path) -> None:
@@ -51,6 +135,26 @@ def demand_output(workspace: Workspace, path: Path) -> None:
         raise InputError(
             f"{path} is a file that dvdup itself reads; give the report another name or place"
         )
+
+
+def read_report(file: str) -> Report:
+    """Read a report that `--format json` wrote.
+
+    Args:
+        file: Its path; `-` stands for stdin.
+
+    Raises:
+        InputError: There is none, or it is not such a report.
+    """
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return from_json(data.decode("utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not a dvdup report: it is not UTF-8") from error
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
 
 
 def write_report(path: Path, text: str) -> None:

@@ -78,21 +78,54 @@ def show(workspace: Workspace, a: str, b: str, *, progress: Progress = no_progre
     """
     scans, rules = _scans(workspace, (a, b), progress)
     progress("comparing voxels", 0, 1)
-    channels = _channels(workspace.root, scans, rules)
-    seen = [_Seen(channel) for channel in channels]
-    equal = share_values(*channels)
-    judged = judge_pair(PairJob(*channels, rules.voxels, equal=equal)).found
-    place = _place(judged.evidence, seen)
-    matrix = _matrix(channels, scans, place)
+    laid = lay(workspace.root, scans, rules.voxels)
     words = (
-        _headline((a, b), judged, _declared(scans, rules)),
-        _voxels(judged, rules.voxels),
-        _slices(matrix, judged),
-        *(_missing(text) for text, each in zip((a, b), seen, strict=True) if each.full is None),
+        _headline((a, b), laid.judged, _declared(scans, rules)),
+        _voxels(laid.judged, rules.voxels),
+        _slices(laid.matrix, laid.judged),
+        *(missing(text) for text, whole in zip((a, b), laid.whole, strict=True) if not whole),
     )
     progress("comparing voxels", 1, 1)
-    drawn = (seen[0].best, seen[1].best)
-    return Shown((a, b), words, drawn, place, matrix)
+    return Shown((a, b), words, laid.scans, laid.place, laid.matrix)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Laid:
+    """Two scans, one laid on the other."""
+
+    judged: Judged
+    """What the voxels say."""
+    scans: tuple[Scan, Scan]
+    """The finest there is of each."""
+    whole: tuple[bool, bool]
+    """Whether each is the file itself, not its small copy in the index."""
+    place: np.ndarray
+    """As `Shown.place`."""
+    matrix: Matrix | None
+    """As `Shown.matrix`."""
+
+
+def lay(root: Path, scans: Sequence[EmbeddedScan], limits: Limits) -> Laid:
+    """Compare the voxels of two scans and find out how they lie on each other.
+
+    Args:
+        root: The folder that their files are relative to.
+        scans: Two, with their proxies.
+        limits: What makes a copy.
+    """
+    channels = _channels(root, scans, limits)
+    seen = [_Seen(channel) for channel in channels]
+    equal = share_values(*channels)
+    judged = judge_pair(PairJob(*channels, limits, equal=equal)).found
+    place = _place(judged.evidence, seen)
+    one, other = seen
+    return Laid(
+        judged,
+        (one.best, other.best),
+        (one.full is not None, other.full is not None),
+        place,
+        _matrix(channels, scans, place),
+    )
 
 
 def free_name(folder: Path, titles: Named, png: bytes) -> Path:
@@ -138,7 +171,7 @@ def _scans(
     for done, (text, case) in enumerate(zip(names, known, strict=True)):
         progress("reading", done, 2)
         if case is not None:
-            scans.append(_of_index(workspace.root, *case))
+            scans.append(of_index(workspace.root, *case))
         else:
             scans.append(
                 adhoc.read_scan(workspace, adhoc.one_scan(workspace, text), recipe, embedder)
@@ -155,7 +188,8 @@ def _index(workspace: Workspace, names: Named) -> Index | None:
     return workspace.open_index()
 
 
-def _of_index(root: Path, index: Index, case: IndexedCase) -> EmbeddedScan:
+def of_index(root: Path, index: Index, case: IndexedCase) -> EmbeddedScan:
+    """A case of the index with its slice rows and its proxy, made anew where it keeps none."""
     (full,) = index.with_proxies([case.key])
     if full.status != "unreadable" and not full.proxy:
         full = with_proxy(root, full)
@@ -185,12 +219,12 @@ def _demand_two(
 
 
 def _channels(
-    root: Path, scans: Sequence[EmbeddedScan], rules: Rules
+    root: Path, scans: Sequence[EmbeddedScan], limits: Limits
 ) -> tuple[FileChannel, FileChannel]:
     one, other = scans
     if one.rows is None or other.rows is None:
         return FileChannel(root, one.case, 0), FileChannel(root, other.case, 0)
-    sides = Sides(root, MemoryCases([one]), MemoryCases([other]), rules.voxels)
+    sides = Sides(root, MemoryCases([one]), MemoryCases([other]), limits)
     return channels_of(one.case, other.case, sides)
 
 
@@ -283,5 +317,6 @@ def _slices(matrix: Matrix | None, judged: Judged) -> str:
     return f"slices: {sentences.slices(line)}; {share}"
 
 
-def _missing(text: str) -> str:
+def missing(text: str) -> str:
+    """The remark that a scan is shown from its small copy."""
     return f"note: the files of {text} are gone or changed; its small copy in the index is shown"

@@ -299,7 +299,7 @@ def _decision(pair: _Pair, verdict: Verdict, limits: Thresholds) -> PairDecision
         verdict=verdict,
         basis=basis,
         confidence=seen.confidence if seen else _confidence(verdict, pair.score, limits),
-        fingerprint=_fingerprint(pair.a, pair.b),
+        fingerprint=fingerprint_of(pair.a, pair.b),
         shared_hashes=_shared_hashes(pair.a, pair.b),
         score=pair.score,
         result=seen,
@@ -324,6 +324,7 @@ def _confidence(verdict: Verdict, score: PairScore | None, limits: Thresholds) -
     return 0.5 + 0.49 * min(1.0, max(0.0, _best(score, limits).margin(limits)))
 
 
-def _fingerprint(a: IndexedCase, b: IndexedCase) -> str:
+def fingerprint_of(a: IndexedCase, b: IndexedCase) -> str:
+    """As `Finding.fingerprint`."""
     text = "\n".join(sorted((a.content, b.content)))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

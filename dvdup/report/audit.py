@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dvdup import __version__
 from dvdup.records import VERDICTS, Audit
 from dvdup.report import markdown
-from dvdup.report.json import document, harmless
+from dvdup.report.json import guarded, to_document
 from dvdup.report.markdown import code, plain
 from dvdup.report.names import counted
 from dvdup.report.totals import totals
@@ -40,9 +40,9 @@ def to_json(audit: Audit) -> str:
             "column": audit.column,
             "conflicts": [dataclasses.asdict(each) for each in audit.conflicts],
         },
-        "report": document(audit.report),
+        "report": to_document(audit.report),
     }
-    return harmless(json.dumps(found, indent=2, allow_nan=False) + "\n")
+    return guarded(json.dumps(found, indent=2, allow_nan=False) + "\n")
 
 
 def to_markdown(audit: Audit) -> str:

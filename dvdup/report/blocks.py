@@ -35,7 +35,9 @@ class Block:
     left: tuple[Entry, ...]
     right: tuple[Entry, ...]
     why: tuple[str, ...]
-    """Short lines: how many pairs, the reason, the scores."""
+    """Short lines: how many pairs, the reason."""
+    scores: str
+    """The scores of the strongest pair on one line; "" where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +117,17 @@ def _block(findings: list[Finding], labels: bool, sides_are_refs: bool) -> Block
         sources = {label: member for label, member in right.items() if label not in left}
         right = sources or right
     strongest = min(findings, key=lambda finding: VERDICTS.index(finding.verdict))
-    why = why_lines(strongest)
+    reason, scores = _reason(strongest), _scores(strongest)
+    why: tuple[str, ...] = (reason, *_expired(strongest))
     if len(findings) > 1:
-        why = (_composition(findings, len(left | right)), f"strongest: {why[0]}", *why[1:])
+        expired = sorted({each for finding in findings for each in _expired(finding)})
+        why = (_composition(findings, len(left | right)), f"strongest: {reason}", *expired)
     return Block(
         strongest.verdict,
         tuple(_entry(left[label], labels) for label in sorted(left)),
         tuple(_entry(right[label], labels) for label in sorted(right)),
         why,
+        scores,
     )
 
 
@@ -140,8 +145,15 @@ def _entry(member: Member, labels: bool) -> Entry:
     return Entry(shown, "" if files == shown else files)
 
 
-def why_lines(finding: Finding) -> tuple[str, ...]:
-    """Return the reason of a pair and its scores, seen from side b: there / and back."""
+def _reason(finding: Finding) -> str:
+    reason = visible(finding.reason) or visible(finding.basis)
+    if finding.confidence < 1:
+        reason += f" (confidence {min(finding.confidence, 0.99):.2f})"
+    return reason
+
+
+def _scores(finding: Finding) -> str:
+    """The scores of a pair, seen from side b: there / and back."""
     scores = []
     if finding.shared_score is not None:
         scores.append(f"shared {_shares(finding.shared_score)}")
@@ -150,12 +162,13 @@ def why_lines(finding: Finding) -> tuple[str, ...]:
     if finding.similarity is not None:
         there, back = finding.similarity.b_to_a, finding.similarity.a_to_b
         scores.append(f"similarity {there:.2f} / {back:.2f}")
+    return ", ".join(scores)
+
+
+def _expired(finding: Finding) -> tuple[str, ...]:
+    """What is told of a pair that was accepted, and is so no longer."""
     said = finding.acceptance
-    expired = (f"no longer accepted: {terms(said)}",) if said is not None and said.expired else ()
-    reason = visible(finding.reason) or visible(finding.basis)
-    if finding.confidence < 1:
-        reason += f" (confidence {min(finding.confidence, 0.99):.2f})"
-    return (reason, ", ".join(scores), *expired) if scores else (reason, *expired)
+    return (f"no longer accepted: {terms(said)}",) if said is not None and said.expired else ()
 
 
 def terms(said: Acceptance) -> str:
@@ -194,7 +207,7 @@ def _shares(score: Directed) -> str:
 
 
 LEGEND = "Pairs of scores: the left case in the right one / the right in the left."
-"""Explains the scores of `why_lines`; shown once where a score is shown."""
+"""Explains `Block.scores`; shown once where a score is shown."""
 
 
 def shows_scores(report: Report) -> bool:

@@ -60,22 +60,21 @@ def to_json(report: Report) -> str:
     Raises:
         ValueError: If a score is NaN or infinite, which no room may hand over.
     """
-    text = json.dumps(document(report), indent=2, allow_nan=False) + "\n"
-    return harmless(text)
+    return guarded(json.dumps(to_document(report), indent=2, allow_nan=False) + "\n")
 
 
-def harmless(text: str) -> str:
-    """Return JSON in which no CI service finds a command: in texts only, it looks for ##[name]."""
-    return text.replace("##", r"\u0023\u0023")
+def guarded(text: str) -> str:
+    """Return JSON of equal meaning that no CI service takes for a command (`##[command]`)."""
+    return text.replace("##", r"\u0023\u0023")  # two hashes can stand in texts only
 
 
-def document(report: Report) -> dict[str, Any]:
-    """Return what is written as JSON."""
+def to_document(report: Report) -> dict[str, Any]:
+    """Return the document of the contract as JSON values."""
     sums = totals(report)
     return {
         "schema": SCHEMA,
         "dvdup": __version__,
-        "settings": _plain(report.settings),
+        "settings": open_content(report.settings),
         "refs": [
             {"ref": public_path(ref.ref), "split": ref.split, "cases": ref.cases}
             for ref in report.refs
@@ -116,8 +115,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "count_score": _directed(finding.count_score),
         "shared_score": _directed(finding.shared_score),
         "similarity": _directed(finding.similarity),
-        "alignment": _plain(finding.alignment),
-        "voxel": _plain(finding.voxel),
+        "alignment": open_content(finding.alignment),
+        "voxel": open_content(finding.voxel),
         "accepted": finding.accepted,
         **_acceptance(finding.acceptance),
         "fingerprint": finding.fingerprint,
@@ -153,7 +152,7 @@ def _rounded(value: float) -> float:
     return round(float(value), PLACES) + 0.0  # + 0.0: minus zero is zero
 
 
-def _plain(value: Any) -> Any:
+def open_content(value: Any) -> Any:
     """Return open content (settings, alignment, voxel) as JSON values with sorted keys.
 
     A number that is not finite becomes null: a fit that did not converge is no reason to lose the
@@ -162,9 +161,9 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (str, bool)):
         return value
     if isinstance(value, dict):
-        return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
+        return {str(key): open_content(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [open_content(item) for item in value]
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):
@@ -234,14 +233,14 @@ def from_json(text: str) -> Report:
     """
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"not a dvdup report: it is not JSON ({error})") from error
     found = document.get("schema") if isinstance(document, dict) else None
     if found != SCHEMA:
         raise InputError(f"not a dvdup report: its schema is {found!r}, expected {SCHEMA!r}")
     try:
         return _report(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(
             f"damaged dvdup report ({type(error).__name__}: {error}): make it again with dvdup diff"
         ) from error
@@ -249,9 +248,9 @@ def from_json(text: str) -> Report:
 
 def _report(document: dict[str, Any]) -> Report:
     return Report(
-        settings=dict(document["settings"]),
+        settings=_object(document["settings"]),
         refs=tuple(
-            RefInfo(_string(ref["ref"]), _string(ref["split"]), int(ref["cases"]))
+            RefInfo(_string(ref["ref"]), _string(ref["split"]), _count(ref["cases"]))
             for ref in document["refs"]
         ),
         pairs=tuple(map(_read_finding, document["pairs"])),
@@ -279,7 +278,7 @@ def _read_finding(pair: dict[str, Any]) -> Finding:
         verdict=_verdict(pair["verdict"]),
         basis=_string(pair["basis"]),
         reason=_string(pair["reason"]),
-        confidence=float(pair["confidence"]),
+        confidence=_number(pair["confidence"]),
         count_score=_read_directed(pair["count_score"]),
         shared_score=_read_directed(pair["shared_score"]),
         similarity=_read_directed(pair["similarity"]),
@@ -314,11 +313,13 @@ def _read_member(member: dict[str, Any]) -> Member:
 
 
 def _read_directed(score: dict[str, Any] | None) -> Directed | None:
-    return None if score is None else Directed(float(score["a_to_b"]), float(score["b_to_a"]))
+    if score is None:
+        return None
+    return Directed(_number(score["a_to_b"]), _number(score["b_to_a"]))
 
 
 def _read_open(content: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if content is None else dict(content)
+    return None if content is None else _object(content)
 
 
 def _verdict(value: str) -> Any:
@@ -330,6 +331,28 @@ def _verdict(value: str) -> Any:
 def _kind(value: str) -> Any:
     if value not in ("unreadable", "stale"):
         raise ValueError(f"kind {value!r}")
+    return value
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Open content; what could not be written again is refused here."""
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is not an object")
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    if not -1 <= value <= 1:
+        raise ValueError(f"{value!r} is no score")
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TypeError(f"{value!r} is not a count")
     return value
 
 

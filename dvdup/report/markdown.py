@@ -90,7 +90,7 @@ def _block(block: Block) -> tuple[str, str, str, str]:
         block.verdict,
         "<br>".join(map(_case, block.left)),
         "<br>".join(map(_case, block.right)),
-        "<br>".join(map(plain, block.why)),
+        "<br>".join(map(plain, filter(None, (*block.why, block.scores)))),
     )
 
 

@@ -8,7 +8,7 @@ log or a terminal of any encoding can show them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from itertools import zip_longest
 
@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from dvdup.records import VERDICTS, Report, Verdict
+from dvdup.records import VERDICTS, Report, Unreadable, Verdict
 from dvdup.report.blocks import (
     LEGEND,
     Block,
@@ -29,7 +29,7 @@ from dvdup.report.blocks import (
     shows_scores,
 )
 from dvdup.report.headline import INCOMPLETE, headline, next_steps, summary
-from dvdup.report.names import case_label, files_text, public_reason
+from dvdup.report.names import case_label, counted, files_text, public_reason
 from dvdup.report.totals import totals
 from dvdup.text import visible
 
@@ -39,6 +39,18 @@ WHY_BESIDE_FROM = 66
 """Free columns from which the reason stands beside the cases, not below: a line of scores."""
 NAME_LINES = 4
 """Lines a name may be folded to; a longer one is shortened in its middle."""
+
+BRIEF_FROM = 12
+"""Blocks above which each is told in brief: what was done, and neither scores nor empty lines."""
+MOST = 40
+"""Blocks that are listed: about two screens. The totals count all."""
+MOST_CASES = 5
+"""Cases that are named for one reason why they could not be checked."""
+MOST_REASONS = 12
+"""Reasons that are told."""
+
+ALL = "The same command with -f concise tells all, with -o report.html shows it."
+"""What follows where not all are listed."""
 
 _GAP = 2
 _STYLES: dict[Verdict, str] = {
@@ -99,10 +111,7 @@ def _lines(report: Report, width: int) -> Iterator[Line]:
     shown = blocks(report)
     if shown:
         yield []
-        yield from _table(shown, columns(report), width)
-        if shows_scores(report):
-            yield []
-            yield from _paragraph(LEGEND, width, "dim")
+        yield from _findings(shown, report, width)
     known = reviewed(report)
     if known:
         yield []
@@ -114,8 +123,29 @@ def _lines(report: Report, width: int) -> Iterator[Line]:
     if steps:
         yield []
         yield from _paragraph(f"What to do: {' '.join(steps)}", width, "")
-    yield []
-    yield from _paragraph(summary(report), width, "bold")
+    if report.pairs or report.unreadable:  # of a clean report the headline says all
+        yield []
+        yield from _paragraph(summary(report), width, "bold")
+
+
+def _findings(shown: tuple[Block, ...], report: Report, width: int) -> Iterator[Line]:
+    """The table and what is to be known about it; long ones are told in brief, and cut."""
+    brief = len(shown) > BRIEF_FROM
+    listed = tuple(map(_brief, shown[:MOST])) if brief else shown
+    yield from _table(listed, columns(report), width, brief=brief)
+    if brief:
+        left = len(shown) - len(listed)
+        said = f"... and {counted(left, 'more finding')}." if left else "Told in brief."
+        yield []
+        yield from _paragraph(f"{said} {ALL}", width, "bold" if left else "dim")
+    elif shows_scores(report):
+        yield []
+        yield from _paragraph(LEGEND, width, "dim")
+
+
+def _brief(block: Block) -> Block:
+    """A block without scores, of whose reason the first part alone stays: what was done."""
+    return replace(block, why=tuple(line.partition("; ")[0] for line in block.why), scores="")
 
 
 def _headline_style(report: Report) -> str:
@@ -130,13 +160,13 @@ def _paragraph(text: str, width: int, style: str, indent: int = 0) -> Iterator[L
         yield [(" " * indent, ""), (line, style)]
 
 
-def _table(shown: Sequence[Block], titles: Columns, width: int) -> Iterator[Line]:
+def _table(shown: Sequence[Block], titles: Columns, width: int, *, brief: bool) -> Iterator[Line]:
     layout = _layout(shown, titles, width)
     head = ["verdict", titles.left, titles.right] + (["why"] if layout.why else [])
     yield from _row([[(text, "bold")] for text in head], layout)
     yield [("-" * layout.total, "dim")]
     for i, block in enumerate(shown):
-        if i:
+        if i and not brief:
             yield []
         yield from _block(block, layout)
 
@@ -150,7 +180,7 @@ def _layout(shown: Sequence[Block], titles: Columns, width: int) -> Layout:
     left = min(need_left, max(room // 2, room - need_right))
     right = min(need_right, room - left)
     names = verdict + left + right + 2 * _GAP
-    need_why = max([3, *(cell_len(line) for block in shown for line in block.why)])
+    need_why = max([3, *(cell_len(line) for block in shown for line in _why(block))])
     free = width - names - _GAP
     if free >= WHY_BESIDE_FROM:
         why = min(free, need_why)
@@ -169,13 +199,18 @@ def _block(block: Block, layout: Layout) -> Iterator[Line]:
         list(_entries(block.right, layout.right)),
     ]
     if layout.why:
-        cells.append([(part, "") for line in block.why for part in fold_words(line, layout.why)])
+        cells.append([(part, "") for line in _why(block) for part in fold_words(line, layout.why)])
         yield from _row(cells, layout)
         return
     yield from _row(cells, layout)
     indent = layout.verdict + _GAP
-    for line in block.why:
+    for line in _why(block):
         yield from _paragraph(line, layout.total, "", indent)
+
+
+def _why(block: Block) -> list[str]:
+    """The lines that say why, the scores last."""
+    return [*block.why, *filter(None, [block.scores])]
 
 
 def _entries(entries: Sequence[Entry], width: int) -> Iterator[Piece]:
@@ -211,14 +246,33 @@ def _accepted(known: Sequence[Reviewed], width: int) -> Iterator[Line]:
 
 
 def _unreadable(report: Report, width: int) -> Iterator[Line]:
+    """The cases that could not be checked, each reason once."""
     yield from _paragraph("Could not be checked", width, "bold")
+    reasons: dict[str, list[Unreadable]] = {}
     for case in report.unreadable:
-        name = visible(case_label(case.split, case.case))
-        yield from ([("  ", ""), (line, "bold")] for line in fold_name(name, width - 2))
-        if case.paths:
-            files = fold_name(files_text(case), width - 4)
-            yield from ([("    ", ""), (line, "dim")] for line in files)
-        yield from _paragraph(visible(public_reason(case)), width, "", indent=4)
+        reasons.setdefault(visible(public_reason(case)), []).append(case)
+    for reason, cases in list(reasons.items())[:MOST_REASONS]:
+        for case in cases[:MOST_CASES]:
+            yield from _case(case, width)
+        left = len(cases) - MOST_CASES
+        if left > 0:
+            yield from _paragraph(
+                f"... and {counted(left, 'more case')}, all of them:", width, "", 2
+            )
+        yield from _paragraph(reason, width, "", indent=4)
+    left = sum(len(cases) for cases in list(reasons.values())[MOST_REASONS:])
+    if left:
+        others = counted(left, "more case")
+        yield from _paragraph(f"... and {others} for other reasons. {ALL}", width, "bold")
+
+
+def _case(case: Unreadable, width: int) -> Iterator[Line]:
+    """The name of a case and its files."""
+    name = visible(case_label(case.split, case.case))
+    yield from ([("  ", ""), (line, "bold")] for line in fold_name(name, width - 2))
+    if case.paths:
+        files = fold_name(files_text(case), width - 4)
+        yield from ([("    ", ""), (line, "dim")] for line in files)
 
 
 def fold_name(name: str, width: int) -> list[str]:

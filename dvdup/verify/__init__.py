@@ -7,7 +7,7 @@ of slices; `draw` and `terminal` show a pair.
 from dvdup.verify.exact import Order, Same, orders, same_values
 from dvdup.verify.judge import UNLIKE, Full, Inside, Judged, judge, measure
 from dvdup.verify.order import align, fitting, nearest_channels
-from dvdup.verify.picture import Matrix, draw, matrix_of, terminal
+from dvdup.verify.picture import Matrix, Panel, draw, matrix_of, matrix_panel, panels, terminal
 from dvdup.verify.scans import Evidence, Scan, compare, of_proxy, on_voxels
 from dvdup.verify.steps import ALL, Steps
 from dvdup.verify.verdict import (
@@ -37,6 +37,7 @@ __all__ = [
     "Limits",
     "Matrix",
     "Order",
+    "Panel",
     "Same",
     "Scan",
     "Steps",
@@ -48,11 +49,13 @@ __all__ = [
     "fitting",
     "judge",
     "matrix_of",
+    "matrix_panel",
     "measure",
     "nearest_channels",
     "of_proxy",
     "on_voxels",
     "orders",
+    "panels",
     "reach",
     "same_values",
     "score",

@@ -40,6 +40,16 @@ class Matrix:
     line: SliceLine | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """One picture of a sheet."""
+
+    pixels: np.ndarray
+    """uint8 (H, W, 3)."""
+    caption: str
+    """Which slice it is, or what its colours mean."""
+
+
 def matrix_of(a: Embedded, b: Embedded, place: np.ndarray) -> Matrix | None:
     """The similarities of the planes with the best line; of the first plane where there is none.
 
@@ -88,16 +98,36 @@ def draw(
         and the difference (blue where b is darker, red where it is brighter). Planes across
         which a is only a few voxels wide are left out.
     """
-    cuts = _cuts(a, b, place)
-    scale = SIDE / max(max(cut.size_mm) for cut in cuts)
-    rows = [_panels(cut, scale) for cut in cuts]
+    rows = panels(a, b, place)
     names = [*titles, "difference"]
     if matrix is not None:
-        rows[0].append(_Panel(_drawn(matrix), _axes_in_words(matrix)))
+        rows[0].append(matrix_panel(matrix))
         names.append("similarity of slices")
     file = io.BytesIO()
     _sheet(rows, names, words).save(file, "PNG", optimize=False)
     return file.getvalue()
+
+
+def panels(a: Scan, b: Scan, place: np.ndarray) -> list[list[Panel]]:
+    """The pictures that `draw` lays on a sheet: a row each for a plane of a.
+
+    Args:
+        a: One scan.
+        b: The other; it is brought onto a.
+        place: As in `draw`.
+
+    Returns:
+        In each row a slice of a, the matching one of b, and their difference; all in one scale, at
+        most `SIDE` pixels wide and high.
+    """
+    cuts = _cuts(a, b, place)
+    scale = SIDE / max(max(cut.size_mm) for cut in cuts)
+    return [_panels(cut, scale) for cut in cuts]
+
+
+def matrix_panel(matrix: Matrix) -> Panel:
+    """The similarities of slices as `draw` shows them, b upwards, with the fitted line."""
+    return Panel(_drawn(matrix), _axes_in_words(matrix))
 
 
 def terminal(
@@ -264,27 +294,18 @@ def _scaled(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.ascontiguousarray(picture[np.ix_(rows, columns)])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Panel:
-    """One picture of the sheet."""
-
-    pixels: np.ndarray
-    """uint8 (H, W, 3)."""
-    caption: str
-
-
-def _panels(cut: _Cut, scale: float) -> list[_Panel]:
+def _panels(cut: _Cut, scale: float) -> list[Panel]:
     """A slice of a, the same of b, and their difference, at `scale` pixels a mm."""
     shape = tuple(max(1, round(size * scale)) for size in cut.size_mm)
     pictures = _grey(cut.ours), _grey(cut.theirs), _difference(cut.ours, cut.theirs)
     captions = (*cut.captions, "red: the right one is brighter, blue: darker")
     return [
-        _Panel(_scaled(picture, shape), caption)
+        Panel(_scaled(picture, shape), caption)
         for picture, caption in zip(pictures, captions, strict=True)
     ]
 
 
-def _sheet(rows: Sequence[Sequence[_Panel]], names: Sequence[str], words: Sequence[str]) -> Any:
+def _sheet(rows: Sequence[Sequence[Panel]], names: Sequence[str], words: Sequence[str]) -> Any:
     """All panels on one dark sheet, sentences and names above them."""
     from PIL import Image, ImageDraw, ImageFont
 

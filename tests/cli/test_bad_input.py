@@ -271,7 +271,7 @@ def test_empty_dataset(tmp_path, dvdup):
     "args",
     [
         ("diff", "train"),
-        ("diff", "train", "test", "--format", "xml"),
+        ("diff", "train", "test", "--format", "pdf"),
         ("diff", "train", "test", "--fail-on", "nothing"),
         ("nonsense",),
         ("add", "--split", "train", "missing.nii.gz"),

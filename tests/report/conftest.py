@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
     "weights": "",
     "recipe": "0123456789abcdef",
     "thresholds": {"near": {"shared": 0.4, "similarity": 0.9}},
-    "fail_on": ["partial", "same-subject:declared"],
+    "fail_on": ["identical", "near", "partial", "same-subject:declared"],
 }
 
 
@@ -150,6 +150,53 @@ def many() -> Report:
     return report(refs, pairs, groups=(group,), unreadable=(broken,))
 
 
+ODD = (
+    "two words",
+    "50%20off%",
+    "頭部 é",
+    "a\nb",
+    "::error title=x::pwn",
+    "a|b",
+    "a`b`",
+    "=cmd()",
+    "<script>alert(1)</script>",
+    "q\"uo'te",
+    "[text](1)",
+    "##[error]x",
+    "bad\udc80",
+    "comma, colon: x",
+)
+"""Names that some format must escape."""
+
+
+def odd() -> Report:
+    """A pair for each odd name, on both sides."""
+    pairs = [
+        finding(
+            member("train", name), member("test", f"{name} copy"), "near", reason=f"like {name}"
+        )
+        for name in ODD
+    ]
+    broken = [Unreadable(name, "test", (f"test/{name}.nii",), f"no {name}") for name in ODD]
+    return report((TRAIN, TEST), pairs, unreadable=tuple(broken))
+
+
+def sixty() -> Report:
+    """More pairs than GitHub shows, of contents that are all alike; some are accepted."""
+    pairs = [
+        finding(
+            member("train", f"a{i:02}"),
+            member("test", f"x{i:02}"),
+            "identical" if i < 40 else "same-subject",
+            basis="voxel-hash" if i < 40 else "inferred",
+            fingerprint="0" * 32,
+            accepted=i % 10 == 9,
+        )
+        for i in range(60)
+    ]
+    return report((TRAIN, TEST), pairs)
+
+
 @pytest.fixture(scope="session")
 def samples() -> dict[str, Report]:
     """One report of each kind that has a golden file."""
@@ -160,7 +207,16 @@ def samples() -> dict[str, Report]:
 @pytest.fixture(scope="session")
 def build() -> Any:
     """The builders above, for reports made in a test."""
-    return SimpleNamespace(member=member, finding=finding, report=report, TRAIN=TRAIN, TEST=TEST)
+    return SimpleNamespace(
+        member=member,
+        finding=finding,
+        report=report,
+        odd=odd,
+        sixty=sixty,
+        ODD=ODD,
+        TRAIN=TRAIN,
+        TEST=TEST,
+    )
 
 
 @pytest.fixture(scope="session")

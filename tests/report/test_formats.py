@@ -22,7 +22,7 @@ def test_every_row_loads_and_describes_itself(row):
 
 
 def test_unknown_format_lists_the_choices(samples):
-    with pytest.raises(ConfigError, match=r"'xml': choose one of table, json, csv, markdown$"):
+    with pytest.raises(ConfigError, match=r"'xml': choose one of table, json, .*, jsonl$"):
         render(samples["empty"], "xml")
 
 
@@ -56,6 +56,15 @@ def test_absolute_paths_are_never_shown(build, format):
     assert "y.nii.gz" in text
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_default_suffix_is_of_the_first_format_that_has_it(format):
+    from dvdup.commands.output import outputs_of
+
+    first = next(name for name, row in FORMATS.items() if row.suffix == FORMATS[format].suffix)
+    (output,) = outputs_of(None, [f"x{FORMATS[format].suffix.upper()}"])
+    assert output.format == first
+
+
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_any_report_renders_to_encodable_text(reports, data):
@@ -67,12 +76,13 @@ def test_any_report_renders_to_encodable_text(reports, data):
         assert not [c for c in text if not c.isprintable() and c != "\n"]
 
 
-def test_only_the_table_loads_rich():
+def test_a_format_loads_nothing_that_others_need():
     code = (
         "import sys; from dvdup.records import Report; from dvdup.report import render\n"
         "report = Report({}, (), (), (), ())\n"
-        "[render(report, format) for format in ('json', 'csv', 'markdown')]\n"
-        "print(sorted({'rich', 'numpy', 'click', 'torch'} & set(sys.modules)))"
+        "from dvdup.report import FORMATS\n"
+        "[render(report, format) for format in FORMATS if format not in ('table', 'html')]\n"
+        "print(sorted({'rich', 'numpy', 'click', 'torch', 'jinja2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

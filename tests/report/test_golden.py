@@ -14,12 +14,25 @@ from dvdup.report.json import schema
 
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = ("small", "empty", "within", "unreadable", "stale", "many")
-SUFFIXES = {"table": ".table.txt", "json": ".json", "csv": ".csv", "markdown": ".md"}
+SUFFIXES = {
+    "table": ".table.txt",
+    "json": ".json",
+    "csv": ".csv",
+    "markdown": ".md",
+    "html": ".html",
+    "sarif": ".sarif",
+    "junit": ".junit.xml",
+    "github": ".github.txt",
+    "gitlab": ".gitlab.json",
+    "concise": ".concise.txt",
+    "jsonl": ".jsonl",
+}
 
 
 @pytest.fixture(autouse=True)
 def _fixed_version(monkeypatch):
-    monkeypatch.setattr("dvdup.report.json.__version__", "0.0.0")
+    for module in ("json", "html", "sarif"):
+        monkeypatch.setattr(f"dvdup.report.{module}.__version__", "0.0.0")
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -35,6 +48,10 @@ def test_report_is_the_golden_one(samples, name, format):
 def test_no_golden_file_is_left_over():
     expected = {f"{name}{suffix}" for name in NAMES for suffix in SUFFIXES.values()}
     assert {path.name for path in GOLDEN.iterdir()} == expected
+
+
+def test_every_format_has_golden_files():
+    assert set(SUFFIXES) == set(FORMATS)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -174,3 +174,28 @@ def test_damaged_documents_are_refused(samples, path, value):
     at(document, path[:-1])[path[-1]] = value
     with pytest.raises(InputError, match="damaged dvdup report"):
         from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("pairs", 0, "confidence"), float("nan")),
+        (("pairs", 0, "confidence"), True),
+        (("pairs", 0, "confidence"), 10**400),
+        (("pairs", 1, "similarity", "a_to_b"), "0.5"),
+        (("pairs", 0, "voxel"), [1]),
+        (("pairs", 0, "voxel"), {"x": float("inf")}),
+        (("refs", 0, "cases"), -1),
+        (("refs", 0, "cases"), 1.5),
+        (("settings",), [["a", 1]]),
+    ],
+)
+def test_values_that_could_not_be_written_again_are_refused(samples, place, value):
+    document = json.loads(to_json(samples["small"]))
+    *path, last = place
+    target = document
+    for step in path:
+        target = target[step]
+    target[last] = value
+    with pytest.raises(InputError, match="damaged dvdup report"):
+        from_json(json.dumps(document))

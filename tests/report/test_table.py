@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from dvdup.records import Directed, Group, RefInfo
+from dvdup.records import Directed, Group, RefInfo, Unreadable
 from dvdup.report.table import NAME_LINES, fold_name, fold_words, render
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -61,16 +61,52 @@ def test_reasons_and_refs_are_made_printable_too(build):
     assert r"one\ntwo" in text
 
 
-def test_every_pair_is_listed_and_the_totals_stand_at_both_ends(build):
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize(
+    ("n", "listed", "most", "said"),
+    [
+        (3, 3, 35, "Pairs of scores"),
+        (30, 30, 110, "Told in brief. The same command with -f concise tells all"),
+        (300, 40, 140, "... and 260 more findings. The same command with -f concise tells all"),
+    ],
+)
+def test_long_lists_are_told_in_brief_and_cut(build, n, listed, most, said, width):
+    reason = (
+        "rotated 15 degrees; local correlation 0.998, of fine structures 0.988; axial slices 6-36"
+    )
     pairs = [
-        build.finding(build.member("train", f"a{i}"), build.member("test", f"x{i}"), "near")
-        for i in range(300)
+        build.finding(
+            build.member("train", f"a{i}"), build.member("test", f"x{i}"), "near", reason=reason
+        )
+        for i in range(n)
     ]
     refs = (RefInfo("train", "train", 1000), RefInfo("test", "test", 600))
-    lines = render(build.report(refs, pairs), 80, False).splitlines()
-    assert lines[0] == "300 of 600 test cases are already in train (50.0 %)."
-    assert lines[-1] == "300 pairs: 300 near. Cases: 600 test, 1,000 train."
-    assert sum(line.startswith("near ") for line in lines) == 300
+    lines = render(build.report(refs, pairs), width, False).splitlines()
+    assert lines[0].startswith(f"{n} of 600 test cases are already in train (")
+    assert lines[-1] == f"{n} pairs: {n} near. Cases: 600 test, 1,000 train."
+    assert sum(line.startswith("near ") for line in lines) == listed
+    assert sum("rotated 15 degrees" in line for line in lines) == listed
+    assert len(lines) <= most
+    assert said in " ".join(lines)
+
+
+def test_a_cause_is_told_once_and_many_are_cut(build):
+    cases = [
+        Unreadable(f"p{i:04}", "test", (f"test/p{i:04}.nii",), "a pointer: fetch it")
+        for i in range(2000)
+    ]
+    cases += [Unreadable(f"z{i}", "test", (), f"reason {i}") for i in range(20)]
+    report = build.report((build.TRAIN, build.TEST), [], unreadable=tuple(cases))
+    lines = render(report, 80, False).splitlines()
+    assert len(lines) < 60
+    assert sum("a pointer: fetch it" in line for line in lines) == 1
+    assert "  ... and 1,995 more cases, all of them:" in lines
+    assert any(line.startswith("... and 9 more cases for other reasons.") for line in lines)
+
+
+def test_a_clean_report_is_one_line(samples):
+    text = render(samples["empty"], 80, False)
+    assert text == "No copy of the 41 test cases found in train.\n"
 
 
 def test_copies_of_one_scan_are_one_block(build):

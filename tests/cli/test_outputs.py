@@ -1,0 +1,159 @@
+"""Where reports go: several at once, the summary of a step, saved reports drawn again, pictures."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from dvdup.commands.output import Output, outputs_of
+from dvdup.errors import ConfigError
+from dvdup.report import FORMATS
+from dvdup.report.json import schema
+
+
+@pytest.fixture
+def leaky(dataset, dvdup):
+    """A dataset with one copy and one file that is no scan, in the index."""
+    dataset.put("test/two words%20.nii.gz", 3)
+    (dataset.root / "test/broken.nii.gz").write_bytes(b"no scan")
+    assert dvdup(dataset.root, "sync", "-q").code == 2
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("name", "targets", "expected"),
+    [
+        (None, [], [("table", None)]),
+        ("sarif", [], [("sarif", None)]),
+        (None, ["-"], [("table", None)]),
+        (None, ["github=-", "a/b.SARIF"], [("github", None), ("sarif", "a/b.SARIF")]),
+        (None, ["x.html", "x.xml"], [("html", "x.html"), ("junit", "x.xml")]),
+        (None, ["md=x", "gitlab=q.json"], [("markdown", "x"), ("gitlab", "q.json")]),
+        ("csv", ["x.json"], [("csv", "x.json")]),
+        ("csv", ["json=a", "b"], [("json", "a"), ("csv", "b")]),
+        (None, ["./json=a", "strange=b"], [("table", "./json=a"), ("table", "strange=b")]),
+    ],
+)
+def test_formats_are_found_out(name, targets, expected):
+    wanted = tuple(Output(format, file and Path(file)) for format, file in expected)
+    assert outputs_of(name, targets) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "targets", "said"),
+    [
+        ("pdf", [], "unknown report format 'pdf'"),
+        ("csv", ["a", "b"], "write -o csv=FILE"),
+        ("csv", ["json=a"], "write -o csv=FILE"),
+        (None, ["json="], "names no file"),
+        (None, [""], "names no file"),
+        (None, ["-", "json=-"], "two reports for stdout"),
+        (None, ["a.json", "sarif=./a.json"], "two reports for"),
+    ],
+)
+def test_what_is_not_clear_is_refused(name, targets, said):
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        outputs_of(name, targets)
+
+
+def test_one_run_writes_every_format(leaky, dvdup):
+    flags = [f"--output={name}=out.{name}" for name in FORMATS]
+    ran = dvdup(leaky.root, "diff", "train", "test", "-q", "--no-pictures", *flags, "-o", "-")
+    assert ran.code == 1
+    assert ran.stdout.startswith("Incomplete") or ran.stdout.startswith("1 of 8 test cases")
+    for name in FORMATS:
+        text = (leaky.root / f"out.{name}").read_text(encoding="utf-8")
+        assert "two words" in text, name
+        assert "broken" in text, name
+    document = json.loads((leaky.root / "out.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema()).validate(document)
+    before = {name: (leaky.root / f"out.{name}").read_bytes() for name in FORMATS}
+    assert dvdup(leaky.root, "diff", "train", "test", "-q", "--no-pictures", *flags).code == 1
+    assert {name: (leaky.root / f"out.{name}").read_bytes() for name in FORMATS} == before
+
+
+def test_a_saved_report_is_drawn_again(leaky, dvdup, console):
+    flags = ["-q", "-o", "a.json", "-o", "a.sarif", "-o", "a.html"]
+    assert dvdup(leaky.root, "diff", "train", "test", *flags).code == 1
+    html = (leaky.root / "a.html").read_text(encoding="utf-8")
+    assert html.count("<img ") == 10
+    assert "train/p03" in html
+    ran = console(leaky.root, "render", "a.json", "-q", "-o", "b.sarif", "-o", "b.html", "-o", "-")
+    assert (ran.code, ran.stderr) == (0, "")
+    assert "two words%20" in ran.stdout
+    for suffix in ("sarif", "html"):
+        assert (leaky.root / f"b.{suffix}").read_bytes() == (
+            leaky.root / f"a.{suffix}"
+        ).read_bytes()
+
+
+def test_pictures_are_of_the_scans_of_the_report(leaky, dvdup):
+    """What has changed or gone since is told in its row."""
+    assert dvdup(leaky.root, "diff", "train", "test", "-q", "-o", "a.json").code == 1
+    leaky.put("test/two words%20.nii.gz", 21)
+    assert dvdup(leaky.root, "sync", "-q").code == 2
+    assert dvdup(leaky.root, "render", "a.json", "-q", "-o", "a.html").code == 0
+    html = (leaky.root / "a.html").read_text(encoding="utf-8")
+    assert "no picture: one of the scans is not as it was when the report was made" in html
+    assert "<img " not in html
+    (leaky.root / "elsewhere").mkdir()
+    (leaky.root / "elsewhere/dvdup.toml").write_text("", encoding="utf-8")
+    place = leaky.root / "elsewhere"
+    assert dvdup(place, "render", "../a.json", "-q", "-o", "a.html").code == 0
+    html = (place / "a.html").read_text(encoding="utf-8")
+    assert "no picture: there is no index here that holds the scans" in html
+
+
+def test_two_files_by_hand_have_pictures(leaky, dvdup):
+    files = ("train/p03.nii.gz", "test/two words%20.nii.gz")
+    assert dvdup(leaky.root, "compare", *files, "-q", "-o", "c.html").code == 1
+    assert (leaky.root / "c.html").read_text(encoding="utf-8").count("<img ") == 10
+    assert dvdup(leaky.root, "compare", *files, "--no-pictures", "-o", "c.html").code == 1
+    assert "<img " not in (leaky.root / "c.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it is not JSON"),
+        (b"\xff\xfe", "it is not UTF-8"),
+        (b"[1, 2]", "its schema is None"),
+        (b'{"schema": "dvdup/report@0"}', "its schema is 'dvdup/report@0', expected"),
+        (b'{"schema": "dvdup/report@1"}', "damaged dvdup report"),
+        (b'{"a":' * 100_000, "not a dvdup report"),
+    ],
+)
+def test_what_is_no_report_is_an_input_error(dvdup, tmp_path, content, said):
+    (tmp_path / "r.json").write_bytes(content)
+    ran = dvdup(tmp_path, "render", "r.json", "-f", "html")
+    assert (ran.code, ran.stdout) == (2, "")
+    assert "r.json: " in ran.stderr
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_report_that_is_missing_or_a_folder_is_told(dvdup, tmp_path):
+    assert "cannot read none.json" in dvdup(tmp_path, "render", "none.json").stderr
+    assert dvdup(tmp_path, "render", ".").code == 2
+
+
+def test_the_step_summary_is_added_to(dataset, dvdup, monkeypatch):
+    summary = dataset.root / "summary.md"
+    summary.write_text("# before\n", encoding="utf-8")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    assert dvdup(dataset.root, "check", "-q").code == 0
+    assert summary.read_text(encoding="utf-8") == "# before\n"
+    assert dvdup(dataset.root, "check", "-q", "--step-summary").code == 0
+    assert summary.read_text(encoding="utf-8").startswith("# before\n## dvdup: No copy of")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(dataset.root / "none" / "summary.md"))
+    ran = dvdup(dataset.root, "check", "-q", "--step-summary")
+    assert ran.code == 2
+    assert "cannot write the summary" in ran.stderr
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY")
+    ran = dvdup(dataset.root, "check", "-q", "--step-summary")
+    assert ran.code == 0
+    assert "GITHUB_STEP_SUMMARY is not set" in ran.stderr
