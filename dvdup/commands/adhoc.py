@@ -81,7 +81,7 @@ def query(
     rules = rules_of(workspace.config, index.meta)
     warn_if_outgrown(workspace.config, index, hooks.say)
     with open_run(workspace, rules, Cache(None, ""), hooks) as run:
-        findings = compare_sides(target, MemoryCases(scans), run, without=own)
+        findings = compare_sides(target, MemoryCases(scans), run, without=own).findings
     run.missed.tell(hooks.say)
     report = assemble([target], findings, index.meta, rules, run.missed.unreadable)
     report = dataclasses.replace(
@@ -140,7 +140,7 @@ def compare(
     meta = IndexMeta(embedder.spec, recipe.describe(), recipe.hash())
     rules = rules_of(workspace.config, meta)
     with open_run(workspace, rules, Cache(None, ""), hooks) as run:
-        findings = compare_sides(MemoryCases([one]), MemoryCases([other]), run)
+        findings = compare_sides(MemoryCases([one]), MemoryCases([other]), run).findings
     report = dataclasses.replace(
         assemble([], findings, meta, rules),
         refs=tuple(RefInfo(name, "", 1) for name in names),

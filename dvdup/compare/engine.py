@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dvdup import forecast
 from dvdup.cache import Cache, open_cache
 from dvdup.compare import match, renamed, results, verdicts
+from dvdup.compare.alike import Alike, own_threshold, without_alike
 from dvdup.compare.cases import CaseSet, Sides
 from dvdup.compare.findings import assemble, decide, with_fail_on
 from dvdup.compare.missed import Missed
@@ -58,6 +59,7 @@ def compare_refs(
     if report is None:
         salt = results.salt_of(index.meta, rules.describe(), CODE)
         found: dict[tuple[object, ...], Finding] = {}
+        alike: dict[tuple[str, str], Alike] = {}
         with (
             open_cache(workspace.sealed, salt) as cache,
             open_run(workspace, rules, cache, hooks) as run,
@@ -67,11 +69,14 @@ def compare_refs(
                 # test asks train, whichever is named first
                 asks_first = _asks_last(a) > _asks_last(b)
                 name = (a.info.ref, b.info.ref)
-                leaks = compare_sides(a, b, run, asks_first=asks_first, name=name)
-                for leak in renamed.without_renamed(leaks, a, b):
+                compared = compare_sides(a, b, run, asks_first=asks_first, name=name)
+                for leak in renamed.without_renamed(compared.findings, a, b):
                     found.setdefault(_identity(leak), leak)
+                if compared.alike is not None:
+                    alike[name] = compared.alike
         run.missed.tell(hooks.say)
-        made = assemble(refs, tuple(found.values()), index.meta, rules, run.missed.unreadable)
+        findings = tuple(found.values())
+        made = assemble(refs, findings, index.meta, rules, run.missed.unreadable, alike)
         report = results.keep(workspace.sealed, key, made, lasting=run.missed.nothing)
     tell_damaged(workspace.sealed, hooks.say)
     return with_fail_on(report, workspace.config.report)
@@ -127,6 +132,15 @@ class Run:
     hooks: Hooks
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What comparing two sides found."""
+
+    findings: tuple[Finding, ...]
+    alike: Alike | None = None
+    """The threshold of their own that look-alikes have; None where the shipped one serves."""
+
+
 @contextmanager
 def open_run(workspace: Workspace, rules: Rules, cache: Cache, hooks: Hooks) -> Iterator[Run]:
     """Open all that a comparison needs.
@@ -150,7 +164,7 @@ def compare_sides(
     asks_first: bool = False,
     name: tuple[str, str] | None = None,
     without: Collection[Pair] = frozenset(),
-) -> tuple[Finding, ...]:
+) -> Compared:
     """Every pair of cases of two sides that is a finding: the one way in which pairs are judged.
 
     Args:
@@ -171,14 +185,16 @@ def compare_sides(
                 pairs, sides, jobs, cache=run.cache, missed=run.missed, hooks=run.hooks
             )
             walk.learn(pairs, found)
-        verified = walk.verified
+        alike = own_threshold(walk.verified, run.rules.voxels)
+        verified = without_alike(walk.verified, alike)
         wanted = _reported(a, b, verified) - set(without)
         scores = match.score_pairs(wanted, a.side(), b.side(), run.rules.match)
     else:
-        verified, side = {}, a.side()
+        verified, alike, side = {}, None, a.side()
         scores = match.match(side, side if a is b else b.side(), run.rules.match)
     findings = decide(scores, verified, (a, b), run.rules.limits, within=a is b)
-    return tuple(each for each in findings if (each.a.key, each.b.key) not in without)
+    kept = tuple(each for each in findings if (each.a.key, each.b.key) not in without)
+    return Compared(kept, alike)
 
 
 def _reported(a: CaseSet, b: CaseSet, verified: Mapping[Pair, PairResult]) -> set[Pair]:

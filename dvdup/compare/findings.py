@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from dvdup import accepted
 from dvdup.accepted import Entry
 from dvdup.compare import verdicts
+from dvdup.compare.alike import Alike
 from dvdup.compare.cases import CaseSet
 from dvdup.compare.refs import Ref
 from dvdup.compare.rules import Rules
@@ -84,6 +87,7 @@ def assemble(
     meta: IndexMeta,
     rules: Rules,
     unreadable: Sequence[Unreadable] = (),
+    alike: Mapping[tuple[str, str], Alike] = MappingProxyType({}),
 ) -> Report:
     """Put the result object together; `fail_on` is left empty.
 
@@ -93,6 +97,7 @@ def assemble(
         meta: Of the index.
         rules: What made a finding.
         unreadable: Cases that are readable by the index, and were not when they were wanted.
+        alike: Thresholds of their own, by the names of two sides.
     """
     ordered = tuple(sorted(findings, key=verdicts.order))
     settings = {
@@ -100,6 +105,7 @@ def assemble(
         "weights": meta.embedder.weights_hash,
         "recipe": meta.recipe_hash,
         "thresholds": rules.describe(),
+        **({"look_alikes": _told(alike)} if alike else {}),
         "fail_on": [],
     }
     return Report(
@@ -109,6 +115,12 @@ def assemble(
         groups=verdicts.groups(ordered),
         unreadable=_unreadable(refs, unreadable),
     )
+
+
+def _told(alike: Mapping[tuple[str, str], Alike]) -> list[dict[str, Any]]:
+    return [
+        {"refs": list(names), **dataclasses.asdict(each)} for names, each in sorted(alike.items())
+    ]
 
 
 def _unreadable(refs: Sequence[Ref], more: Sequence[Unreadable]) -> tuple[Unreadable, ...]:

@@ -8,6 +8,7 @@ first, and the rest speaks only of the cases that were checked.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 from dvdup.records import Member, RefInfo, Report
 from dvdup.report.names import counted, listed, percent, public_path
@@ -43,7 +44,41 @@ def headline(report: Report) -> tuple[str, ...]:
     if sums.accepted:
         verb = "does" if sums.accepted == 1 else "do"
         sentences.append(f"{counted(sums.accepted, 'accepted pair')} {verb} not count.")
-    return (*sentences, *_expired(report))
+    return (*sentences, *_look_alikes(report), *_expired(report))
+
+
+def _look_alikes(report: Report) -> list[str]:
+    """Return a sentence on sides whose scans resemble one another without being copies."""
+    try:
+        told = [_LookAlikes(**each) for each in report.settings.get("look_alikes", ())]
+        shipped = float(report.settings["thresholds"]["voxels"]["copy"])
+        span = "-".join(sorted({f"{float(each.threshold):.1f}" for each in told}))
+        pairs, withheld = (
+            sum(int(getattr(each, name)) for each in told) for name in ("pairs", "withheld")
+        )
+    except (KeyError, TypeError, ValueError):  # settings are open: a report of another version
+        return []
+    if not told:
+        return []
+    names = sorted({visible(str(name)) for each in told for name in each.refs})
+    sentence = (
+        f"Scans of {' and '.join(names)} resemble one another, as scans brought to one template "
+        f"do: a copy among them has a strength of {span}, not {shipped:.1f}, which "
+        f"{counted(pairs, 'pair')} told."
+    )
+    if not withheld:
+        return [sentence]
+    return [sentence, f"{counted(withheld, 'pair')} below it {_is(withheld)} not called copies."]
+
+
+@dataclass(frozen=True, slots=True)
+class _LookAlikes:
+    """An entry of `look_alikes` in the settings."""
+
+    refs: list[str]
+    threshold: float
+    pairs: int
+    withheld: int
 
 
 def _expired(report: Report) -> list[str]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dvdup.records import RefInfo, Report, Unreadable
@@ -224,3 +226,24 @@ def test_next_steps_for_files_and_within(build):
     refs = (build.TRAIN, RefInfo("scan.nii.gz", "", 1))
     pair = build.finding(a, build.member("", "scan", "scan.nii.gz"))
     assert next_steps(build.report(refs, [pair])) == ("Leave out what is already there.",)
+
+
+def look_alikes(withheld: int) -> dict:
+    told = {"refs": ["test", "train"], "threshold": 7.07, "pairs": 812, "withheld": withheld}
+    return {"thresholds": {"voxels": {"copy": 5.0}}, "look_alikes": [told]}
+
+
+@pytest.mark.parametrize("withheld", [0, 440])
+def test_look_alikes_are_told(between, withheld):
+    report = replace(between(("a", "x", "near")), settings=look_alikes(withheld))
+    told = headline(report)
+    assert told[1] == (
+        "Scans of test and train resemble one another, as scans brought to one template do: a "
+        "copy among them has a strength of 7.1, not 5.0, which 812 pairs told."
+    )
+    assert told[2:] == (("440 pairs below it are not called copies.",) if withheld else ())
+
+
+def test_settings_of_another_version_are_no_error(between):
+    for settings in ({"look_alikes": [{}]}, {"look_alikes": 3}, {}):
+        assert len(headline(replace(between(), settings=settings))) == 1
