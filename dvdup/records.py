@@ -34,6 +34,8 @@ ShouldStop = Callable[[], bool]
 
 VERDICTS: tuple[Verdict, ...] = ("identical", "near", "partial", "same-subject")
 """Strongest first."""
+COPIES: tuple[Verdict, ...] = ("identical", "near", "partial")
+"""Verdicts that say "this scan is already there"; `same-subject` says it of the person only."""
 
 PLANES = ("axial", "coronal", "sagittal")
 """A slice of plane p lies across axis `2 - p` of the RAS+ volume."""
@@ -423,6 +425,8 @@ class PairResult:
     """Which slices match which; None without a verdict, and where no line fits."""
     other_side: bool = False
     """Whether it was found for (b, a): its placement holds for them alone."""
+    noise_shared: float | None = None
+    """Correlation of the noise of both, in even tissue; None where structures do not agree."""
     strength: float = 0.0
     """How strongly the voxels speak for a copy, on one scale for all grids; 10 for equal values."""
 

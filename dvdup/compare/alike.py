@@ -103,5 +103,5 @@ def _densest(ordered: np.ndarray) -> tuple[float, float]:
 
 
 def _is_withheld(result: PairResult, threshold: float) -> bool:
-    by_structure = result.verdict in ("near", "partial") and result.rule != "rearranged-values"
-    return by_structure and result.strength < threshold
+    by_structure = result.order is None and result.rule != "rearranged-values"
+    return result.verdict is not None and by_structure and result.strength < threshold

@@ -8,7 +8,8 @@ In: the cases of two refs, their `PairScore`, and what voxels said. Out: decisio
   (`shared_score`), and the whole scan is far more similar than strangers are (`standout`). With
   fewer than 5 voting slices agreement of the slices proves nothing, and without a cohort there
   are no strangers to compare with: then only a very high similarity counts.
-- `same-subject`, basis "declared": equal group ids, in two splits.
+- `same-subject`, basis "declared": equal group ids, in two splits; basis "inferred": the voxels say
+  that it is one anatomy in two acquisitions.
 
 Standout is how far the similarity lies on the way from that of the median case to 1. It is what
 makes one threshold serve both brains brought to one frame (strangers reach 0.94) and small crops
@@ -280,10 +281,14 @@ class _Pair:
     def shares_hash(self) -> bool:
         return bool(set(self.a.voxel_hashes) & set(self.b.voxel_hashes))
 
+    @property
+    def is_declared(self) -> bool:
+        return bool(set(_groups(self.a)) & set(_groups(self.b))) and self.a.key[0] != self.b.key[0]
+
     def basis(self, verdict: Verdict) -> str:
         """What a verdict about it rests on."""
         if verdict == "same-subject":
-            return "declared"
+            return "declared" if self.is_declared else "inferred"
         if verdict == "identical" and self.shares_hash:
             return "voxel-hash"
         seen = self.verified is not None and self.verified.verdict == verdict
@@ -292,7 +297,7 @@ class _Pair:
 
 def _decision(pair: _Pair, verdict: Verdict, limits: Thresholds) -> PairDecision:
     basis = pair.basis(verdict)
-    seen = pair.verified if basis == "voxels" else None
+    seen = pair.verified if basis in ("voxels", "inferred") else None
     return PairDecision(
         a=_member(pair.a),
         b=_member(pair.b),

@@ -92,7 +92,7 @@ class ReportConfig:
     """What counts as failure."""
 
     fail_on: tuple[str, ...] = _setting(
-        FAIL_ON[:4], VERDICTS, "what makes the exit code 1; each names the stronger ones too"
+        FAIL_ON, VERDICTS, "what makes the exit code 1; each names the stronger ones too"
     )
     """Spelled out: every name of `FAIL_ON` that makes the exit code 1, strongest first."""
     allow_unreadable: bool = _setting(

@@ -56,7 +56,8 @@ MEANINGS: dict[str, Meaning] = {
     "same-subject": Meaning(
         "Two scans of one subject",
         "shows the same subject as",
-        "The cases are two scans of one subject.",
+        "The cases are two scans of one subject: its name is declared in both, or the voxels show "
+        "one anatomy, acquired twice.",
         "Keep all scans of one subject in the same split.",
         "minor",
     ),

@@ -81,7 +81,17 @@ def _evidence(result: PairResult) -> str:
         return "the same values, each as often, in another arrangement"
     if result.agreement is None:
         return "nothing to compare"
+    if result.rule == "other-acquisition":
+        return _acquired_twice(result, result.agreement)
     return _agreement(result.agreement, part=result.verdict == "partial")
+
+
+def _acquired_twice(result: PairResult, found: VoxelAgreement) -> str:
+    shared = "" if result.noise_shared is None else f" (correlation {result.noise_shared:.2f})"
+    return (
+        f"one anatomy, acquired twice: {_agreement(found, part=False)}, but each has noise of its "
+        f"own{shared}"
+    )
 
 
 def _reordered(order: AxisOrder) -> str:

@@ -10,10 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
-from dvdup.records import VERDICTS, Finding, RefInfo, Report, Verdict
-
-COPY_VERDICTS: tuple[Verdict, ...] = ("identical", "near", "partial")
-"""Verdicts that say "this scan is already there"; `same-subject` says it of the person only."""
+from dvdup.records import COPIES, VERDICTS, Finding, RefInfo, Report, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +31,8 @@ class Totals:
 
     @property
     def copies(self) -> int:
-        """Pairs whose verdict is one of `COPY_VERDICTS`."""
-        return sum(self.verdicts[verdict] for verdict in COPY_VERDICTS)
+        """Pairs whose verdict is one of `COPIES`."""
+        return sum(self.verdicts[verdict] for verdict in COPIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +118,6 @@ def _compared(first: RefInfo, second: RefInfo, findings: list[Finding]) -> Compa
         members = [finding.b, finding.a] if within else [finding.b]
         if not within and finding.b.split != second.split:
             members = [finding.a]
-        target = copied if finding.verdict in COPY_VERDICTS else related
+        target = copied if finding.verdict in COPIES else related
         target.update((member.split, member.case) for member in members)
     return Comparison(first, second, within, len(copied), len(related - copied))

@@ -12,10 +12,11 @@ from typing import Protocol
 
 import numpy as np
 
-from dvdup.records import AxisOrder, Change, PairResult, SliceLine, VoxelAgreement
+from dvdup.records import COPIES, AxisOrder, Change, PairResult, SliceLine, VoxelAgreement
 from dvdup.verify.done import what_was_done
 from dvdup.verify.exact import Same, same_multiset, same_values
 from dvdup.verify.grid import make_grid
+from dvdup.verify.noise import NoiseMatch, match_noise
 from dvdup.verify.scans import (
     COARSE_SIDE,
     FINE_SIDE,
@@ -29,6 +30,7 @@ from dvdup.verify.scans import (
 )
 from dvdup.verify.steps import ALL, Steps
 from dvdup.verify.verdict import (
+    BY_STRUCTURE,
     Decision,
     Found,
     Limits,
@@ -79,11 +81,13 @@ class Judged:
     evidence: Evidence | None
     """None where a scan is constant."""
     change: Change | None
-    """How b differs from a; None where there is no verdict."""
+    """How b differs from a; None where it is no copy."""
     score: float
     """The evidence on one scale for all grids: `Limits.copy` or more exactly for copies."""
     same: Same | None = None
     """How the values are the same; None where they are not."""
+    noise: NoiseMatch | None = None
+    """How the noise compares; None where structures do not agree."""
     inside: Inside | None = None
     """Which slice of a volume a picture is; None where both are volumes, or both are pictures."""
 
@@ -135,6 +139,7 @@ class Judged:
             confidence=self.decision.confidence,
             order=None if self.same is None else AxisOrder(self.same.axes, self.same.signs),
             strength=self.score,
+            noise_shared=None if self.noise is None else self.noise.shared,
             agreement=None if self.evidence is None else _agreement(self.evidence),
             change=self.change,
             slices=slices,
@@ -187,10 +192,13 @@ def judge(
         if equal and found.same is None and a.exact and b.exact:
             found = replace(found, rearranged=same_multiset(a.values, b.values))
     decision = decide(found, limits)
+    if decision.rule in BY_STRUCTURE and found.evidence is not None and not is_flat(a.values.shape):
+        found = replace(found, noise=match_noise(a, b, found.evidence.place))
+        decision = decide(found, limits)
     change = None
-    if decision.verdict is not None and found.evidence is not None:
+    if decision.verdict in COPIES and found.evidence is not None:
         change = _change(a, b, found.evidence)
-    return Judged(decision, found.evidence, change, score(found, limits), found.same)
+    return Judged(decision, found.evidence, change, score(found, limits), found.same, found.noise)
 
 
 UNLIKE = Judged(Decision(None, "other-structure", 0.9), None, None, 0.0)

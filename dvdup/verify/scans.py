@@ -170,7 +170,7 @@ def compare(
     Returns:
         The evidence, or None if a scan is constant.
     """
-    if _comes_first(b, a):
+    if comes_first(b, a):
         back = None if place is None else np.linalg.inv(place)
         turned = _compared(b, a, side, back, steps, shortcuts)
         return None if turned is None else turned.flipped()
@@ -191,7 +191,7 @@ def middle_of(
         side: As for `compare`.
         steps: As for `compare`.
     """
-    if _comes_first(b, a):
+    if comes_first(b, a):
         turned = middle_of(b, a, coarse.flipped(), side, steps)
         return None if turned is None else turned.flipped()
     look = _look(a, b, side, steps)
@@ -543,8 +543,13 @@ def usable_extent(scan: Scan) -> np.ndarray:
     return size
 
 
-def _comes_first(one: Scan, other: Scan) -> bool:
-    """Whether a scan is the one that stays: the smaller field of view, or by its voxels."""
+def comes_first(one: Scan, other: Scan) -> bool:
+    """Whether a scan is the one that stays: the smaller field of view, or by its voxels.
+
+    Args:
+        one: A scan.
+        other: That which it is compared with.
+    """
     sizes = _volume(one), _volume(other)
     return sizes[0] < sizes[1] or (sizes[0] == sizes[1] and _digest(one) < _digest(other))
 

@@ -18,6 +18,7 @@ import numpy as np
 from dvdup.records import Verdict
 from dvdup.verify.compare import ENOUGH
 from dvdup.verify.exact import Same
+from dvdup.verify.noise import NoiseMatch
 from dvdup.verify.scans import Evidence
 
 STRENGTH = 4
@@ -52,6 +53,8 @@ class Limits:
     """Cells that are enough; with fewer more strength is needed ..."""
     per_cell: float = 0.55
     """... by this, times the logarithm of how many times fewer there are."""
+    one_acquisition: float = 8.3
+    """Strength that no two acquisitions reach, whatever their noise says."""
     whole: float = 0.6
     """Share of the body of each that both must show for `near`; less is `partial`."""
     shared: float = 0.3
@@ -84,6 +87,8 @@ class Found:
     evidence: Evidence | None = None
     finest: bool = True
     """False where no finer grid than that of the evidence can be had."""
+    noise: NoiseMatch | None = None
+    """Of scans whose structures agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +259,12 @@ def _is_copy(found: Found, limits: Limits) -> bool:
     return evidence is not None and evidence.final and is_sure(evidence, limits)
 
 
+def _is_other_acquisition(found: Found, limits: Limits) -> bool:
+    if found.noise is None or found.evidence is None or not _is_copy(found, limits):
+        return False
+    return found.noise.independent and strength(found.evidence) < limits.one_acquisition
+
+
 def _is_whole(found: Found, limits: Limits) -> bool:
     return _is_copy(found, limits) and _shows_all(found, limits)
 
@@ -287,6 +298,12 @@ RULES: tuple[Rule, ...] = (
     Rule("same-values", "identical", "equal shape and values, but for rounding", _is_stored),
     Rule("turned-values", "identical", "equal values, axes flipped or exchanged", _is_turned),
     Rule("rearranged-values", "near", "equal values in another arrangement", _is_rearranged),
+    Rule(
+        "other-acquisition",
+        "same-subject",
+        "structures agree, noise does not",
+        _is_other_acquisition,
+    ),
     Rule("same-structure", "near", "fine structures agree; each shows the other", _is_whole),
     Rule("shared-structure", "partial", "fine structures agree where they overlap", _is_copy),
     Rule("coarse-structure", "near", "structures agree on a coarse grid", _is_whole_coarse_copy),
@@ -296,6 +313,8 @@ RULES: tuple[Rule, ...] = (
     Rule("other-structure", None, "fine structures differ", lambda found, limits: True),
 )
 """Strongest first."""
+BY_STRUCTURE = ("same-structure", "shared-structure")
+"""Rules after which noise tells a copy from a second acquisition."""
 
 
 def _confidence(rule: Rule, found: Found, limits: Limits) -> float:
