@@ -17,6 +17,7 @@ from dvdup.verify.done import what_was_done
 from dvdup.verify.exact import Same, same_multiset, same_values
 from dvdup.verify.grid import make_grid
 from dvdup.verify.noise import NoiseMatch, match_noise
+from dvdup.verify.proof import proves_nothing
 from dvdup.verify.scans import (
     COARSE_SIDE,
     FINE_SIDE,
@@ -191,6 +192,8 @@ def judge(
         found = _finer(a, b, found, limits, steps)
         if equal and found.same is None and a.exact and b.exact:
             found = replace(found, rearranged=same_multiset(a.values, b.values))
+    if proves_nothing(a) or proves_nothing(b):
+        found = replace(found, proves_nothing=True)
     decision = decide(found, limits)
     if decision.rule in BY_STRUCTURE and found.evidence is not None and not is_flat(a.values.shape):
         found = replace(found, noise=match_noise(a, b, found.evidence.place))
@@ -260,14 +263,14 @@ def _finer(a: Scan, b: Scan, found: Found, limits: Limits, steps: Steps) -> Foun
     same = same_values(a.values, b.values) if a.exact and b.exact else None
     evidence = found.evidence
     if same is not None or evidence is None or not is_open(evidence, limits):
-        return Found(same, evidence=evidence)
+        return replace(found, same=same)
     if not (a.full and b.full):
-        return Found(evidence=evidence, finest=False)
+        return replace(found, finest=False)
     if is_clear(evidence, limits):
         middle = middle_of(a, b, evidence, steps=steps)
         if middle is not None and is_sure(middle, limits):
-            return Found(evidence=middle)
-    return Found(evidence=_compared(a, b, limits, steps, evidence.place))
+            return replace(found, evidence=middle)
+    return replace(found, evidence=_compared(a, b, limits, steps, evidence.place))
 
 
 def _change(a: Scan, b: Scan, evidence: Evidence) -> Change | None:

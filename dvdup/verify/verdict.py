@@ -89,6 +89,8 @@ class Found:
     """False where no finer grid than that of the evidence can be had."""
     noise: NoiseMatch | None = None
     """Of scans whose structures agree."""
+    proves_nothing: bool = False
+    """Whether one of the scans resembles many others whoever it shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,8 @@ def score(found: Found, limits: Limits | None = None) -> float:
     limits = limits or Limits()
     if found.same is not None or found.rearranged:
         return _SAME
+    if found.proves_nothing:
+        return 0.0
     if found.evidence is None or not _enough(found.evidence, limits):
         return 0.0
     reached = excess(found.evidence, limits)
@@ -259,6 +263,10 @@ def _is_copy(found: Found, limits: Limits) -> bool:
     return evidence is not None and evidence.final and is_sure(evidence, limits)
 
 
+def _proves_nothing(found: Found, limits: Limits) -> bool:
+    return found.proves_nothing
+
+
 def _is_other_acquisition(found: Found, limits: Limits) -> bool:
     if found.noise is None or found.evidence is None or not _is_copy(found, limits):
         return False
@@ -298,6 +306,12 @@ RULES: tuple[Rule, ...] = (
     Rule("same-values", "identical", "equal shape and values, but for rounding", _is_stored),
     Rule("turned-values", "identical", "equal values, axes flipped or exchanged", _is_turned),
     Rule("rearranged-values", "near", "equal values in another arrangement", _is_rearranged),
+    Rule(
+        "proves-nothing",
+        None,
+        "too few voxels, or a page of text, which is like others",
+        _proves_nothing,
+    ),
     Rule(
         "other-acquisition",
         "same-subject",

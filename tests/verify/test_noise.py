@@ -36,7 +36,7 @@ def test_two_acquisitions_are_one_subject_and_no_edit_is_invented(person):
 @pytest.mark.parametrize(
     ("edit", "level"),
     [
-        ("rotation", "medium"), ("noise", "mild"), ("noise", "strong"), ("jpeg", "strong"),
+        ("rotation", "medium"), ("noise", "mild"), ("noise", "strong"), ("jpeg", "medium"),
         ("blur", "strong"), ("gamma", "strong"), ("invert", "mild"), ("signs", "mild"),
     ],
 )  # fmt: skip
