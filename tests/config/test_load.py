@@ -397,11 +397,11 @@ def test_nothing_fails_on_none(tmp_path):
     assert not found.fails("identical", "voxel-hash")
 
 
-def test_the_default_fails_on_partial_and_declared_subjects(tmp_path):
+def test_the_default_fails_on_every_verdict(tmp_path):
     found = load(tmp_path).report
     assert found.fails("partial", "slices")
     assert found.fails("same-subject", "declared")
-    assert not found.fails("same-subject", "inferred")
+    assert found.fails("same-subject", "inferred")
 
 
 def test_a_calibration_holds_as_a_whole_only(tmp_path, write):
