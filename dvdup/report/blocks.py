@@ -11,9 +11,10 @@ import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 
-from dvdup.records import VERDICTS, Acceptance, Directed, Finding, Member, RefInfo, Report, Verdict
+from dvdup.records import VERDICTS, Directed, Finding, Member, RefInfo, Report, Verdict
 from dvdup.report.headline import ref_name
 from dvdup.report.names import case_label, counted, files_text, percent
+from dvdup.report.sentences import review, terms
 from dvdup.report.totals import distinct_refs, two_by_hand
 from dvdup.text import visible
 
@@ -167,14 +168,7 @@ def _scores(finding: Finding) -> str:
 
 def _expired(finding: Finding) -> tuple[str, ...]:
     """What is told of a pair that was accepted, and is so no longer."""
-    said = finding.acceptance
-    return (f"no longer accepted: {terms(said)}",) if said is not None and said.expired else ()
-
-
-def terms(said: Acceptance) -> str:
-    """Return why a pair is accepted, and until when."""
-    until = f" (until {said.until})" if said.until else ""
-    return visible(said.reason) + until
+    return (review(finding),) if review(finding) and not finding.accepted else ()
 
 
 @dataclass(frozen=True, slots=True)

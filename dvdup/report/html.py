@@ -34,6 +34,7 @@ from dvdup.report.headline import INCOMPLETE, headline, next_steps, ref_name, su
 from dvdup.report.json import open_content
 from dvdup.report.meanings import MEANINGS
 from dvdup.report.names import case_label, files_text, listed, percent, public_path, public_reason
+from dvdup.report.sentences import review
 from dvdup.report.totals import Comparison, comparisons, distinct_refs, totals
 from dvdup.text import visible
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 OPEN_UP_TO = 20
 """Pairs up to which all of them are unfolded when the page opens."""
 
+_STRONGEST = 10.0  # what is beyond was not written by dvdup
 _NOT_DRAWN = PairPictures(notes=("The pictures were left out of this report.",))
 
 
@@ -226,6 +228,10 @@ class Row:
     confidence: str
     similarity: str
     accepted: bool
+    review: str
+    """What `dvdup accept` was told about it; "" if it was never accepted."""
+    strength: str
+    """How strongly the voxels speak for a copy; "" where they were not compared."""
     numbers: tuple[tuple[str, str], ...]
     pictures: tuple[tuple[Shown, ...], ...]
     matrix: Shown | None
@@ -246,7 +252,9 @@ def _rows(report: Report, pictures: Pictures | None) -> Iterator[Row]:
             reason=visible(finding.reason) or visible(finding.basis),
             confidence=_confidence(finding),
             similarity=f"{finding.similarity.best:.2f}" if finding.similarity else "",
-            accepted=bool(finding.accepted),
+            accepted=finding.accepted,
+            review=review(finding),
+            strength=_strength(finding),
             numbers=tuple(_numbers(finding)),
             pictures=tuple(_pictures(drawn, left, right)),
             matrix=_shown(drawn.matrix, "similarities of all slices", "") if drawn.matrix else None,
@@ -257,6 +265,12 @@ def _rows(report: Report, pictures: Pictures | None) -> Iterator[Row]:
 def _confidence(finding: Finding) -> str:
     """Two places; only what is certain is 1."""
     return "1.00" if finding.confidence == 1 else f"{min(finding.confidence, 0.99):.2f}"
+
+
+def _strength(finding: Finding) -> str:
+    strength = (finding.voxel or {}).get("strength")
+    known = isinstance(strength, int | float) and abs(strength) <= _STRONGEST
+    return f"{strength:.2f}" if known else ""
 
 
 def _side(member: Member) -> Side:

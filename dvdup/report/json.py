@@ -8,6 +8,7 @@ it again, so that a stored result can be rendered in any format.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import math
 from importlib.resources import files
@@ -285,7 +286,7 @@ def _read_finding(pair: dict[str, Any]) -> Finding:
         fingerprint=_string(pair["fingerprint"]),
         alignment=_read_open(pair["alignment"]),
         voxel=_read_open(pair["voxel"]),
-        accepted=bool(pair["accepted"]),
+        accepted=_flag(pair["accepted"]),
         acceptance=_read_acceptance(pair.get("acceptance")),
     )
 
@@ -293,11 +294,10 @@ def _read_finding(pair: dict[str, Any]) -> Finding:
 def _read_acceptance(said: dict[str, Any] | None) -> Acceptance | None:
     if said is None:
         return None
-    until = said["until"]
     return Acceptance(
         reason=_string(said["reason"]),
-        until=None if until is None else _string(until),
-        expired=bool(said["expired"]),
+        until=None if said["until"] is None else _date(said["until"]),
+        expired=_flag(said["expired"]),
     )
 
 
@@ -348,6 +348,17 @@ def _number(value: Any) -> float:
     if not -1 <= value <= 1:
         raise ValueError(f"{value!r} is no score")
     return float(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is not true or false")
+    return value
+
+
+def _date(value: Any) -> str:
+    """A day as 2027-01-31."""
+    return dt.date.fromisoformat(_string(value)).isoformat()
 
 
 def _count(value: Any) -> int:

@@ -56,13 +56,10 @@ def _test(suite: ElementTree.Element, kind: str, problem: Problem) -> None:
     if problem.other is not None:
         name = f"{name} and {problem.other.label}"
     case = _case(suite, f"dvdup.{problem.rule}", visible(name))
-    finding = problem.finding
-    accepted = finding is not None and finding.accepted
-    message = f"accepted: {problem.message}" if accepted else problem.message
-    found = ElementTree.SubElement(case, kind, {"type": problem.rule, "message": message})
+    found = ElementTree.SubElement(case, kind, {"type": problem.rule, "message": problem.message})
     if kind != "skipped":
         meaning = MEANINGS[problem.rule]
-        found.text = f"{message}\n{meaning.what}\n{meaning.help}"
+        found.text = f"{problem.message}\n{meaning.what}\n{meaning.help}"
 
 
 def _case(suite: ElementTree.Element, group: str, name: str) -> ElementTree.Element:

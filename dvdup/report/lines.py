@@ -14,6 +14,7 @@ from hashlib import blake2b
 from dvdup.records import Finding, Member, Report, Unreadable
 from dvdup.report.meanings import MEANINGS
 from dvdup.report.names import case_label, files_text, public_path, public_reason
+from dvdup.report.sentences import review
 from dvdup.text import visible
 
 
@@ -71,11 +72,12 @@ def problems(report: Report) -> Iterator[Problem]:
 
 
 def pair_line(finding: Finding) -> str:
-    """Return `test/x (file) is identical to train/y (file): reason`."""
+    """Return `test/x (file) is identical to train/y (file): reason`, and what a review said."""
     relation = MEANINGS[finding.verdict].relation
     sure = f" (confidence {min(finding.confidence, 0.99):.2f})" if finding.confidence < 1 else ""
     reason = visible(finding.reason) or visible(finding.basis)
-    return f"{full_name(finding.b)} {relation} {full_name(finding.a)}: {reason}{sure}"
+    line = f"{full_name(finding.b)} {relation} {full_name(finding.a)}: {reason}{sure}"
+    return "; ".join(filter(None, (line, review(finding))))
 
 
 def unchecked_line(case: Unreadable) -> str:

@@ -3,7 +3,8 @@
 Comes in: a `Report`. Goes out: one run with a rule for each verdict, and one for each reason why a
 case was not checked: a scanner that left those out would close the alerts of a scan that has become
 unreadable. The location of a pair is the main file of side b, side a is a related location; both
-are relative URIs. Accepted pairs are results with a suppression.
+are relative URIs. Accepted pairs are results with a suppression,
+whose justification is the reason that was given.
 
 Code scanning tells results apart by `primaryLocationLineHash`. It reads it from the lines of the
 file, which a scan has not got; it is given here, by the contents of both scans.
@@ -18,10 +19,11 @@ from typing import Any
 from urllib.parse import quote
 
 from dvdup import __version__
-from dvdup.records import Member, Report
+from dvdup.records import Acceptance, Member, Report
 from dvdup.report.json import guarded
 from dvdup.report.lines import Problem, full_name, main_path, problems
 from dvdup.report.meanings import MEANINGS, Meaning, fails
+from dvdup.report.sentences import terms
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -83,8 +85,17 @@ def _result(report: Report, problem: Problem) -> dict[str, Any]:
         result["relatedLocations"] = [{**there, **_location(problem.other)}]
     if problem.finding is not None and problem.finding.accepted:
         result["level"] = "note"
-        result["suppressions"] = [{"kind": "external", "status": "accepted"}]
+        result["suppressions"] = [_suppression(problem.finding.acceptance)]
     return result
+
+
+def _suppression(said: Acceptance | None) -> dict[str, Any]:
+    """That a pair was accepted, and what was said; a report of another program may not know it."""
+    found: dict[str, Any] = {"kind": "external", "status": "accepted"}
+    if said is not None:
+        found["justification"] = terms(said)
+        found |= {"properties": {"until": said.until}} if said.until else {}
+    return found
 
 
 def _no_link(message: str) -> str:

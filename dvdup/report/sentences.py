@@ -1,6 +1,7 @@
 """Why a pair is a finding, in words: every sentence about a pair is written here.
 
-Comes in: a `PairDecision`, or the `PairResult` of its voxels. Goes out: one line of text.
+Comes in: a `PairDecision`, the `PairResult` of its voxels, or what was said when the pair was
+accepted. Goes out: one line of text.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import math
 from dvdup.records import (
     MIN_COHORT,
     PLANES,
+    Acceptance,
     AxisOrder,
     Change,
+    Finding,
     GreyChange,
     PairDecision,
     PairResult,
@@ -19,6 +22,7 @@ from dvdup.records import (
     SliceLine,
     VoxelAgreement,
 )
+from dvdup.text import visible
 
 AXES = ("left-right", "front-back", "top-bottom")
 """What the axes of a RAS+ volume run along."""
@@ -44,6 +48,20 @@ def reason(decision: PairDecision) -> str:
         return f"same subject {decision.a.group} declared in both"
     assert decision.score is not None
     return _votes(decision, decision.score)
+
+
+def review(finding: Finding) -> str:
+    """What somebody who has reviewed a pair says about it, and whether that still holds; or ""."""
+    said = finding.acceptance
+    if said is None:
+        return "accepted" if finding.accepted else ""
+    return f"{'no longer accepted' if said.expired else 'accepted'}: {terms(said)}"
+
+
+def terms(said: Acceptance) -> str:
+    """Why a pair is accepted, and until when."""
+    until = f" (until {said.until})" if said.until else ""
+    return visible(said.reason) + until
 
 
 def _votes(decision: PairDecision, score: PairScore) -> str:

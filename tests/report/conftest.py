@@ -73,7 +73,7 @@ def small() -> Report:
             member("test", "slab", *[f"test/slab/IM{i:04d}.dcm" for i in range(60)]),
             "partial",
             alignment={"offset_mm": -9.00004, "slices": [[12, 96], [3, 87]], "mirrored": False},
-            voxel={"correlation": 0.98765},
+            voxel={"cells": 412.0, "correlation": 0.98765, "strength": 6.12},
         ),
         finding(
             member("train", "sub-04_ses-1", group="sub-04"),
@@ -87,6 +87,27 @@ def small() -> Report:
             accepted=True,
             acceptance=Acceptance("a phantom, in both on purpose", "2027-01-31"),
         ),
+    ]
+    return report((TRAIN, TEST), pairs)
+
+
+def reviewed() -> Report:
+    """Accepted pairs: by a program that gave no reason, for ever, for a while, and no longer."""
+    said = (
+        None,
+        Acceptance("the same phantom | on `purpose`"),
+        Acceptance("until the new release", "2027-01-31"),
+        Acceptance("was to be replaced", "2024-12-31", expired=True),
+    )
+    pairs = [
+        finding(
+            member("train", f"scan_{i}"),
+            member("test", f"copy_{i}"),
+            "near",
+            accepted=each is None or not each.expired,
+            acceptance=each,
+        )
+        for i, each in enumerate(said)
     ]
     return report((TRAIN, TEST), pairs)
 
@@ -200,7 +221,7 @@ def sixty() -> Report:
 @pytest.fixture(scope="session")
 def samples() -> dict[str, Report]:
     """One report of each kind that has a golden file."""
-    makers = (small, empty, within, unreadable, stale, many)
+    makers = (small, reviewed, empty, within, unreadable, stale, many)
     return {maker.__name__: maker() for maker in makers}
 
 

@@ -13,7 +13,7 @@ from dvdup.report import FORMATS, render
 from dvdup.report.json import schema
 
 GOLDEN = Path(__file__).parent / "golden"
-NAMES = ("small", "empty", "within", "unreadable", "stale", "many")
+NAMES = ("small", "reviewed", "empty", "within", "unreadable", "stale", "many")
 SUFFIXES = {
     "table": ".table.txt",
     "json": ".json",

@@ -107,6 +107,11 @@ BROKEN = {
     "absolute Windows path": (("pairs", 0, "a", "paths", 0), "C:\\x.nii"),
     "alignment as list": (("pairs", 0, "alignment"), []),
     "accepted as text": (("pairs", 0, "accepted"), "no"),
+    "accepted for a text": (("pairs", 4, "acceptance", "expired"), "no"),
+    "accepted until never": (("pairs", 4, "acceptance", "until"), 7),
+    "accepted without a reason": (("pairs", 4, "acceptance", "reason"), ""),
+    "strength as text": (("pairs", 2, "voxel", "strength"), "high"),
+    "overlap of one side": (("pairs", 2, "voxel", "overlap"), [0.5]),
     "extra key": (("extra",), 1),
     "extra pair key": (("pairs", 0, "extra"), 1),
     "extra member key": (("pairs", 0, "a", "patient_name"), "x"),
@@ -167,6 +172,11 @@ def test_other_text_is_refused_in_one_line(text, message):
         (("pairs", 0, "confidence"), "high"),
         (("refs", 0, "ref"), 3),
         (("settings",), 3),
+        (("pairs", 0, "accepted"), "no"),
+        (("pairs", 4, "acceptance"), "a phantom"),
+        (("pairs", 4, "acceptance", "reason"), None),
+        (("pairs", 4, "acceptance", "until"), "tomorrow"),
+        (("pairs", 4, "acceptance", "expired"), 0),
     ],
 )
 def test_damaged_documents_are_refused(samples, path, value):

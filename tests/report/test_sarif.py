@@ -107,7 +107,13 @@ def test_levels_follow_what_fails(build):
 
 def test_accepted_pairs_are_suppressed_and_unchecked_cases_are_results(samples):
     last = read(samples["small"])["results"][-1]
-    assert last["suppressions"] == [{"kind": "external", "status": "accepted"}]
+    assert last["suppressions"] == [
+        {
+            **{"kind": "external", "status": "accepted"},
+            "justification": "a phantom, in both on purpose (until 2027-01-31)",
+            "properties": {"until": "2027-01-31"},
+        }
+    ]
     run = read(samples["stale"])
     assert [r["ruleId"] for r in run["results"]] == [
         "dvdup/stale",

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from dvdup.records import AxisOrder, Change, PairResult, SliceLine, VoxelAgreement
+from dvdup.records import Acceptance, AxisOrder, Change, PairResult, SliceLine, VoxelAgreement
 from dvdup.report.json import alignment_of, voxel_of
-from dvdup.report.sentences import changes, result_reason, slices
+from dvdup.report.sentences import changes, result_reason, review, slices
 
 SAME = Change(
     mirrored=False,
@@ -22,9 +22,11 @@ SAME = Change(
     spacing=((1.0, 1.0),) * 3,
     grey=(),
 )
-AGREEMENT = VoxelAgreement(0.98765, 0.9, 0.87654, 0.012345, (0.9, 0.41), 5000, 2.00049)
+AGREEMENT = VoxelAgreement(0.98765, 0.9, 0.87654, 0.012345, (0.9, 0.41), 5000, 412.04, 2.00049)
 LINE = SliceLine(0, 0, 1.0, -9.4, False, (10, 50), (8, 48), 0.9, 0.1, 0.8, 0.72)
-NEAR = PairResult("near", "same-structure", True, 0.99, agreement=AGREEMENT, change=SAME)
+NEAR = PairResult(
+    "near", "same-structure", True, 0.99, agreement=AGREEMENT, change=SAME, strength=6.123
+)
 
 
 @pytest.mark.parametrize(
@@ -91,10 +93,35 @@ def test_numbers_of_a_placement_hold_one_way_only():
     assert voxel_of(NEAR.flipped()) == voxel_of(NEAR)
 
 
+@pytest.mark.parametrize(
+    ("accepted", "acceptance", "said"),
+    [
+        (False, None, ""),
+        (True, None, "accepted"),
+        (True, Acceptance("a phantom"), "accepted: a phantom"),
+        (True, Acceptance("a\nb", "2027-01-31"), r"accepted: a\nb (until 2027-01-31)"),
+        (
+            False,
+            Acceptance("a phantom", "2024-01-31", expired=True),
+            "no longer accepted: a phantom (until 2024-01-31)",
+        ),
+    ],
+)
+def test_a_review_says_whether_it_holds(build, accepted, acceptance, said):
+    pair = build.finding(
+        build.member("train", "a"),
+        build.member("test", "b"),
+        accepted=accepted,
+        acceptance=acceptance,
+    )
+    assert review(pair) == said
+
+
 def test_the_contract_has_rounded_numbers():
     assert voxel_of(NEAR) == {
         **{"correlation": 0.9877, "middle": 0.9, "fine": 0.8765, "residual": 0.0123},
         **{"overlap": [0.9, 0.41], "voxels": 5000, "grid_mm": 2.0},
+        **{"cells": 412.0, "strength": 6.12},
     }
     found = alignment_of(replace(NEAR, slices=LINE))
     assert found is not None
