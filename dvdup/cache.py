@@ -10,9 +10,10 @@ a while is dropped.
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from hmac import compare_digest
 from pathlib import Path
@@ -26,8 +27,10 @@ KEPT_DAYS = 90
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS answers "
-    "(name TEXT PRIMARY KEY, answer TEXT, seal TEXT, used INTEGER)"
+    "(name TEXT PRIMARY KEY, answer TEXT, seal TEXT, used INTEGER, about TEXT)"
 )
+_OLDER_TABLE = "ALTER TABLE answers ADD COLUMN about TEXT"
+"""Makes a table of an earlier version one of this."""
 _DAY = 86400  # seconds
 
 
@@ -66,8 +69,12 @@ class Cache:
     def put(self, answer: str, *name: str) -> None:
         """Keep an answer under a name of some parts."""
         key = self._key(name)
-        row = (key, answer, self._seal(key, answer), _today())
-        self._change("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", row)
+        row = (key, answer, self._seal(key, answer), _today(), json.dumps(name))
+        self._change(
+            "INSERT OR REPLACE INTO answers (name, answer, seal, used, about) "
+            "VALUES (?, ?, ?, ?, ?)",
+            row,
+        )
 
     def _change(self, command: str, values: tuple[object, ...]) -> None:
         if self._connection is not None:
@@ -101,6 +108,54 @@ def open_cache(sealed: SealedFiles, salt: str) -> Iterator[Cache]:
         return
     with closing(connection):
         yield Cache(connection, salt, sealed)
+
+
+def wasted_answers(
+    sealed: SealedFiles, is_wanted: Callable[[tuple[str, ...]], bool]
+) -> tuple[int, int]:
+    """How many answers nobody will ask for again, and the bytes that they take; changes nothing.
+
+    Args:
+        sealed: The caches of the index.
+        is_wanted: Tells that from the name that an answer was kept under.
+    """
+    file = sealed.path(NAME)
+    if file is None or file.is_symlink() or not file.is_file():
+        return 0, 0
+    with suppress(sqlite3.Error):
+        address = f"{file.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            found = _unwanted(connection, is_wanted)
+            return len(found), sum(size for _, size in found)
+    return 0, 0
+
+
+def drop_answers(sealed: SealedFiles, is_wanted: Callable[[tuple[str, ...]], bool]) -> None:
+    """Drop the answers that nobody will ask for again, and give their room back.
+
+    Args:
+        sealed: The caches of the index.
+        is_wanted: As for `wasted_answers`.
+    """
+    connection = _connected(sealed)
+    if connection is None:
+        return
+    with closing(connection), suppress(sqlite3.Error):
+        names = [(name,) for name, _ in _unwanted(connection, is_wanted)]
+        connection.executemany("DELETE FROM answers WHERE name = ?", names)
+        connection.execute("VACUUM")
+
+
+def _unwanted(
+    connection: sqlite3.Connection, is_wanted: Callable[[tuple[str, ...]], bool]
+) -> list[tuple[str, int]]:
+    """Keys and sizes; what an earlier version kept without its name stays until it is old."""
+    query = "SELECT name, about, used, length(answer) + length(seal) FROM answers"
+    found, oldest = [], _today() - KEPT_DAYS
+    for key, about, used, size in connection.execute(query):
+        if used < oldest or (about is not None and not is_wanted(tuple(json.loads(about)))):
+            found.append((str(key), int(size)))
+    return found
 
 
 def _connected(sealed: SealedFiles) -> sqlite3.Connection | None:
@@ -139,6 +194,8 @@ def _opened(file: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(file, isolation_level=None)
         try:
             connection.execute(_TABLE)
+            with suppress(sqlite3.OperationalError):  # it has the column
+                connection.execute(_OLDER_TABLE)
             connection.execute("SELECT count(name), count(answer), count(seal) FROM answers")
             oldest = (_today() - KEPT_DAYS,)
             connection.execute("DELETE FROM answers WHERE used < ?", oldest)

@@ -14,7 +14,7 @@ import json
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from errno import EACCES
 from pathlib import Path
@@ -184,6 +184,19 @@ class Verified:
         known = self._known.get(stat.path)
         same = known is not None and (known.size, known.file_hash) == (stat.size, stat.file_hash)
         return known if known is not None and same and stat.file_hash else stat
+
+    def lost(self, paths: Collection[str]) -> set[str]:
+        """Remembered files that are not among those of any case.
+
+        Args:
+            paths: The files of all cases.
+        """
+        return set(self._known) - set(paths)
+
+    def forget(self, paths: Collection[str]) -> None:
+        """Remember some files no longer."""
+        for path in paths:
+            self._changed = self._known.pop(path, None) is not None or self._changed
 
     def save(self) -> None:
         """Write what was added; a folder that cannot be written costs hashing only."""

@@ -7,6 +7,7 @@ makes an equal record of them, and refuses what is none.
 from __future__ import annotations
 
 import dataclasses
+import json
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -20,6 +21,16 @@ def to_plain(record: Any) -> dict[str, Any]:
         record: Of a dataclass whose fields are numbers, texts, None, tuples or such records.
     """
     return dataclasses.asdict(record)
+
+
+def document(name: str, **values: Any) -> str:
+    """A JSON text that says what it is.
+
+    Args:
+        name: Of the contract, such as "log", which becomes `dvdup/log@1`.
+        values: JSON values.
+    """
+    return json.dumps({"schema": f"dvdup/{name}@1", **values}, indent=2) + "\n"
 
 
 def from_plain(kind: type[T], value: Any) -> T:

@@ -662,6 +662,19 @@ class LogEntry:
     """UTC, ISO 8601, seconds."""
     counts: dict[str, int]
     tags: tuple[str, ...] = ()
+    commit: str = ""
+    """The git commit that was checked out around the dataset; "" where there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waste:
+    """Things of one kind beside or in the index that nobody needs any more."""
+
+    what: str
+    """In the plural, such as "slice rows of no case"."""
+    number: int
+    bytes: int
+    """On disk; an estimate where only the rest of a file is needed, 0 where others count it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from dvdup.errors import EmbedderError, StoreMismatchError
 from dvdup.files import Verified
 from dvdup.readers import limits
 from dvdup.records import Embedded, EmbedderSpec, Say, SliceStack
+from dvdup.repository import commit_of
 from dvdup.sealed import SealedFiles, nowhere
 from dvdup.slicing import Recipe
 from dvdup.store import Index, IndexMeta, Lease, Writer
@@ -102,6 +103,7 @@ class Workspace:
             commit_rows=store_config.commit_rows,
             commit_seconds=store_config.commit_seconds,
             proxies=store_config.proxies,
+            revision=lambda: commit_of(self.root),
             still_mine=self.lease.demand if self.lease is not None else lambda: None,
         )
 

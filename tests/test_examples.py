@@ -151,6 +151,29 @@ def test_the_hook(dataset, dvdup, leak, code):
     assert f"repo: {repo['repo']}\n" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a script for a POSIX shell")
+def test_the_life_of_a_dataset(tmp_path, monkeypatch):
+    """Run as it is; UPDATE_GOLDEN=1 rewrites what is kept of its output, then run cog."""
+    monkeypatch.delenv("DVDUP_VERIFY_CANDIDATES")
+    scripts = str(Path(sys.executable).parent)
+    monkeypatch.setenv("PATH", f"{scripts}{os.pathsep}{os.environ['PATH']}")
+    done = subprocess.run(
+        ["sh", EXAMPLES / "life.sh", tmp_path / "life"],
+        capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    printed = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2027-01-05T09:30:00Z", done.stdout)
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        (EXAMPLES / "life.txt").write_text(printed, encoding="utf-8")
+    kept = (EXAMPLES / "life.txt").read_text(encoding="utf-8")
+
+    def words(text: str) -> list[str]:  # other processors round otherwise
+        return re.sub(r"\d+\.\d+|\d+ %|[+-]\d+ mm", "#", text).split()
+
+    assert words(printed) == words(kept)
+    assert printed.count("(exit code 1)") == 2
+
+
 def test_every_example_is_listed():
     listed = re.findall(
         r"^\| \[.*?\]\((\S+?)\)|\(\[.*?\]\((\S+?)\)\)",

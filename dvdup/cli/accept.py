@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dvdup.cli.console import out, put, say
-from dvdup.cli.options import open_workspace, place_options
+from dvdup.cli.options import TABLE_OR_JSON, open_workspace, place_options
 from dvdup.records import Hooks
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 )
 @click.option("--list", "listing", is_flag=True, help="Print what is accepted.")
 @click.option("--remove", is_flag=True, help="Take the pair out again: it counts as before.")
-@click.option("-f", "--format", "format_", type=click.Choice(["table", "json"]), default="table",
-              help="How --list prints.", show_default=True)  # fmt: skip
+@TABLE_OR_JSON
 @place_options
 def accept(
     cases: tuple[str, ...],

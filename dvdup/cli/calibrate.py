@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from dvdup.cli.console import hooks_for, out, say
-from dvdup.cli.options import GROUPS, JOBS, open_workspace, place_options
+from dvdup.cli.options import DRY_RUN, GROUPS, JOBS, open_workspace, place_options
 
 
 @click.command()
@@ -38,7 +38,7 @@ from dvdup.cli.options import GROUPS, JOBS, open_workspace, place_options
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Same seed, same result."
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would be written.")
+@DRY_RUN
 @JOBS
 @place_options
 def calibrate(

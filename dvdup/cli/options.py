@@ -57,6 +57,15 @@ SHOW_SETTINGS = click.option(
 EMBEDDER = click.option("--embedder", metavar="NAME", help="Embedder, see `dvdup models`.")
 DEVICE = click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
 BATCH = click.option("--batch", type=click.IntRange(1), help="Slices embedded at a time.")
+TABLE_OR_JSON = click.option(
+    "-f",
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="How it is printed.",
+)
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 OUTPUT = click.option(
     "-o",
     "--output",

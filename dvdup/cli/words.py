@@ -10,6 +10,7 @@ from dvdup.records import LONELY
 
 if TYPE_CHECKING:
     from dvdup.commands.accept import Accepted, Listed
+    from dvdup.commands.gc import Tidied
     from dvdup.commands.history import Status
     from dvdup.config import Config
     from dvdup.embedders import ModelRow
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 _NAMED = 100
 _FEW = 3
+_COMMIT = 10  # digits of a git commit that are shown
 
 
 def summary_lines(summary: SyncSummary, *, verbose: bool) -> Iterator[str]:
@@ -151,12 +153,35 @@ def settings_lines(
 
 def log_lines(entries: Sequence[LogEntry]) -> Iterator[str]:
     """One line a command."""
-    rows = []
+    header, rows = ["version", "time (UTC)", "command", "what"], []
+    in_git = any(entry.commit for entry in entries)
     for entry in entries:
         what = ", ".join(f"{n} {word}" for word, n in entry.counts.items())
         named = "".join(f" [{tag}]" for tag in entry.tags)
-        rows.append((str(entry.version), entry.time, entry.command + named, what))
-    yield from _columns(("version", "time (UTC)", "command", "cases"), rows)
+        commit = [entry.commit[:_COMMIT]] if in_git else []
+        rows.append((str(entry.version), entry.time, *commit, entry.command + named, what))
+    if in_git:
+        header.insert(2, "commit")
+    yield from _columns(header, rows)
+
+
+def tidied_lines(tidied: Tidied) -> Iterator[str]:
+    """What `dvdup gc` found, a kind a line, and what it is all together."""
+    rows = [
+        (waste.what, f"{waste.number:,}", _size(waste.bytes) if waste.bytes else "")
+        for waste in tidied.wastes
+    ]
+    if rows:
+        yield from _columns(("what goes", "how many", "size"), rows)
+    if not rows:
+        yield f"nothing to tidy; the index takes {_size(tidied.before)}"
+    elif tidied.after is None:
+        freed = sum(waste.bytes for waste in tidied.wastes)
+        yield f"would free about {_size(freed)} of {_size(tidied.before)}; nothing was changed"
+    else:
+        yield f"the index took {_size(tidied.before)}, now {_size(tidied.after)}"
+    if tidied.tags:
+        yield f"tags that stay: {', '.join(tidied.tags)}"
 
 
 def accepted_lines(done: Accepted) -> Iterator[str]:

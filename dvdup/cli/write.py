@@ -1,4 +1,4 @@
-"""Commands that write: init, add, sync, rm, tag, demo."""
+"""Commands that write: init, add, sync, rm, tag, gc, demo."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dvdup.cli.console import confirmed, hooks_for, progress_bar, put, say, screen
-from dvdup.cli.options import FULL, embed_options, open_workspace, place_options
+from dvdup.cli.console import confirmed, hooks_for, out, progress_bar, put, say, screen
+from dvdup.cli.options import (
+    DRY_RUN,
+    FULL,
+    TABLE_OR_JSON,
+    embed_options,
+    open_workspace,
+    place_options,
+)
 from dvdup.errors import EXIT_FAILED
+from dvdup.plain import document
 
 if TYPE_CHECKING:
     from dvdup.records import SyncSummary
@@ -142,11 +150,13 @@ def rm(cases: tuple[str, ...], config: Path | None, quiet: bool, **flags: Any) -
 @click.argument("name", required=False)
 @click.option("--list", "listing", is_flag=True, help="Print the tags and their versions.")
 @click.option("--delete", is_flag=True, help="Forget the tag NAME; its version stays.")
+@TABLE_OR_JSON
 @place_options
 def tag(
     name: str | None,
     listing: bool,
     delete: bool,
+    format_: str,
     config: Path | None,
     quiet: bool,
     **flags: Any,
@@ -162,13 +172,59 @@ def tag(
         raise click.UsageError("give one of NAME, --delete NAME, or --list")
     workspace = open_workspace(config, **flags)
     if name is None:
-        put("".join(f"{each}\t{number}\n" for each, number in history.tags(workspace).items()))
+        _put_tags(history.tags(workspace), format_)
     elif delete:
         version = history.delete_tag(workspace, name, Hooks(say=say).waiting)
         say(f"{name} is forgotten; it was version {version}", quiet=quiet)
     else:
         version = history.tag(workspace, name, Hooks(say=say).waiting)
         say(f"{name} is version {version}", quiet=quiet)
+
+
+def _put_tags(tags: dict[str, int], format_: str) -> None:
+    if format_ == "json":
+        rows = [{"name": name, "version": version} for name, version in tags.items()]
+        put(document("tags", tags=rows))
+    else:
+        put("".join(f"{name}\t{version}\n" for name, version in tags.items()))
+
+
+@click.command()
+@DRY_RUN
+@click.option("--history", is_flag=True, help="Drop versions without a tag too.")
+@click.option(
+    "--keep-days",
+    type=click.IntRange(0),
+    metavar="N",
+    help="With --history: keep versions that are not older than N days [default: 0].",
+)
+@place_options
+def gc(
+    config: Path | None,
+    quiet: bool,
+    dry_run: bool,
+    history: bool,
+    keep_days: int | None,
+    **flags: Any,
+) -> None:
+    """Tidy the index: join small files, drop what no version of it needs.
+
+    Goes: rows and cached answers of cases that no version holds, files of killed commands and of
+    earlier versions of dvdup. History stays unless --history is given, and tags stay always.
+    """
+    from dvdup.cli.words import tidied_lines
+    from dvdup.commands import gc as command
+
+    if keep_days is not None and not history:
+        raise click.UsageError("--keep-days goes with --history")
+    workspace = open_workspace(config, **flags)
+    with hooks_for(quiet=quiet, stoppable=False) as hooks:
+        found = command.gc(
+            workspace, keep_days=(keep_days or 0) if history else None, dry_run=dry_run, hooks=hooks
+        )
+    if dry_run or not quiet:
+        for line in tidied_lines(found):
+            out(line)
 
 
 @click.command()
@@ -189,4 +245,4 @@ def demo(folder: Path) -> int:
     return 0
 
 
-COMMANDS = (init, add, sync, rm, tag, demo)
+COMMANDS = (init, add, sync, rm, tag, gc, demo)

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from dvdup import __version__
@@ -39,7 +40,7 @@ CODE = (
     *("voxels", "workers", "workspace"),
 )
 """The modules whose source is part of what a result depends on."""
-_FOLDER = "results"
+FOLDER = "results"
 _NAME = re.compile(r"[0-9a-f]{32}\.json")
 """How results are named; other files in their folder are not dvdup's."""
 _KEPT = 64  # results that stay in the folder, the newest
@@ -112,7 +113,7 @@ def keep(sealed: SealedFiles, key: str, made: Report, *, lasting: bool) -> Repor
 
 
 def _name(key: str) -> str:
-    return f"{_FOLDER}/{key}.json"
+    return f"{FOLDER}/{key}.json"
 
 
 def _write(sealed: SealedFiles, name: str, text: str) -> None:
@@ -122,6 +123,13 @@ def _write(sealed: SealedFiles, name: str, text: str) -> None:
         path = sealed.path(name)
         if path is None:
             return
-        ours = [file for file in path.parent.iterdir() if _NAME.fullmatch(file.name)]
+        ours = files_in(path.parent)
         for old in sorted(ours, key=lambda file: file.stat().st_mtime_ns)[:-_KEPT]:
             old.unlink()
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The stored results in a folder, sorted by name; others' files are not among them."""
+    with suppress(OSError):
+        return sorted(file for file in folder.iterdir() if _NAME.fullmatch(file.name))
+    return []

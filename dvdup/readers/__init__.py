@@ -50,6 +50,7 @@ __all__ = [
     "nothing_escapes",
     "read_volume",
     "reads",
+    "series_cache",
     "series_finder",
 ]
 
@@ -246,6 +247,16 @@ def series_finder(
         return cast(DicomFolder, found)
 
     return find
+
+
+def series_cache(folder: Path) -> str:
+    """Where beside the index is kept what `series_finder` found in a folder.
+
+    Returns:
+        A name relative to the index folder.
+    """
+    name: str = import_module("dvdup.readers.dicom_series").cache_name(folder)
+    return name
 
 
 def read_volume(root: Path, case: Case) -> Volume:

@@ -204,7 +204,7 @@ def load_cache(sealed: SealedFiles, folder: Path) -> SeriesCache:
         folder: The folder with the DICOM files.
     """
     with suppress(ValueError, TypeError, AttributeError):
-        files = json.loads(sealed.read(_cache_name(folder)) or b"{}")
+        files = json.loads(sealed.read(cache_name(folder)) or b"{}")
         return SeriesCache(
             {
                 str(folder / name): (tuple(stamp), Header(*values))
@@ -221,7 +221,7 @@ def save_cache(sealed: SealedFiles, folder: Path, cache: SeriesCache) -> None:
         for path, (stamp, header) in sorted(cache.entries.items())
     }
     with suppress(OSError):
-        sealed.write(_cache_name(folder), json.dumps(files).encode())
+        sealed.write(cache_name(folder), json.dumps(files).encode())
 
 
 def read_header(source: Source, tags: Iterable[str | int] | None) -> Any:
@@ -416,6 +416,7 @@ def _stamp(status: os.stat_result) -> tuple[int, ...]:
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
-def _cache_name(folder: Path) -> str:
+def cache_name(folder: Path) -> str:
+    """The file beside the index that keeps what a folder holds, relative to the index folder."""
     name = hashlib.blake2b(str(folder.resolve()).encode(), digest_size=16).hexdigest()
     return f"cache/dicom-{name}.json"

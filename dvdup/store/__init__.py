@@ -6,15 +6,18 @@ from dvdup.store.key import index_key
 from dvdup.store.lock import Lease, write_lock
 from dvdup.store.place import claim, demand, is_marked
 from dvdup.store.swap import REBUILD, abandon, discard, finish_swap, swap_in
+from dvdup.store.tidy import Held, TablePlan, plan_tables, tidy_tables
 from dvdup.store.verify import find_damage
 from dvdup.store.writer import Writer
 
 __all__ = [
     "REBUILD",
+    "Held",
     "Index",
     "IndexMeta",
     "Lease",
     "SliceBlock",
+    "TablePlan",
     "Writer",
     "abandon",
     "add_tag",
@@ -28,9 +31,11 @@ __all__ = [
     "index_key",
     "is_marked",
     "log",
+    "plan_tables",
     "remove_tag",
     "resolve",
     "swap_in",
     "tags",
+    "tidy_tables",
     "write_lock",
 ]

@@ -32,8 +32,9 @@ def _translated(what: str, error: Exception) -> StoreError:
         return StoreError(f"cannot {what}: the disk is full; free some space and run it again")
     if "permission denied" in lowered or "read-only file system" in lowered:
         return StoreError(f"cannot {what}: {text}; make the index folder writable or use --index")
+    again = "" if "not found" not in lowered else "; if `dvdup gc` ran meanwhile, run it again"
     return StoreDamagedError(
-        f"cannot {what}: {text}; `dvdup status --verify` tells what is damaged, "
+        f"cannot {what}: {text}{again}; `dvdup status --verify` tells what is damaged, "
         "`dvdup sync --rebuild` makes the index anew"
     )
 

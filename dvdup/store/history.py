@@ -139,4 +139,5 @@ def _merged(commits: list[tuple[int, dict[str, Any]]], names: dict[int, list[str
         time=entry["time"],
         counts=dict(sorted(counts.items())),
         tags=tuple(name for version, _ in commits for name in names.get(version, ())),
+        commit=entry.get("commit", ""),
     )

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from hmac import compare_digest
 from pathlib import Path
@@ -154,9 +155,37 @@ class VariantTable:
             if _MOST_GONE * len(gone) > len(there) or len(table.get_fragments()) > _MOST_FRAGMENTS:
                 self._drop(table, gone)
 
-    def _drop(self, table: lance.LanceDataset, keys: Collection[str]) -> None:
-        from datetime import timedelta
+    def wasted(self, keys: Collection[str]) -> tuple[int, int]:
+        """How many rows and older versions are of nobody, and about how many bytes they take.
 
+        Args:
+            keys: The rows that are still wanted.
+        """
+        table = self._opened()
+        if table is None:
+            return 0, 0
+        with suppress(*_faults()):
+            there = self.keys()
+            gone = len(there - set(keys))
+            files = (file for each in table.get_fragments() for file in each.metadata.files)
+            size = sum(int(file.file_size_bytes or 0) for file in files)
+            old = table.explain_cleanup_old_versions(timedelta(0), delete_unverified=True).stats
+            share = size * gone // max(1, len(there))
+            return gone + int(old.old_versions), share + int(old.bytes_removed)
+        return 0, 0
+
+    def tidy(self, keys: Collection[str]) -> None:
+        """Drop the rows of nobody and older files.
+
+        Args:
+            keys: The rows that are still wanted.
+        """
+        table = self._opened()
+        if table is not None:
+            with suppress(*_faults()):
+                self._drop(table, self.keys() - set(keys))
+
+    def _drop(self, table: lance.LanceDataset, keys: Collection[str]) -> None:
         if keys:
             table.delete(f"key IN ({', '.join(quoted(key) for key in sorted(keys))})")
         table.optimize.compact_files(materialize_deletions_threshold=0.0)

@@ -8,10 +8,11 @@ orphans that no case refers to; the next run finds them by their content key and
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,7 @@ class Writer:
         clock: Callable[[], float] = time.monotonic,
         still_mine: Callable[[], None] = lambda: None,
         proxies: bool = True,
+        revision: Callable[[], str] = str,
     ) -> None:
         """Start a run.
 
@@ -62,6 +64,8 @@ class Writer:
             still_mine: Called before anything is written; raises if the folder that was locked is
                 not there any more.
             proxies: Whether rows keep their proxies.
+            revision: Gives the git commit for the log, "" for none; asked when something is
+                written.
         """
         self.run = uuid.uuid4().hex
         self._index = index
@@ -70,6 +74,7 @@ class Writer:
         self._clock = clock
         self._still_mine = still_mine
         self._proxies = proxies
+        self._revision = functools.cache(revision)
         self._held = {case.key for case in index.cases}
         self._puts: dict[Key, IndexedCase] = {}
         self._rows: dict[str, dict[Key, Embedded]] = {}  # by content key, not yet written
@@ -140,8 +145,13 @@ class Writer:
         if self._puts or self._gone:
             self._commit()
 
-    def mark(self) -> int:
-        """Commit what has gathered, or an empty entry; returns the version it got."""
+    def mark(self, counts: Mapping[str, int] | None = None) -> int:
+        """Commit what has gathered, or an empty entry; returns the version it got.
+
+        Args:
+            counts: What else the entry counts.
+        """
+        self._counts |= counts or {}
         return self._commit()
 
     def _written(self) -> dict[str, set[Key]]:
@@ -226,6 +236,7 @@ class Writer:
             "command": self._command,
             "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "counts": self._counts,
+            "commit": self._revision(),
             "slices_version": int(self._index.slices.latest_version),
         }
         return json.dumps(entry, sort_keys=True)

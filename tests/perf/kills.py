@@ -2,11 +2,11 @@
 
     python tests/perf/kills.py [--kills 100] [--seed 0] [--cases 30]
 
-A command (`sync`, `sync --rebuild --yes`, `check`, `tag`, `rm`) is killed with SIGKILL at a random
-moment of its usual time, with some scans moved away or back before, so that it has work. After
-about every second kill a plain `sync` must end well, without `--rebuild`. In the end all scans are
-back and a plain `check` must leave an index equal to one that was never killed, row by row, a clean
-`status --verify` and the same report, byte by byte.
+A command (`sync`, `sync --rebuild --yes`, `check`, `tag`, `rm`, `gc`, `gc --history`) is killed
+with SIGKILL at a random moment of its usual time, with some scans moved away or back before, so
+that it has work. After about every second kill a plain `sync` must end well, without `--rebuild`.
+In the end all scans are back and a plain `check` must leave an index equal to one that was never
+killed, row by row, a clean `status --verify` and the same report, byte by byte.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ COMMANDS = (
     ("check", "-q"),
     ("tag", "TAG"),
     ("rm", "train/p01*"),
+    ("gc",),
+    ("gc", "--history"),
 )
 REPORT = ("check", "-q", "--format", "json", "--output", "report.json")
 

@@ -24,8 +24,9 @@ def told(error: Exception) -> StoreError:
          "or use --index"),
         ("Read-only file system (os error 30)", StoreError, "make the index folder writable"),
         ("Not found: /a/b.lance, /home/runner/lance/io.rs:12:3", StoreDamagedError,
-         "cannot read the index: Not found: /a/b.lance; `dvdup status --verify` tells what is "
-         "damaged, `dvdup sync --rebuild` makes the index anew"),
+         "cannot read the index: Not found: /a/b.lance; if `dvdup gc` ran meanwhile, run it "
+         "again; `dvdup status --verify` tells what is damaged, "
+         "`dvdup sync --rebuild` makes the index anew"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("error", [OSError, ValueError, RuntimeError])
