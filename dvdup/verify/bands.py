@@ -91,6 +91,17 @@ def noise_smoothed(width: float, voxel: np.ndarray, shape: Sequence[int]) -> flo
     return _let_through(width, None, *_axes(voxel, shape))
 
 
+def noise_above(width: float, voxel: np.ndarray, shape: Sequence[int]) -> float:
+    """Share of the variance of white noise that a gaussian takes away, and leaves to what is finer.
+
+    Args:
+        width: Its sigma, in voxels of the comparison.
+        voxel: As for `band`.
+        shape: As for `noise_in`.
+    """
+    return _let_through(0.0, width, *_axes(voxel, shape))
+
+
 def _axes(voxel: np.ndarray, shape: Sequence[int]) -> tuple[float, ...]:
     return tuple(float(each) for each, n in zip(voxel, shape, strict=True) if n > 1)
 

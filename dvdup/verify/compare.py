@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dvdup.verify.bands import bands, blurred, noise_in, noise_smoothed
+from dvdup.verify.bands import bands, blurred, noise_above, noise_in, noise_smoothed
 from dvdup.verify.grid import Grid, covered, resampled, smoothed, structured
 from dvdup.verify.steps import ALL, Steps
 
@@ -33,6 +33,7 @@ _FEWEST = 300  # voxels below which agreement is not even computed
 _SHARP = 0.35  # sigma in voxels below which a difference in sharpness is not worth mending
 _WIDTHS = (0.0, 0.4, 0.6, 0.9, 1.3, 1.8, 2.5, 3.4, 4.5)  # that are tried
 _LINES = 4096  # through a scan that are enough to tell its sharpness
+_HALF = 0.6745  # deviations that hold half of a normal distribution
 _LEFT = 0.2  # of the power of a cell; more is never taken for noise
 _LONG = 4  # voxels of an axis from which sharpness along it can be told
 
@@ -95,12 +96,12 @@ def agreement(
     voxel = np.minimum(width_mm / a.spacing, 8.0)
     curves = grey_curves(ours[usable], theirs[usable]) if steps.greys else SAME_GREYS
     mapped = curves.of_a(ours), curves.of_b(theirs)
+    own = [_noise_of(each, usable, voxel) for each in mapped]
     gap = sharpness_gap(*mapped, usable)
     mapped = blurred(mapped[0], gap), blurred(mapped[1], -gap)
     one, other = (bands(each, voxel, (FINE, MIDDLE), usable) for each in mapped)
-    noise = float(np.square(one[FINE] - other[FINE])[usable].mean())
-    # of the scan whose values stay what they are: a clean one has a curve to its noisy copy
-    noises = (0.0, noise) if curves.maps_a else (noise, 0.0)
+    noise = min(max(own), float(np.square(one[FINE] - other[FINE])[usable].mean()))
+    noises = (noise, 0.0) if own[0] > own[1] else (0.0, noise)
     middle, cells = _banded(one[MIDDLE], other[MIDDLE], usable, voxel, MIDDLE, noises)
     return Agreement(
         correlation=_local(*mapped, usable, voxel, noises),
@@ -112,6 +113,18 @@ def agreement(
         voxels=int(usable.sum()),
         cells=cells,
     )
+
+
+def _noise_of(values: np.ndarray, usable: np.ndarray, voxel: np.ndarray) -> float:
+    """Variance in the finest band of the noise that a scan has by itself, at most.
+
+    By what is finer than the band; templates that are means of many people have hardly any, so
+    that what they differ in is never taken for it.
+    """
+    finer = np.abs(values - blurred(values, FINE * voxel))[usable]
+    deviation = float(np.median(finer)) / _HALF
+    kept = noise_in(FINE, voxel, values.shape) / noise_above(FINE, voxel, values.shape)
+    return kept * deviation**2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -292,7 +305,7 @@ def _banded(
         return 0.0, 0.0
     correlation = uv / np.maximum(strength, 1e-12)
     cells = float(weight.sum() ** 2 / (weight * weight).sum())
-    return float((correlation * weight).sum() / weight.sum()), cells
+    return min(1.0, float((correlation * weight).sum() / weight.sum())), cells
 
 
 def _without(power: np.ndarray, noise: np.ndarray | float) -> np.ndarray:
@@ -327,7 +340,7 @@ def _local(
     ratio = noise_smoothed(FINE, voxel, u.shape) / noise_in(FINE, voxel, u.shape)
     uu, vv = (_without(each, noise * ratio) for each, noise in zip((uu, vv), noises, strict=True))
     correlation = uv / np.sqrt(np.maximum(uu, 1e-9) * np.maximum(vv, 1e-9))
-    return float(np.median(correlation[whole]))
+    return min(1.0, float(np.median(correlation[whole])))
 
 
 def _cell(shape: tuple[int, ...], voxel: np.ndarray, edge: int) -> tuple[int, ...]:

@@ -40,6 +40,7 @@ from dvdup.verify.verdict import (
     is_hopeless,
     is_open,
     is_sure,
+    is_sure_by_middle,
     reach,
     score,
 )
@@ -268,7 +269,7 @@ def _finer(a: Scan, b: Scan, found: Found, limits: Limits, steps: Steps) -> Foun
         return replace(found, finest=False)
     if is_clear(evidence, limits):
         middle = middle_of(a, b, evidence, steps=steps)
-        if middle is not None and is_sure(middle, limits):
+        if middle is not None and is_sure_by_middle(middle, limits):
             return replace(found, evidence=middle)
     return replace(found, evidence=_compared(a, b, limits, steps, evidence.place))
 

@@ -27,7 +27,7 @@ STRENGTH = 4
 _UNDECIDING = ("undecided", "nothing-to-compare")  # rules that decide nothing
 _STEEP = 2.0  # of the confidence over the strength
 _SAME = 10.0  # score of equal values, above every strength
-_LACKING_ROUGH, _LACKING_FINE = 2.2, 1.0  # strength that strangers lack at a quick look
+_LACKING_ROUGH, _LACKING_FINE = 2.2, 1.4  # strength that strangers lack at a quick look
 _OPEN = 0.99  # so that what is open stays below what is decided
 
 
@@ -49,6 +49,8 @@ class Limits:
     """The same on a coarser grid, where no finer one can be had."""
     stranger: float = 4.6
     """Strength below which a coarse grid is enough to say no."""
+    middle: float = 7.0
+    """Strength from which the middle on a fine grid is enough; templates agree best there."""
     cells: float = 60.0
     """Cells that are enough; with fewer more strength is needed ..."""
     per_cell: float = 0.55
@@ -73,6 +75,7 @@ class Limits:
             self,
             copy=copy,
             clear_copy=self.clear_copy + moved,
+            middle=self.middle + moved,
             stranger=min(self.stranger, self.stranger + moved),
         )
 
@@ -191,7 +194,8 @@ def reach(
     middle, whole = fine
     most = _reach(whole, limits)
     if middle is not None:
-        most = max(most, min(_reach(middle, limits), strength(coarse) - distance))
+        alone = _reach(middle, limits) - (limits.middle - limits.copy)
+        most = max(most, min(alone, strength(coarse) - distance))
     if strength(coarse) >= limits.stranger:
         return most
     # a finer look is taken only where this is not clearly a stranger
@@ -244,6 +248,17 @@ def _enough(evidence: Evidence, limits: Limits) -> bool:
     agreement = evidence.agreement
     most = max(agreement.cover_a, agreement.cover_b)
     return agreement.voxels >= limits.voxels and most >= limits.shared
+
+
+def is_sure_by_middle(evidence: Evidence, limits: Limits | None = None) -> bool:
+    """Whether the middle of two scans is enough to call them copies.
+
+    Args:
+        evidence: Of the middle, on a fine grid.
+        limits: The constants.
+    """
+    limits = limits or Limits()
+    return is_sure(evidence, limits) and excess(evidence, limits) >= limits.middle
 
 
 def _is_stored(found: Found, limits: Limits) -> bool:

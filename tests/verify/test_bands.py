@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dvdup.verify.bands import band, blurred, noise_in, noise_smoothed
+from dvdup.verify.bands import band, blurred, noise_above, noise_in, noise_smoothed
 
 NOISE = np.random.default_rng(0).normal(size=(64, 64, 64)).astype(np.float32)
 
@@ -18,6 +18,8 @@ def test_as_much_noise_is_in_a_band_as_is_said(width, voxel):
     assert kept == pytest.approx(noise_in(width, voxel, NOISE.shape), rel=0.08)
     left = blurred(NOISE, width * voxel)[8:-8, 8:-8, 8:-8].var()
     assert left == pytest.approx(noise_smoothed(width, voxel, NOISE.shape), rel=0.08)
+    finer = (NOISE - blurred(NOISE, width * voxel))[8:-8, 8:-8, 8:-8].var()
+    assert finer == pytest.approx(noise_above(width, voxel, NOISE.shape), rel=0.08)
 
 
 def test_in_a_picture_only_its_own_axes_count():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dvdup import verify
 from dvdup.verify import Evidence, Limits, Scan, decide, excess, judge, measure, reach, strength
 from dvdup.verify.compare import Agreement
-from dvdup.verify.verdict import Found, is_clear, is_open, is_sure
+from dvdup.verify.verdict import Found, is_clear, is_open, is_sure_by_middle
 
 SIZE = (2.0, 2.0, 2.0)
 CELLS = 100.0
@@ -37,7 +37,7 @@ def says_copy(
     if fine is None:
         return decide(Found(evidence=coarse, finest=False), limits).verdict is not None
     middle, whole = fine
-    if is_clear(coarse, limits) and middle is not None and is_sure(middle, limits):
+    if is_clear(coarse, limits) and middle is not None and is_sure_by_middle(middle, limits):
         return True
     return decide(Found(evidence=whole), limits).verdict is not None
 
