@@ -1,5 +1,8 @@
 """The Python interface: one dataset, with the commands that compare as its methods.
 
+The functions `check`, `diff`, `query` and `compare` do in one call what a command does; a `Dataset`
+does several things with the same settings.
+
 `dvdup.__all__` names what scripts may rely on; every other name of the package is private.
 """
 
@@ -10,8 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dvdup.commands import adhoc, check, diff, output
-from dvdup.records import Hooks, Report, SyncSummary
+from dvdup.commands import adhoc, output
+from dvdup.commands.check import check as check_dataset
+from dvdup.commands.diff import diff as diff_refs
+from dvdup.records import Hooks, SyncSummary
+from dvdup.result import Report
 from dvdup.sync import build
 from dvdup.workspace import Workspace, open_workspace
 
@@ -54,7 +60,7 @@ class Dataset:
 
     def check(self, *, hooks: Hooks | None = None) -> Report:
         """Sync, then compare every pair of splits, as `dvdup check`."""
-        return check.check(self._workspace, hooks=hooks)
+        return Report.of(check_dataset(self._workspace, hooks=hooks))
 
     def diff(self, ref_a: str, ref_b: str, *, hooks: Hooks | None = None) -> Report:
         """Compare two refs of the index as it is, as `dvdup diff`.
@@ -64,7 +70,7 @@ class Dataset:
             ref_b: The other one; the same once more finds the duplicates within it.
             hooks: Progress, messages, the wish to stop.
         """
-        return diff.diff(self._workspace, ref_a, ref_b, hooks=hooks)
+        return Report.of(diff_refs(self._workspace, ref_a, ref_b, hooks=hooks))
 
     def query(self, file: str, *, split: str | None = None, hooks: Hooks | None = None) -> Report:
         """Look a scan up in the index, which is not changed, as `dvdup query`.
@@ -74,32 +80,134 @@ class Dataset:
             split: Search this split only.
             hooks: Progress and messages.
         """
-        return adhoc.query(self._workspace, file, split=split, hooks=hooks)
+        return Report.of(adhoc.query(self._workspace, file, split=split, hooks=hooks))
 
     def compare(self, file_a: str, file_b: str, *, hooks: Hooks | None = None) -> Report:
         """Compare two scans, files or DICOM folders, without an index, as `dvdup compare`."""
-        return adhoc.compare(self._workspace, file_a, file_b, hooks=hooks)
+        return Report.of(adhoc.compare(self._workspace, file_a, file_b, hooks=hooks))
 
     def exit_code(self, report: Report) -> int:
         """What the command line would return: 0 clean, 1 findings, 2 not all was checked."""
         return output.exit_code(report, self._workspace.config.report)
 
 
-def open_dataset(
-    config: str | os.PathLike[str] | None = None, settings: Mapping[str, Any] | None = None
-) -> Dataset:
+Place = str | os.PathLike[str]
+"""A file or a folder."""
+Settings = Mapping[str, Any]
+"""Settings under the names that they have in `dvdup.toml`, such as `{"report.within": True}`."""
+
+
+def open_dataset(config: Place | None = None, settings: Settings | None = None) -> Dataset:
     """Open the dataset that a configuration declares.
 
     Variables of the environment (`DVDUP_*`) count as they do for the command line.
 
     Args:
-        config: The `dvdup.toml`; None: the one of the working folder or of the nearest folder
-            above it, or the defaults where there is none.
+        config: The `dvdup.toml`, or a folder: that one's, or that of the nearest folder above it,
+            or the defaults where there is none. None: the working folder.
         settings: Settings that go before those of the file, under the names that they have in it,
             such as `{"embedder": "thumbnail", "report.within": True}`.
 
     Raises:
         ConfigError: The file or one of the settings cannot be used.
     """
-    file = None if config is None else Path(config)
-    return Dataset(open_workspace(file, environ=os.environ, overrides=settings or {}))
+    place = Path.cwd() if config is None else Path(config)
+    folder = place.is_dir()
+    opened = open_workspace(
+        None if folder else place,
+        environ=os.environ,
+        overrides=settings or {},
+        cwd=place if folder else None,
+    )
+    return Dataset(opened)
+
+
+def check(
+    path: Place = ".", *, settings: Settings | None = None, hooks: Hooks | None = None
+) -> Report:
+    """Bring the index of a dataset up to date, then compare every pair of its splits.
+
+    Does what `dvdup check` does in that folder.
+
+    Args:
+        path: The folder of the dataset, or its `dvdup.toml`.
+        settings: As for `open_dataset`.
+        hooks: Progress, messages, the wish to stop.
+
+    Raises:
+        DvdupError: It cannot be done. What cannot be read is in the report, see
+            `Report.raise_for_leaks`.
+    """
+    return open_dataset(path, settings).check(hooks=hooks)
+
+
+def diff(
+    ref_a: str,
+    ref_b: str,
+    *,
+    path: Place = ".",
+    settings: Settings | None = None,
+    hooks: Hooks | None = None,
+) -> Report:
+    """Compare two splits of the index of a dataset as it is, as `dvdup diff`.
+
+    Args:
+        ref_a: A split, or a split as it was (`train@v1`).
+        ref_b: The other one; the same once more finds the duplicates within it.
+        path: The folder of the dataset, or its `dvdup.toml`.
+        settings: As for `open_dataset`.
+        hooks: Progress, messages, the wish to stop.
+
+    Raises:
+        DvdupError: It cannot be done, for lack of such a split or of an index.
+    """
+    return open_dataset(path, settings).diff(ref_a, ref_b, hooks=hooks)
+
+
+def query(
+    file: Place,
+    *,
+    path: Place = ".",
+    split: str | None = None,
+    settings: Settings | None = None,
+    hooks: Hooks | None = None,
+) -> Report:
+    """Look a scan up in the index of a dataset, which is not changed, as `dvdup query`.
+
+    Args:
+        file: A file or a DICOM folder, relative to the working folder.
+        path: The folder of the dataset, or its `dvdup.toml`.
+        split: Search this split only.
+        settings: As for `open_dataset`.
+        hooks: Progress and messages.
+
+    Raises:
+        DvdupError: It cannot be done, for lack of such a file or of an index.
+    """
+    return open_dataset(path, settings).query(os.fspath(file), split=split, hooks=hooks)
+
+
+def compare(
+    file_a: Place, file_b: Place, *, settings: Settings | None = None, hooks: Hooks | None = None
+) -> Report:
+    """Compare two scans, files or DICOM folders, without an index, as `dvdup compare`.
+
+    Args:
+        file_a: A scan.
+        file_b: The other one.
+        settings: As for `open_dataset`.
+        hooks: Progress and messages.
+
+    Raises:
+        DvdupError: It cannot be done, for lack of such a file.
+    """
+    return open_dataset(None, settings).compare(os.fspath(file_a), os.fspath(file_b), hooks=hooks)
+
+
+def read_report(file: Place) -> Report:
+    """Read a report that `--format json` or `render(report, "json")` wrote.
+
+    Raises:
+        InputError: There is no such file, or it is no such report.
+    """
+    return Report.of(output.read_report(os.fspath(file)))

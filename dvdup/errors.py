@@ -12,6 +12,8 @@ DvdupError                  exit code 2
     StoreMismatchError      the index was made with another embedder, recipe or format
     StoreDamagedError       the index is damaged
   Interrupted               the user asked to stop; what was finished is kept
+  LeakError                 `Report.raise_for_leaks`: there are findings that fail a check
+  IncompleteError           `Report.raise_for_leaks`: something could not be checked
 ```
 
 A message is one line that says what is wrong, with which case or file, and what to do next.
@@ -61,6 +63,14 @@ class StoreMismatchError(StoreError):
 
 class StoreDamagedError(StoreError):
     """The index is damaged: a file is missing, cut off or does not match its checksum."""
+
+
+class LeakError(DvdupError):
+    """A report has findings that make a check fail; raised for those who ask it to."""
+
+
+class IncompleteError(DvdupError):
+    """A report is of a check that could not see everything; raised for those who ask it to."""
 
 
 class Interrupted(DvdupError):  # noqa: N818 - the user's wish; what was done is kept

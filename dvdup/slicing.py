@@ -28,6 +28,7 @@ _ALIKE = 0.5  # correlation of the edges of neighbours in a time series, at leas
 _EDGES = 1 << 15  # voxels that this is judged by
 _VERSION = 2  # of the arithmetic below: raise it whenever the same recipe gives other pixels
 _THIN = 3  # voxels across a plane below which cutting it makes no picture
+_BRIGHT, _EVEN = 200, 25  # grey levels of the faces of a negative, and by how much they differ
 
 
 Box = tuple[tuple[int, int], ...]
@@ -260,7 +261,7 @@ def _find_content(
     grey = _background_ends(smooth, recipe.background)
     threshold = span[0] + grey / 255.0 * (span[1] - span[0])
     whole = tuple((0, n) for n in shape)
-    inner = _box(smooth > grey) if recipe.crop else None
+    inner = _box(_stands_out(smooth, recipe.background)) if recipe.crop else None
     if inner is None:
         return _Content(whole, threshold, span[0])
     box = [
@@ -280,9 +281,24 @@ def content_box(values: np.ndarray, background: float = 0.5) -> Box:
     Returns:
         Bounds in voxels; the whole frame where nothing stands out.
     """
-    smooth = _smoothed(values)
-    found = _box(smooth > _background_ends(smooth, background))
+    found = _box(_stands_out(_smoothed(values), background))
     return found or tuple((0, n) for n in values.shape)
+
+
+def _stands_out(smooth: np.ndarray, background: float) -> np.ndarray:
+    """Bool: what is content; in a negative, whose background is even and bright, what is darker."""
+    shown = 255 - smooth if _is_negative(smooth) else smooth
+    return shown > _background_ends(shown, background)
+
+
+def _is_negative(smooth: np.ndarray) -> bool:
+    """Whether all faces of a scan are bright and even, as the air around a body in a negative."""
+    axes = [axis for axis, n in enumerate(smooth.shape) if n >= _THIN]
+    faces = [smooth.take(end, axis).ravel() for axis in axes for end in (0, -1)]
+    if not faces:
+        return False
+    low, middle, high = np.percentile(np.concatenate(faces), (20, 50, 80)).tolist()
+    return middle > _BRIGHT and high - low < _EVEN
 
 
 def _box(inside: np.ndarray) -> Box | None:

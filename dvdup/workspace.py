@@ -148,17 +148,19 @@ def open_workspace(
     overrides: Mapping[str, object],
     outside: bool = False,
     warn: Say = lambda line: None,
+    cwd: Path | None = None,
 ) -> Workspace:
     """Combine settings, environment, configuration file and defaults; `load_config` has the rules.
 
-    The limit of what may be read holds for the whole process from here on.
+    The limit of what may be read holds for the whole process from here on. `load_config` tells of
+    the arguments; the working folder is that of the process unless another one is given.
 
     Raises:
         ConfigError: One of them cannot be used.
     """
     loaded = load_config(
         config=config,
-        cwd=Path.cwd(),
+        cwd=cwd or Path.cwd(),
         environ=environ,
         overrides=overrides,
         outside=outside,

@@ -54,10 +54,23 @@ def diff(ref_a: str, ref_b: str, config: Path | None, quiet: bool, **flags: Any)
 @click.command()
 @WITHIN
 @FULL
+@click.option(
+    "--committed",
+    is_flag=True,
+    help="Leave out scans that git does not have, as a hook does; a split of which it has none is "
+    "looked at as it lies on disk.",
+)
+@click.option(
+    "--give-up",
+    "minutes",
+    type=click.FloatRange(0),
+    metavar="MINUTES",
+    help="Do nothing (exit code 2) if the check would take longer.",
+)
 @report_options
 @embed_options
 @place_options
-def check(config: Path | None, quiet: bool, full: bool, **flags: Any) -> int:
+def check(config: Path | None, quiet: bool, **flags: Any) -> int:
     """Bring the index up to date, then compare every pair of splits.
 
     The command for pre-commit and CI: with nothing changed it takes a moment. Exit code 1 if
@@ -70,8 +83,9 @@ def check(config: Path | None, quiet: bool, full: bool, **flags: Any) -> int:
         for line in left_out_lines(summary):
             say(line, quiet=quiet)
 
+    asked_for = {name: flags.pop(name) for name in ("full", "committed", "minutes")}
     with _comparison(config, quiet, flags) as asked:
-        asked.report = command.check(asked.workspace, full=full, synced=synced, hooks=asked.hooks)
+        asked.report = command.check(asked.workspace, **asked_for, synced=synced, hooks=asked.hooks)
     return asked.exit_code
 
 

@@ -9,6 +9,7 @@ from itertools import combinations
 
 from dvdup import accepted
 from dvdup.accepted import Entry
+from dvdup.commands.committed import committed as committed_of
 from dvdup.compare.calibrated import warn_if_outgrown
 from dvdup.compare.engine import compare_refs
 from dvdup.compare.findings import with_accepted
@@ -16,12 +17,12 @@ from dvdup.compare.refs import all_refs, split_order
 from dvdup.compare.walk import prune_variants
 from dvdup.config import Config
 from dvdup.errors import InputError
-from dvdup.forecast import Work
+from dvdup.forecast import Work, warning
 from dvdup.readers import share_of_pictures
 from dvdup.records import Case, Hooks, Report, Say, SyncSummary
 from dvdup.store import Index
 from dvdup.sync.update import bring_up_to_date
-from dvdup.workspace import LazyEmbedder, Workspace
+from dvdup.workspace import LazyEmbedder, Workspace, n_jobs
 
 
 def _nothing(summary: SyncSummary) -> None:
@@ -32,6 +33,8 @@ def check(
     workspace: Workspace,
     *,
     full: bool = False,
+    committed: bool = False,
+    minutes: float | None = None,
     synced: Callable[[SyncSummary], None] = _nothing,
     hooks: Hooks | None = None,
 ) -> Report:
@@ -40,10 +43,13 @@ def check(
     Args:
         workspace: Where.
         full: Hash every file, whatever its stat.
+        committed: Leave out the cases that git does not have, see `commands.committed`.
+        minutes: Do not begin if it would take longer than so many; None: however long.
         synced: Called with what the sync did and left out.
         hooks: Progress, messages, the wish to stop.
 
     Raises:
+        InputError: It would take longer than `minutes`; nothing was done.
         DvdupError: As `sync` and `diff`.
     """
     hooks = hooks or Hooks()
@@ -54,7 +60,7 @@ def check(
             LazyEmbedder(workspace.config),
             hooks,
             full=full,
-            expected=partial(_work, workspace.config),
+            expected=partial(_expected, workspace.config, minutes),
         )
     synced(summary)
     index = workspace.open_index() if summary.changed or summary.unreadable else index
@@ -66,6 +72,8 @@ def check(
     _demand_two_splits(workspace, index)
     warn_if_outgrown(workspace.config, index, hooks.say)
     refs = all_refs(index)
+    if committed:
+        refs = committed_of(workspace.root, refs, hooks.say)
     pairs = list(combinations(range(len(refs)), 2))
     if workspace.config.report.within:
         pairs += [(i, i) for i in range(len(refs))]
@@ -74,6 +82,21 @@ def check(
         prune_variants(workspace, index.cases)
     _warn_if_stale(entries, index, hooks.say)
     return with_accepted(report, entries, index.cases)
+
+
+def _expected(config: Config, minutes: float | None, new: int, declared: Sequence[Case]) -> Work:
+    """What a check has to do.
+
+    Raises:
+        InputError: It would take longer than it may.
+    """
+    work = _work(config, new, declared)
+    if minutes is not None and work.seconds(n_jobs(config)) > 60 * minutes:
+        raise InputError(
+            f"{warning(work, n_jobs(config))}. That is more than {minutes:g} minutes: run `dvdup "
+            "check` once by hand"
+        )
+    return work
 
 
 def _work(config: Config, new: int, declared: Sequence[Case]) -> Work:

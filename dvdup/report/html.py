@@ -13,9 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dvdup import __version__
 from dvdup.records import (
@@ -34,12 +32,10 @@ from dvdup.report.headline import INCOMPLETE, headline, next_steps, ref_name, su
 from dvdup.report.json import open_content
 from dvdup.report.meanings import MEANINGS
 from dvdup.report.names import case_label, files_text, listed, percent, public_path, public_reason
+from dvdup.report.pages import part, template
 from dvdup.report.sentences import review
 from dvdup.report.totals import Comparison, comparisons, distinct_refs, totals
 from dvdup.text import visible
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 OPEN_UP_TO = 20
 """Pairs up to which all of them are unfolded when the page opens."""
@@ -57,8 +53,8 @@ def render(report: Report, width: int, color: bool, pictures: Pictures | None = 
         color: Ignored.
         pictures: Of its pairs, in its order; None: they were not asked for.
     """
-    style, script = _part("report.css"), _part("report.js")
-    return _template().render(
+    style, script = part("report.css"), part("report.js")
+    return template("report.html.jinja").render(
         style=style,
         script=script,
         policy=_policy(style, script),
@@ -77,24 +73,6 @@ def render(report: Report, width: int, color: bool, pictures: Pictures | None = 
         unchecked=[_unchecked(case) for case in report.unreadable],
         settings=list(_flat(open_content(report.settings))),
     )
-
-
-def _part(name: str) -> str:
-    return files("dvdup.report").joinpath("page", name).read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.from_string(_part("report.html.jinja"))
 
 
 def _policy(style: str, script: str) -> str:
