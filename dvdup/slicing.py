@@ -298,7 +298,7 @@ def _is_negative(smooth: np.ndarray) -> bool:
     if not faces:
         return False
     low, middle, high = np.percentile(np.concatenate(faces), (20, 50, 80)).tolist()
-    return middle > _BRIGHT and high - low < _EVEN
+    return bool(middle > _BRIGHT and high - low < _EVEN)
 
 
 def _box(inside: np.ndarray) -> Box | None:

@@ -430,3 +430,17 @@ def test_thinned_slices_are_spread_over_each_plane_of_each_channel(n, most, left
 
 def test_no_slices_cannot_be_thinned():
     assert len(slicing.thinned(slicing.concatenate([], 4), 3)) == 0
+
+
+def test_the_content_of_a_negative_is_what_is_darker_than_its_background() -> None:
+    body = np.zeros((40, 50, 30), np.uint8)
+    body[10:30, 15:40, 5:25] = 120 + np.indices((20, 25, 20)).sum(axis=0)
+    assert slicing.content_box(body) == slicing.content_box(255 - body)
+    assert slicing.content_box(body) != tuple((0, n) for n in body.shape)
+
+
+def test_a_bright_crop_of_a_body_is_no_negative() -> None:
+    rng = np.random.default_rng(0)
+    crop = np.clip(rng.normal(220, 30, (40, 50, 30)), 0, 255).astype(np.uint8)
+    crop[15:25, 20:30, 10:20] = 20
+    assert slicing.content_box(crop) == tuple((0, n) for n in crop.shape)
