@@ -28,6 +28,7 @@ _ALIKE = 0.5  # correlation of the edges of neighbours in a time series, at leas
 _EDGES = 1 << 15  # voxels that this is judged by
 _VERSION = 2  # of the arithmetic below: raise it whenever the same recipe gives other pixels
 _THIN = 3  # voxels across a plane below which cutting it makes no picture
+_BODY = 0.05  # of a negative, at least, is darker than its faces
 _BRIGHT, _EVEN = 200, 25  # grey levels of the faces of a negative, and by how much they differ
 
 
@@ -292,13 +293,17 @@ def _stands_out(smooth: np.ndarray, background: float) -> np.ndarray:
 
 
 def _is_negative(smooth: np.ndarray) -> bool:
-    """Whether all faces of a scan are bright and even, as the air around a body in a negative."""
+    """Whether all faces of a scan are bright and even, as the air around a body in a negative.
+
+    A bright crop of a body with a dark spot in it is none.
+    """
     axes = [axis for axis, n in enumerate(smooth.shape) if n >= _THIN]
     faces = [smooth.take(end, axis).ravel() for axis in axes for end in (0, -1)]
     if not faces:
         return False
     low, middle, high = np.percentile(np.concatenate(faces), (20, 50, 80)).tolist()
-    return bool(middle > _BRIGHT and high - low < _EVEN)
+    darker = (smooth < middle - 2 * _EVEN).mean()
+    return bool(middle > _BRIGHT and high - low < _EVEN and darker > _BODY)
 
 
 def _box(inside: np.ndarray) -> Box | None:
