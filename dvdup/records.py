@@ -79,6 +79,8 @@ class DicomSeries:
     """Eight hex digits for case ids, the same on every machine."""
     files: tuple[Path, ...]
     """Sorted."""
+    person: str = ""
+    """A hash of PatientID and its issuer with the key of the index; "" where they name nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ run() {
         case $word in *' '*) printf ' "%s"' "$word" ;; *) printf ' %s' "$word" ;; esac
     done
     printf '\n'
-    dvdup "$@" 2>&1 || printf '(exit code %s)\n' "$?"
+    command dvdup "$@" 2>&1 || printf '(exit code %s)\n' "$?"
 }
 
 say() { printf '\n# %s\n' "$*"; }

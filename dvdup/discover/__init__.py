@@ -17,7 +17,7 @@ from typing import Any
 from dvdup.config import DatasetConfig
 from dvdup.discover import arrays, folders, msd, tables
 from dvdup.discover.arrays import names_row
-from dvdup.discover.cases import Split, demand_cases, in_order
+from dvdup.discover.cases import Split, demand_cases, in_order, without_only_patient
 from dvdup.discover.declared import DeclaringTable, lists_of, table_of
 from dvdup.discover.formats import Formats
 from dvdup.discover.hand import by_hand
@@ -99,7 +99,7 @@ def discover(
         _all(splits), "rename one, or leave one out with dataset.exclude or in the table"
     )
     search.take([file for case in cases for file in case.files])
-    return Declaration(cases, search.all_ignored())
+    return Declaration(without_only_patient(cases), search.all_ignored())
 
 
 def detect(

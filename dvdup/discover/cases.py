@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dvdup.config import DatasetConfig, group_of
 from dvdup.discover.names import clean, nfc, shown
 from dvdup.discover.search import Scan
 from dvdup.errors import InputError
 from dvdup.records import Case, Origin
+
+_PATIENT = "patient-"
+"""How groups begin that are hashes of a PatientID."""
+_PATIENT_GROUP = re.compile(rf"{_PATIENT}[0-9a-f]{{16}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ def make_case(
     """
     case_id = clean(nfc(scan.stem if case_id is None else case_id))
     group = group or _subject(dataset.group, case_id, scan.files[0]) or fallback
+    if group is None and scan.person:
+        group = f"{_PATIENT}{scan.person}"
     return Case(
         split=split,
         case_id=case_id,
@@ -62,6 +69,14 @@ def _subject(pattern: str | None, case_id: str, path: str) -> str | None:
     if pattern is None:
         return None
     return group_of(pattern, case_id) or group_of(pattern, nfc(path))
+
+
+def without_only_patient(cases: Sequence[Case]) -> tuple[Case, ...]:
+    """Forget the PatientID where all DICOM files have the same: it tells nobody apart."""
+    patients = {case.group for case in cases if _PATIENT_GROUP.fullmatch(case.group or "")}
+    if len(patients) != 1:
+        return tuple(cases)
+    return tuple(replace(case, group=None) if case.group in patients else case for case in cases)
 
 
 def demand_cases(splits: Sequence[Split]) -> None:

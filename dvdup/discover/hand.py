@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dvdup.config import DatasetConfig, split_name_fault
@@ -58,7 +59,11 @@ def by_hand(
             f"--case names one scan, but {len(scans)} were found; add them one at a time"
         )
     cases = [
-        make_case(dataset, split, scan, case_id=case, group=group, origin="added") for scan in scans
+        # whether a PatientID tells anybody apart cannot be seen from a few files
+        make_case(
+            dataset, split, replace(scan, person=""), case_id=case, group=group, origin="added"
+        )
+        for scan in scans
     ]
     ordered = in_order(cases, "add them one at a time, each with its own --case")
     return Declaration(ordered, search.all_ignored())

@@ -6,7 +6,7 @@ import os
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from stat import S_ISDIR
 
@@ -30,6 +30,8 @@ class Scan:
     """As in `Case.files`."""
     series: str | None = None
     """As `Case.series`."""
+    person: str = ""
+    """As `DicomSeries.person`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +253,8 @@ class Search:
         alone = len(found.series) == 1
         for one in found.series:
             members = [path.name for path in one.files]
-            yield self._series(folder, members, "" if alone else one.mark, one.series)
+            scan = self._series(folder, members, "" if alone else one.mark, one.series)
+            yield replace(scan, person=one.person)
         for path in found.no_image:
             self.leave_out(join(folder.name, path.name), "DICOM without an image")
         broken = [path.name for path in found.broken]

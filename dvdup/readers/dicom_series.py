@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,14 @@ _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _GROUPS = (b"\x08\x00", b"\x02\x00")  # with what a file without a preamble starts
 _GROUP_TAGS = (
     *("SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID", "SOPClassUID"),
+    *("PatientID", "IssuerOfPatientID"),
     *dicom_parts.GROUP_TAGS,
 )
+_NOBODY = re.compile(
+    r"[\W_0]*|(anon|de-?ident|no ?name|none|unknown|removed).*|patient|test", re.IGNORECASE
+)
+"""PatientIDs that stand for nobody."""
+_PERSON = 16  # hex digits
 _RACY_NS = 2_000_000_000  # a file written this recently may change without its mtime changing
 _SHORTEST_UID = 12
 """Shorter SeriesInstanceUIDs are placeholders that some tools write into every file."""
@@ -74,6 +81,8 @@ class Header:
     """Whether its series says little: no UID, or a placeholder."""
     form: str = ""
     """As `dicom_parts.form_of`."""
+    person: str = ""
+    """As `DicomSeries.person`."""
 
 
 @dataclass(slots=True)
@@ -144,16 +153,24 @@ def _scans(members: list[tuple[Path, Header]]) -> Iterator[DicomSeries]:
         forms = [(path, header.form) for path, header in members]
         for series, files in dicom_parts.parts_of(first.series, forms):
             part = series.removeprefix(first.series)
-            yield DicomSeries(series, _short(first.mark + part) if part else first.mark, (*files,))
+            mark = _short(first.mark + part) if part else first.mark
+            yield DicomSeries(series, mark, (*files,), _person_of(headers))
         return
     stacks: dict[str, list[tuple[Path, Header]]] = {}
     for path, header in members:
         stacks.setdefault(header.stack, []).append((path, header))
     for stack in stacks.values():
+        person = _person_of([header for _, header in stack])
         places = {header.place for _, header in stack}
         is_stack = "" not in places and len(places) == len(stack)
         for files in [[path for path, _ in stack]] if is_stack else [[path] for path, _ in stack]:
-            yield DicomSeries(first.series, first.mark, tuple(files))
+            yield DicomSeries(first.series, first.mark, tuple(files), person)
+
+
+def _person_of(headers: Sequence[Header]) -> str:
+    """The person of some files; "" if they do not agree."""
+    persons = {header.person for header in headers}
+    return persons.pop() if len(persons) == 1 else ""
 
 
 def _short(text: str) -> str:
@@ -207,11 +224,22 @@ def load_cache(sealed: SealedFiles, folder: Path) -> SeriesCache:
         files = json.loads(sealed.read(cache_name(folder)) or b"{}")
         return SeriesCache(
             {
-                str(folder / name): (tuple(stamp), Header(*values))
+                str(folder / name): (tuple(stamp), _kept(values))
                 for name, (stamp, values) in files.items()
             }
         )
     return SeriesCache()
+
+
+def _kept(values: list[Any]) -> Header:
+    """A header as it was kept; one of an earlier version lacks what is new.
+
+    Raises:
+        ValueError: It does.
+    """
+    if len(values) != len(fields(Header)):
+        raise ValueError("kept by an earlier version")
+    return Header(*values)
 
 
 def save_cache(sealed: SealedFiles, folder: Path, cache: SeriesCache) -> None:
@@ -373,7 +401,17 @@ def _described(dataset: Any, key: bytes) -> Header | None:
         place=place,
         alone=len(uid) < _SHORTEST_UID,
         form=dicom_parts.form_of(dataset),
+        person=_person(dataset, key),
     )
+
+
+def _person(dataset: Any, key: bytes) -> str:
+    """A hash of the PatientID, which means something beside its issuer alone."""
+    known = _text(dataset, "PatientID")
+    if _NOBODY.fullmatch(known):
+        return ""
+    text = f"{_text(dataset, 'IssuerOfPatientID')}\0{known}"
+    return seal(key, "person", text.encode("utf-8", "surrogateescape"))[:_PERSON]
 
 
 def _is_no_image(dataset: Any) -> bool:

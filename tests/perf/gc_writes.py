@@ -103,6 +103,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100)
     parser.add_argument("--tags", type=int, default=10)
     asked = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)
     with tempfile.TemporaryDirectory() as root:
         config = Path(root, "dvdup.toml")
         config.write_text('[dataset]\nlayout = "folders"\n', encoding="utf-8")
