@@ -97,8 +97,8 @@ def _expected(
     work = _work(config, new, declared)
     if minutes is not None and work.seconds(n_jobs(config)) > 60 * minutes:
         raise InputError(
-            f"{warning(work, n_jobs(config))}. That is more than {minutes:g} minutes: run `{command} "
-            "check` once by hand"
+            f"{warning(work, n_jobs(config))}. That is more than {minutes:g} minutes: "
+            f"run `{command} check` once by hand"
         )
     return work
 
