@@ -147,6 +147,8 @@ def test_the_hook(dataset, dvdup, leak, code):
     name, *args = ours["entry"].split()
     assert name == "dvdup"
     dataset.put("test/new.nii.gz", leak)
+    for command in (["init", "-q"], ["add", "."]):
+        subprocess.run(["git", *command], cwd=dataset.root, check=True)
     assert dvdup(dataset.root, *args).code == code
     assert f"repo: {repo['repo']}\n" in (ROOT / "README.md").read_text(encoding="utf-8")
 

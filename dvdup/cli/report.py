@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def diff(ref_a: str, ref_b: str, config: Path | None, quiet: bool, **flags: Any)
     "minutes",
     type=click.FloatRange(0),
     metavar="MINUTES",
-    help="Do nothing (exit code 2) if the check would take longer.",
+    help="Give up (exit code 2) before a scan is read if the check may take longer.",
 )
 @report_options
 @embed_options
@@ -84,9 +85,16 @@ def check(config: Path | None, quiet: bool, **flags: Any) -> int:
             say(line, quiet=quiet)
 
     asked_for = {name: flags.pop(name) for name in ("full", "committed", "minutes")}
+    asked_for["command"] = _program()
     with _comparison(config, quiet, flags) as asked:
         asked.report = command.check(asked.workspace, **asked_for, synced=synced, hooks=asked.hooks)
     return asked.exit_code
+
+
+def _program() -> str:
+    """How this program is called by hand: by its path in an environment of pre-commit."""
+    path = Path(sys.argv[0])
+    return str(path) if any(part.startswith("py_env") for part in path.parts) else "dvdup"
 
 
 @click.command()

@@ -35,6 +35,7 @@ def check(
     full: bool = False,
     committed: bool = False,
     minutes: float | None = None,
+    command: str = "dvdup",
     synced: Callable[[SyncSummary], None] = _nothing,
     hooks: Hooks | None = None,
 ) -> Report:
@@ -45,11 +46,12 @@ def check(
         full: Hash every file, whatever its stat.
         committed: Leave out the cases that git does not have, see `commands.committed`.
         minutes: Do not begin if it would take longer than so many; None: however long.
+        command: How this program is called by hand, for a message.
         synced: Called with what the sync did and left out.
         hooks: Progress, messages, the wish to stop.
 
     Raises:
-        InputError: It would take longer than `minutes`; nothing was done.
+        InputError: It would take longer than `minutes`; nothing was read.
         DvdupError: As `sync` and `diff`.
     """
     hooks = hooks or Hooks()
@@ -60,7 +62,7 @@ def check(
             LazyEmbedder(workspace.config),
             hooks,
             full=full,
-            expected=partial(_expected, workspace.config, minutes),
+            expected=partial(_expected, workspace.config, minutes, command),
         )
     synced(summary)
     index = workspace.open_index() if summary.changed or summary.unreadable else index
@@ -84,7 +86,9 @@ def check(
     return with_accepted(report, entries, index.cases)
 
 
-def _expected(config: Config, minutes: float | None, new: int, declared: Sequence[Case]) -> Work:
+def _expected(
+    config: Config, minutes: float | None, command: str, new: int, declared: Sequence[Case]
+) -> Work:
     """What a check has to do.
 
     Raises:
@@ -93,8 +97,8 @@ def _expected(config: Config, minutes: float | None, new: int, declared: Sequenc
     work = _work(config, new, declared)
     if minutes is not None and work.seconds(n_jobs(config)) > 60 * minutes:
         raise InputError(
-            f"{warning(work, n_jobs(config))}. That is more than {minutes:g} minutes: run `dvdup "
-            "check` once by hand"
+            f"{warning(work, n_jobs(config))}. That is more than {minutes:g} minutes: "
+            f"run `{command} check` once by hand"
         )
     return work
 

@@ -32,7 +32,7 @@ def committed(root: Path, refs: Sequence[Ref], say: Say) -> list[Ref]:
     Raises:
         InputError: The folder is in no git repository, or there is no git.
     """
-    has = _known(_tracked(root))
+    has = _known(root, _tracked(root))
     return [_of(ref, has, say) for ref in refs]
 
 
@@ -49,12 +49,12 @@ def _is_committed(case: IndexedCase, has: Callable[[str], bool]) -> bool:
     return any(map(has, case.paths))
 
 
-def _known(tracked: frozenset[str]) -> Callable[[str], bool]:
+def _known(root: Path, tracked: frozenset[str]) -> Callable[[str], bool]:
     """Whether git has a file, something in it if it is a folder, or a pointer of DVC to it."""
     folders = {str(parent) for file in tracked for parent in PurePosixPath(file).parents}
 
     def has(path: str) -> bool:
-        path = os.path.normpath(path)
+        path = os.path.abspath(os.path.join(root, path))
         above = (path, *map(str, PurePosixPath(path).parents))
         # a folder above it is in the index of git where it is a link
         return path in folders or any(p in tracked or f"{p}.dvc" in tracked for p in above)
@@ -63,7 +63,7 @@ def _known(tracked: frozenset[str]) -> Callable[[str], bool]:
 
 
 def _tracked(root: Path) -> frozenset[str]:
-    """The files that git has in its index, relative to a folder; those of other folders too."""
+    """The files that git has in its index, in all the repository that a folder is in; absolute."""
     # of all the repository: the data may lie beside the configuration, as ../data
     command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--", ":/"]
     try:
@@ -74,5 +74,7 @@ def _tracked(root: Path) -> frozenset[str]:
         said = os.fsdecode(done.stderr).strip().partition("\n")[0]
         raise InputError(f"--committed: git does not tell what is committed ({said}); leave it out")
     return frozenset(
-        os.path.normpath(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name
+        os.path.abspath(os.path.join(root, os.fsdecode(name)))
+        for name in done.stdout.split(b"\0")
+        if name
     )
