@@ -51,7 +51,7 @@ def is_array(series: str) -> bool:
 
 def shown(series: str) -> str:
     """What ids end with: a series without the marks that only tell what it is."""
-    return series.removesuffix(_WHOLE).rstrip(MARK)
+    return series.removesuffix(_WHOLE) if is_array(series) else series.rstrip(MARK)
 
 
 def parsed(series: str) -> tuple[str, int | None]:
