@@ -22,6 +22,8 @@ from dvdup.verify.steps import ALL, Steps
 FINE, MIDDLE = 0.6, 1.2
 """Widths of the bands: sigma of the narrower gaussian, in voxels of the comparison."""
 
+CELLS = 60.0
+"""Cells of structure that are enough to go by; fewer must agree better."""
 ENOUGH = 400
 """Voxels that must have been compared before anything is concluded."""
 
@@ -100,9 +102,14 @@ def agreement(
     gap = sharpness_gap(*mapped, usable)
     mapped = blurred(mapped[0], gap), blurred(mapped[1], -gap)
     one, other = (bands(each, voxel, (FINE, MIDDLE), usable) for each in mapped)
-    noise = min(max(own), float(np.square(one[FINE] - other[FINE])[usable].mean()))
+    apart = float(np.square(one[FINE] - other[FINE])[usable].mean())
+    noise = min(max(own), apart)
     noises = (noise, 0.0) if own[0] > own[1] else (0.0, noise)
-    middle, cells = _banded(one[MIDDLE], other[MIDDLE], usable, voxel, MIDDLE, noises)
+    middle, cells = _banded(one[MIDDLE], other[MIDDLE], usable, voxel, MIDDLE)
+    if cells < CELLS:
+        noises = (0.0, 0.0)  # of so coarse a scan the finest band holds structure, not noise
+    elif noise:
+        middle, _ = _banded(one[MIDDLE], other[MIDDLE], usable, voxel, MIDDLE, noises)
     return Agreement(
         correlation=_local(*mapped, usable, voxel, noises),
         middle=middle,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dvdup.records import Verdict
-from dvdup.verify.compare import ENOUGH
+from dvdup.verify.compare import CELLS, ENOUGH
 from dvdup.verify.exact import Same
 from dvdup.verify.noise import NoiseMatch
 from dvdup.verify.scans import Evidence
@@ -51,7 +51,7 @@ class Limits:
     """Strength below which a coarse grid is enough to say no."""
     middle: float = 7.0
     """Strength from which the middle on a fine grid is enough; templates agree best there."""
-    cells: float = 60.0
+    cells: float = CELLS
     """Cells that are enough; with fewer more strength is needed ..."""
     per_cell: float = 0.55
     """... by this, times the logarithm of how many times fewer there are."""

@@ -38,6 +38,23 @@ def test_copy_is_found_where_it_lies(person, misplaced, edit, level, verdict, mm
     assert misplaced(found.evidence.place, edited.truth["to_source"], copy, source) < mm
 
 
+def halved(values: np.ndarray) -> Scan:
+    """Means over 2 x 2 x 2 voxels."""
+    x, y, z = (n // 2 for n in values.shape)
+    means = values[: 2 * x, : 2 * y, : 2 * z].reshape(x, 2, y, 2, z, 2).mean(axis=(1, 3, 5))
+    return Scan(np.ascontiguousarray(means), (4.0, 4.0, 4.0))
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, 6), (4, 7), (2, 3)])
+def test_at_low_resolution_strangers_stay_silent_and_copies_are_found(person, one, other):
+    coarse = halved(person(one))
+    assert judge(coarse, Scan(person(one), SIZE)).decision.verdict == "near"
+    assert judge(coarse, Scan(person(other), SIZE)).decision.verdict is None
+    found = judge(coarse, halved(person(other)))
+    assert found.decision.verdict is None
+    assert found.evidence.agreement.cells < Limits().cells
+
+
 @pytest.mark.parametrize("seed", [2, 3])
 def test_somebody_else_with_the_same_anatomy_is_silent(person, seed):
     found = judge(Scan(person(1), SIZE), Scan(person(seed), SIZE))

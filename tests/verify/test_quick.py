@@ -33,6 +33,12 @@ def test_strangers_are_turned_away_before_anything_is_registered_finely(person, 
     assert is_hopeless(found.evidence, rough=True)
 
 
+def test_a_stranger_who_is_fitted_to_the_size_of_another_stays_one(person):
+    found = judge(Scan(person(1), SIZE), Scan(person(6)[::2, ::2, ::2], SIZE))
+    assert found.decision.rule == "other-structure"
+    assert found.score < Limits().stranger - 1
+
+
 @pytest.mark.parametrize(("threshold", "enough"), [(3.0, False), (5.0, True), (7.0, True)])
 def test_a_lower_threshold_asks_for_closer_looks(person, threshold, enough):
     found = judge(*strangers(person))
