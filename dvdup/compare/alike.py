@@ -58,7 +58,7 @@ def own_threshold(verified: Mapping[Pair, PairResult], limits: Limits) -> Alike 
     if limits != Limits():
         return None
     judged = [each.strength for each in verified.values() if each.decided and each.agreement]
-    strengths = np.sort([each for each in judged if each < _EXACT])
+    strengths = np.sort([each for each in judged if 0 < each < _EXACT])
     if len(strengths) < FEWEST:
         return None
     middle, width = _densest(strengths)

@@ -109,7 +109,11 @@ def _power(values: np.ndarray, even: np.ndarray, usable: np.ndarray) -> float:
 
 def _blocks(even: np.ndarray) -> list[tuple[slice, ...]]:
     """Boxes of which enough is even."""
-    starts = (range(0, max(1, n - _BLOCK + 1), _BLOCK) for n in even.shape)
+    # of small scans they overlap by half, as else there would be too few
+    steps = (max(_BLOCK // 2, min(_BLOCK, n // 5)) for n in even.shape)
+    starts = (
+        range(0, max(1, n - _BLOCK + 1), step) for n, step in zip(even.shape, steps, strict=True)
+    )
     boxes = [tuple(slice(first, first + _BLOCK) for first in each) for each in product(*starts)]
     return [box for box in boxes if even[box].mean() >= _FULL]
 

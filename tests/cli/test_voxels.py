@@ -8,6 +8,7 @@ import pytest
 from scipy import ndimage
 
 from dvdup.compare import engine
+from dvdup.compare.alike import Alike
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +62,38 @@ def test_processed_copies_are_found_and_said_what_was_done(planted, dvdup):
         assert pair["alignment"] is not None
     assert found["slab"]["alignment"]["slices"]["planes"]
     assert ran.json["settings"]["thresholds"]["voxels"]["candidates"] == 1
+
+
+def test_copies_that_do_not_stand_out_of_look_alikes_are_withheld_and_told(
+    planted, dvdup, monkeypatch
+):
+    alike = Alike(threshold=8.3, pairs=60, withheld=1)
+    monkeypatch.setattr(engine, "own_threshold", lambda verified, limits: alike)
+    ran = dvdup(planted.root, "check", "-f", "json", "--jobs", "1")
+    told = {"refs": ["train", "test"], "threshold": 8.3, "pairs": 60, "withheld": 1}
+    assert ran.json["settings"]["look_alikes"] == [told]
+    found = {pair["b"]["case"]: pair for pair in ran.json["pairs"]}
+    assert "flipped" in found
+    assert "noisy" not in found
+    assert all(each["voxel"]["strength"] >= 8.3 for each in found.values() if each["voxel"])
+    assert "60 pairs told" in " ".join(dvdup(planted.root, "check", "-q").stdout.split())
+
+
+def test_two_acquisitions_of_one_anatomy_are_one_subject_and_fail(dataset, dvdup, monkeypatch):
+    text = (dataset.root / "dvdup.toml").read_text(encoding="utf-8")
+    (dataset.root / "dvdup.toml").write_text(text.replace("thumbnail", "builtin"), encoding="utf-8")
+    image = nib.load(dataset.pool / "p03.nii.gz")
+    clean = ndimage.gaussian_filter(np.asarray(image.dataobj, np.float32), 1.0)
+    for split, name, seed in (("train", "p03", 1), ("test", "again", 2)):
+        noise = np.random.default_rng(seed).normal(0, 0.03 * np.ptp(clean), clean.shape)
+        scan = nib.Nifti1Image((clean + noise).astype(np.float32), image.affine)
+        nib.save(scan, dataset.root / split / f"{name}.nii.gz")
+    ran = dvdup(dataset.root, "check", "-f", "json", "--jobs", "1")
+    (pair,) = (each for each in ran.json["pairs"] if each["b"]["case"] == "again")
+    assert (ran.code, pair["verdict"], pair["basis"]) == (1, "same-subject", "inferred")
+    assert pair["reason"].startswith("one anatomy, acquired twice")
+    only = ("--fail-on", "same-subject:declared")
+    assert dvdup(dataset.root, "check", "-q", *only).code == 0
 
 
 def forget_results(dataset):
