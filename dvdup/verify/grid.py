@@ -22,7 +22,7 @@ from dvdup.voxels import robust_range
 
 _EVEN = 1e-4  # of the range; a neighbourhood without this much change is even
 _LEVELS = 10_000  # grey levels that are told apart where even neighbourhoods are counted
-_FILL = 0.01  # of the voxels; a value that even neighbourhoods hold as often was filled in
+_FILL = 0.002  # of the voxels; a value that even neighbourhoods hold as often was filled in
 _HALF = 0.5  # of a wider voxel; what shows less of itself shows nothing
 
 

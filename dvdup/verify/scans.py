@@ -50,9 +50,13 @@ _TRIES = 3  # starts that are registered
 _TURNS = 16  # of the 44 turns that are looked at closely
 _MIDDLE, _AROUND = 24, 8  # voxels of the middle of a scan at least, and around it in the other
 _CLOSE = 0.15  # merits this far apart leave it open which start is right
-_APART_BLANK = 0.05  # of what either scan shows
+_APART_SHOWN = 0.08  # of what either scan shows, that one of them shows more
+_APART_THICK = 0.005  # the same, in parts that are no mere rims
 _APART = 0.2  # numbers of linear maps that are not nearly the same
 _FIRST, _LAST = slice(1), slice(-1, None)  # of the rounds of a registration
+_NEAR = 0.125  # of the longest extent: shifts less apart are in reach of one registration
+_EQUAL = 0.02  # of the extent
+_AGREED = 8.5  # strength of copies that are laid on each other as well as can be
 _SURE = 0.99  # merit of a start that makes others needless
 
 
@@ -130,6 +134,12 @@ def _on_scans(place: np.ndarray, a: Scan, b: Scan) -> np.ndarray:
     """The inverse of `on_voxels`."""
     moved: np.ndarray = _shift(b.centre, 1) @ place @ _shift(a.centre, -1)
     return moved
+
+
+def _linear(matrix: np.ndarray) -> np.ndarray:
+    place = np.eye(4)
+    place[:3, :3] = matrix
+    return place
 
 
 def _shift(centre: Sequence[float], sign: int) -> np.ndarray:
@@ -306,11 +316,28 @@ class _Look:
         return replace(self, a=one, b=other)
 
     def registered(self, place: np.ndarray, rounds: slice = slice(None)) -> Evidence:
-        """The same after b was registered by structures that get finer, in some of the rounds."""
+        """The same after b was registered by structures that get finer, in some of the rounds.
+
+        Where parts were blacked out in one scan, what both show is registered; that leaves out the
+        outline, too, which may be needed, and its edges lead astray where too little is left out.
+        """
+        apart = not self.flat and _blank_apart(self.a, self.b, place)
+        found = self.evidence(self._moved(place, rounds, by_outline=not apart))
+        if self.flat or found.agreement.strength > _AGREED or not self._filled():
+            return found
+        others = [self._moved(place, rounds, by_outline=True)] if apart else []
+        return max(found, *map(self.evidence, (place, *others)), key=_by_enough)
+
+    def _filled(self) -> bool:
+        """Whether anything of either scan was filled in."""
+        return bool(filled(self.a).any() or filled(self.b).any())
+
+    def _moved(self, place: np.ndarray, rounds: slice, *, by_outline: bool) -> np.ndarray:
         widths: Sequence[float] = (MIDDLE, FINE) if self.side == FINE_SIDE else (2 * MIDDLE, MIDDLE)
         for fineness in widths[rounds]:
-            place = by_structure(self.a, self.b, _layers(self, place, fineness), place)
-        return self.evidence(place)
+            layers = _layers(self, place, fineness, by_outline=by_outline)
+            place = by_structure(self.a, self.b, layers, place)
+        return place
 
 
 def _look(a: Scan, b: Scan, side: int, steps: Steps) -> _Look | None:
@@ -370,22 +397,41 @@ def _rivals(look: _Look, tried: Sequence[_Try]) -> list[_Try]:
 
 def _settled_in(look: _Look, merit: float, place: np.ndarray) -> np.ndarray:
     """A placement that mutual information found, nearer by coarse structures if they agree more."""
-    moved = by_structure(look.a, look.b, _layers(look, place, 2 * MIDDLE), place)
+    apart = _blank_apart(look.a, look.b, place)
+    layers = _layers(look, place, 2 * MIDDLE, by_outline=not apart)
+    moved = by_structure(look.a, look.b, layers, place)
     return moved if _merit(look, moved) > merit else place
 
 
 def _starts(look: _Look) -> list[start.Start]:
     """Where to begin, best first: by the whole, by what is shown and by edges in turn."""
     found = [_searched(look)]
+    reach = _NEAR * max(*look.a.extent, *look.b.extent)
     if not look.steps.turns:
-        return list(start.distinct(found[0], _TRIES))
+        return list(start.distinct(found[0], _TRIES, reach))
     kinds = [start.edges]
     if filled(look.a).any() or filled(look.b).any():
         kinds.insert(0, start.greys)
     ways = start.in_plane(_axis_across(look)) if look.flat else start.flips()
     ways = (*ways, *start.fitted(look.a, look.b))
     found += [start.search(kind(look.a), kind(look.b), ways) for kind in kinds]
-    return list(start.distinct(start.taken_in_turn(*found), _TRIES + len(kinds) - 1))
+    most = _TRIES + len(kinds) - 1
+    return [*_as_stored(look), *start.distinct(start.taken_in_turn(*found), most, reach)]
+
+
+def _as_stored(look: _Look) -> list[start.Start]:
+    """Voxel on voxel where both scans cover as much, or one of them flipped; the best of these.
+
+    Coarse structures are compared, their grey values fitted to each other: where values have
+    wrapped around, neither they nor their edges look like those of the other scan.
+    """
+    one, other = (usable_extent(scan) for scan in look.scans)
+    if look.flat or not np.allclose(one, other, rtol=_EQUAL):
+        return []
+    places = [on_voxels(_linear(flip), *look.scans) for flip in start.flips()]
+    merits = [_merit(look, place) for place in places]
+    best = int(np.argmax(merits))
+    return [start.Start(places[best], merits[best], masked=True)]
 
 
 def _axis_across(look: _Look) -> int:
@@ -453,15 +499,24 @@ def _in_plane(a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:
     return flat if abs(np.linalg.det(flat)) > 1e-3 else place
 
 
-def _layers(look: _Look, place: np.ndarray, fineness: float) -> tuple[Layer, Layer]:
-    """Structures of one fineness of both, their grey values fitted to each other."""
+def _layers(
+    look: _Look, place: np.ndarray, fineness: float, *, by_outline: bool
+) -> tuple[Layer, Layer]:
+    """Structures of one fineness of both, their grey values fitted to each other.
+
+    Args:
+        look: The two scans.
+        place: Where they lie on each other.
+        fineness: Of the structures, in voxels.
+        by_outline: Whether what only one of them shows counts, too.
+    """
     a, b, width = look.a, look.b, look.width
     values = smoothed(a, width), smoothed(b, width)
     scales = [np.minimum(width / grid.spacing, 8.0) for grid in (a, b)]
     seen, inside = resampled(values[1], b, place, a)
     masks = structured(a), structured(b)
     left_out: tuple[np.ndarray, np.ndarray] | tuple[None, None] = (None, None)
-    if _blank_apart(a, b, place):
+    if not by_outline:
         masks = _shown_by_both(a, b, place), _shown_by_both(b, a, np.linalg.inv(place))
         left_out = masks
     usable = inside & masks[0]
@@ -484,14 +539,24 @@ def _blank_apart(a: Grid, b: Grid, place: np.ndarray) -> bool:
     """Whether parts were blacked out in one scan that the other shows.
 
     Where both are blank alike, as around a brain, the outline belongs to the anatomy and says where
-    it lies.
+    it lies. It may be off by a voxel or two where one scan was resampled, or does not lie quite
+    where it should.
     """
     if not filled(a).any() and not filled(b).any():
         return False
-    # edges differ by a voxel or two where one scan was resampled
-    ours = looked_up(filled(b), b, place, a) & structured(a)
-    theirs = filled(a) & looked_up(structured(b), b, place, a)
-    return bool((ours | theirs).sum() > _APART_BLANK * (structured(a) | theirs).sum())
+    blank_b, shown_b = (looked_up(each, b, place, a) for each in (filled(b), ~filled(b)))
+    ours, theirs = blank_b & ~filled(a), filled(a) & shown_b
+    shown = int((~filled(a) | theirs).sum())
+    if abs(int(ours.sum()) - int(theirs.sum())) > _APART_SHOWN * shown:
+        return True
+    return any(_thick(each) > _APART_THICK * shown for each in (ours, theirs))
+
+
+def _thick(mask: np.ndarray) -> int:
+    """How many voxels of a mask have no other ones beside them."""
+    from scipy import ndimage
+
+    return int(ndimage.binary_erosion(mask, np.ones((3, 3, 3), bool)).sum())
 
 
 def _shown_by_both(a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:
@@ -519,7 +584,8 @@ def _on_other(sigmas: np.ndarray, a: Grid, b: Grid, place: np.ndarray) -> np.nda
 
 def _merit(look: _Look, place: np.ndarray) -> float:
     """Correlation of coarse structures, less where the overlap is less than half."""
-    one, other = _layers(look, place, MIDDLE)
+    apart = _blank_apart(look.a, look.b, place)
+    one, other = _layers(look, place, MIDDLE, by_outline=not apart)
     seen, inside = resampled(other.values, look.b, place, look.a)
     usable = inside & one.mask
     shown = float(np.sqrt(min(1.0, 2 * inside.mean())))

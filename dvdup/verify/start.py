@@ -25,6 +25,7 @@ _LEAST_OVERLAP = 0.35  # of what the smaller field of view shows
 _MUCH_OVERLAP = 0.6  # the same; of less, more agrees by chance
 _FRAMED = 0.95  # of the extent along two axes: what shows less lies in a frame
 _RESIZED = 0.1  # of the logarithm of a ratio of sizes; a registration makes up for less
+_TURNED = 0.1  # numbers of linear maps that are not nearly the same
 _SHOWN = 0.05  # of a voxel; what shows less of itself has no value
 
 
@@ -122,14 +123,17 @@ def fitted(a: Grid, b: Grid) -> tuple[np.ndarray, ...]:
     """Maps that bring what b shows to the size of what a shows, as it is and mirrored.
 
     None where both show something everywhere, or things of about one size: a scan that was shrunk
-    into a dark frame is the one that needs them.
+    into a dark frame is the one that needs them. Where its slices were shrunk and not the volume,
+    each axis has a ratio of its own.
     """
     boxes = box_of(a), box_of(b)
     framed = any((box < _FRAMED * g.extent).sum() > 1 for box, g in zip(boxes, (a, b), strict=True))
-    ratio = float(np.exp(np.mean(np.log(boxes[1] / boxes[0]))))
-    if not framed or abs(np.log(ratio)) < _RESIZED:
-        return ()
-    return tuple(flip * ratio for flip in flips()[:2])
+    ratios = np.log(boxes[1] / boxes[0])
+    shapes = [np.full(3, ratios.mean())]
+    if np.ptp(ratios) > _RESIZED:
+        shapes.append(ratios)
+    wanted = [np.exp(each) for each in shapes if framed and np.abs(each).max() >= _RESIZED]
+    return tuple(flip * each for each in wanted for flip in flips())
 
 
 def search(a: Pattern, b: Pattern, linears: Sequence[np.ndarray], side: int = SIDE) -> list[Start]:
@@ -448,12 +452,23 @@ def taken_in_turn(*searches: Sequence[Start]) -> list[Start]:
     return [start for turn in turns for start in turn if start is not None]
 
 
-def distinct(starts: Sequence[Start], most: int) -> Iterator[Start]:
-    """The first of starts that are not nearly the same."""
+def distinct(starts: Sequence[Start], most: int, reach: float) -> Iterator[Start]:
+    """The first of starts that are not nearly the same.
+
+    Args:
+        starts: Best first.
+        most: How many are wanted.
+        reach: mm apart from which shifts are different ones.
+    """
     taken: list[Start] = []
     for start in starts:
         if len(taken) == most:
             return
-        if all(np.abs(start.place - other.place)[:3, :3].max() > 0.1 for other in taken):
+        if all(_apart(start.place, other.place, reach) for other in taken):
             taken.append(start)
             yield start
+
+
+def _apart(one: np.ndarray, other: np.ndarray, reach: float) -> bool:
+    differences = np.abs(one - other)[:3]
+    return bool(differences[:, :3].max() > _TURNED or differences[:, 3].max() > reach)

@@ -53,7 +53,7 @@ class Limits:
     """Strength from which the middle on a fine grid is enough; templates agree best there."""
     cells: float = CELLS
     """Cells that are enough; with fewer more strength is needed ..."""
-    per_cell: float = 0.55
+    per_cell: float = 0.8
     """... by this, times the logarithm of how many times fewer there are."""
     one_acquisition: float = 8.3
     """Strength that no two acquisitions reach, whatever their noise says."""

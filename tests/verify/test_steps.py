@@ -32,7 +32,7 @@ def test_all_steps_are_taken_unless_told_otherwise(person):
 
 @pytest.mark.parametrize(
     ("step", "edit", "level"),
-    [("turns", "mirror", "medium"), ("greys", "window", "strong"), ("greys", "gamma", "strong")],
+    [("turns", "mirror", "medium"), ("greys", "window", "strong"), ("greys", "invert", "strong")],
 )
 def test_a_copy_scores_less_without_the_step_that_undoes_the_edit(person, step, edit, level):
     pair = edited(person, edit, level)
