@@ -240,7 +240,8 @@ def _notes(search: Search, dataset: DatasetConfig, found: Declaration) -> list[s
     n = sum(counts.values())
     notes = [f"found {what}: {n} {'scan' if n == 1 else 'scans'} ({scans})"]
     if dataset.csv is not None:
-        notes.append(tables.columns_note(tables.read(search, search.path(dataset.csv))))
+        table = tables.read(search, search.path(dataset.path, dataset.csv))
+        notes.append(table.columns.note(table.sheet.header))
     notes += _told("not here", away, "bring them back; until then they are not checked")
     notes += _told("not read", unread, "convert them, or leave them out with dataset.exclude")
     return [*notes, *left_out(found.ignored)]

@@ -132,10 +132,10 @@ def test_other_texts_are_told_in_one_sentence(touch, tmp_path, found, name, text
 def test_init_tells_columns_and_files_that_are_away(touch, tmp_path, detect):
     touch("a.nii.gz", "b.mat")
     (tmp_path / "list.csv").write_text(
-        "path,split,MRN\na.nii.gz,train,1\nb.mat,test,2\ngone.nii.gz,test,3\n"
+        "path,split,MRN,age\na.nii.gz,train,1,9\nb.mat,test,2,9\ngone.nii.gz,test,3,9\n"
     )
     notes = "\n".join(detect().notes)
     assert "1 scan (0 in test, 1 in train)" in notes
-    assert "path for the path, split for the split; not used: MRN" in notes
+    assert "MRN for the group; not used: age" in notes
     assert "not here: gone.nii.gz" in notes
     assert "not read: b.mat" in notes
