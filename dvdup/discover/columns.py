@@ -6,12 +6,13 @@ Headers are compared without regard to case, spaces and underscores.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dvdup.discover.names import shown
 from dvdup.discover.rules import looks_like_labels
-from dvdup.discover.sheets import Row
+from dvdup.discover.sheets import Row, text
 
 HEADERS: dict[str, tuple[str, ...]] = {
     "path": (
@@ -39,7 +40,10 @@ _FLAG = re.compile(r"(?:is|in)?(train|training|val|valid|validation|test|testing
 """Headers of columns of yes and no: `is_train`, `test`."""
 _YES, _NO = frozenset(("1", "true", "yes", "y", "t")), frozenset(("0", "false", "no", "n", "f", ""))
 _SPLIT_OF = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
-_LABELS = re.compile(r"label|mask|seg|annot|target|truth|\bgt\b|roi|contour", re.IGNORECASE)
+_LABELS = re.compile(
+    r"label|mask|seg|annot|target|truth|(?<![a-z])gt(?![a-z])|roi|contour|pred|prompt|json|meta",
+    re.IGNORECASE,
+)
 _LOOKED_AT = 50  # rows from which it is told whether a column holds files
 
 
@@ -100,10 +104,10 @@ def find(header: Sequence[str], rows: Sequence[Row], claims: Callable[[str], boo
         rows: The rows; a few of them are looked at.
         claims: Whether a reader claims files of a name.
     """
-    plain = ["".join(char for char in cell.lower() if char.isalnum()) for cell in header]
+    headers = [plain(cell) for cell in header]
     found: dict[str, int] = {}
     for what, names in HEADERS.items():
-        number = next((plain.index(name) for name in names if name in plain), None)
+        number = next((headers.index(name) for name in names if name in headers), None)
         if number is not None:
             found[what] = number
     rest = [n for n in range(len(header)) if n not in found.values()]
@@ -112,7 +116,7 @@ def find(header: Sequence[str], rows: Sequence[Row], claims: Callable[[str], boo
         files = tuple(n for n in rest if _holds_files(header[n], n, rows, claims))
     flags: dict[int, str] = {}
     if "split" not in found:
-        named = {n: match[1] for n in rest if (match := _FLAG.fullmatch(plain[n]))}
+        named = {n: match[1] for n in rest if (match := _FLAG.fullmatch(headers[n]))}
         flags = {n: _SPLIT_OF.get(name, name) for n, name in named.items() if _is_flag(n, rows)}
     return Columns(found, files, flags)
 
@@ -121,7 +125,7 @@ def _holds_files(
     name: str, number: int, rows: Sequence[Row], claims: Callable[[str], bool]
 ) -> bool:
     """Whether all cells of a column are names of scans, and its header is none of label maps."""
-    if _LABELS.search(name) or looks_like_labels(f"{name}.nii", folder=False):
+    if is_of_labels(name):
         return False
     cells = [cell for _, row in rows[:_LOOKED_AT] if (cell := at(row, number))]
     return bool(cells) and all(claims(cell.replace("\\", "/")) for cell in cells)
@@ -130,6 +134,28 @@ def _holds_files(
 def _is_flag(number: int, rows: Sequence[Row]) -> bool:
     cells = {at(row, number).lower() for _, row in rows}
     return cells <= (_YES | _NO) and bool(cells & _YES)
+
+
+def is_of_labels(name: str) -> bool:
+    """Whether a column or a key is of label maps, or of other things that are no scans."""
+    return bool(_LABELS.search(name)) or looks_like_labels(f"{name}.nii", folder=False) is not None
+
+
+def plain(name: str) -> str:
+    """A header as headers are compared."""
+    return "".join(char for char in name.lower() if char.isalnum())
+
+
+def key_of(keys: Iterable[str], what: str) -> str | None:
+    """The key of an object that a column of such a header would be; None if it has none."""
+    named = {plain(key): key for key in keys}
+    return next((named[name] for name in HEADERS[what] if name in named), None)
+
+
+def value_of(fields: Mapping[str, Any], what: str) -> str | None:
+    """The text of an object under the key that is for something; None if it has none."""
+    key = key_of(fields, what)
+    return (text(fields[key]).strip() or None) if key is not None else None
 
 
 def header_of(header: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dvdup.config import DatasetConfig
-from dvdup.discover import msd, tables
+from dvdup.discover import documents, msd, tables
 from dvdup.discover.entries import Entries, is_there
 from dvdup.discover.search import Search
 from dvdup.discover.sheets import Row
@@ -73,10 +73,11 @@ def _paths(search: Search, entries: Entries, entry: str, base: str) -> list[str]
 
 
 def lists_of(search: Search, dataset: DatasetConfig) -> dict[str, Any]:
-    """What the `dataset.json` of a dataset holds; empty if there is none.
+    """What the datalist or the `dataset.json` of a dataset holds; empty if there is none.
 
     Raises:
         ConfigError: It cannot be read.
     """
-    file = os.path.join(search.path(dataset.path), msd.LIST_NAME)
-    return msd.load(file, search.name(file)) if os.path.lexists(file) else {}
+    name = (dataset.json if dataset.layout == "monai" else None) or msd.LIST_NAME
+    file = os.path.join(search.path(dataset.path), name)
+    return documents.load(file, search.name(file)) if os.path.lexists(file) else {}

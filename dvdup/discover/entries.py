@@ -80,7 +80,7 @@ class Entries:
             found: dict[str, dict[tuple[str, ...], Scan]] = {}
             for scan in self._search.scans(self._top):
                 for name in self._names_of(scan):
-                    found.setdefault(name, {})[scan.files + (scan.series or "",)] = scan
+                    found.setdefault(name, {})[(*scan.files, scan.series or "")] = scan
             self._named = {name: list(scans.values()) for name, scans in found.items()}
         return self._named
 

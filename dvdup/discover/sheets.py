@@ -41,8 +41,13 @@ class Sheet:
     """Whether the file is a table of text that can be written anew: CSV or TSV."""
 
 
-def read(search: Search, file: str) -> Sheet:
+def read(search: Search, file: str, *, one_column: bool = False) -> Sheet:
     """Read a file of rows.
+
+    Args:
+        search: The search.
+        file: On this machine.
+        one_column: Whether a text without any delimiter is a table of one column.
 
     Raises:
         ConfigError: It cannot be read.
@@ -56,7 +61,7 @@ def read(search: Search, file: str) -> Sheet:
         with open(file, encoding="utf-8-sig", newline="") as stream:
             if lower.endswith((".jsonl", ".ndjson")):
                 return _of_json_lines(file, name, stream)
-            return _of_text(file, name, stream)
+            return _of_text(file, name, stream, one_column=one_column)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError(f"table {shown(name)}: {reason}; correct dataset.csv") from error
@@ -71,10 +76,10 @@ def _sheet(
     return Sheet(file, name, tuple(header), tuple(numbered), is_text=is_text)
 
 
-def _of_text(file: str, name: str, stream: TextIO) -> Sheet:
+def _of_text(file: str, name: str, stream: TextIO, *, one_column: bool) -> Sheet:
     first = stream.readline(_LONGEST_HEADER)
-    refuse_other_text(name, first.strip())
-    dialect = dialect_of(first)
+    _refuse_other_text(name, first.strip(), one_column=one_column)
+    dialect = _dialect_of(first)
     stream.seek(0)
     lines = list(csv.reader(stream, dialect))
     rows = ((i, tuple(row)) for i, row in enumerate(lines[1:], 2) if any(map(str.strip, row)))
@@ -109,7 +114,7 @@ def text(value: Any) -> str:
     return str(value) if isinstance(value, str | int | float) else ""
 
 
-def refuse_other_text(name: str, head: str) -> None:
+def _refuse_other_text(name: str, head: str, *, one_column: bool) -> None:
     """A JSON text or a list of paths is no table; say so without a word of what it holds.
 
     Raises:
@@ -120,14 +125,14 @@ def refuse_other_text(name: str, head: str) -> None:
             f"table {shown(name)} is JSON or YAML, not a table; a datalist or Croissant goes into "
             "dataset.json; else write a CSV with the columns path and split"
         )
-    if head and not any(delimiter in head for delimiter in DELIMITERS):
+    if head and not one_column and not any(delimiter in head for delimiter in DELIMITERS):
         raise ConfigError(
             f"table {shown(name)} has one column only; write a CSV with the columns path and "
             "split, or name a list for each split in [dataset.splits]"
         )
 
 
-def dialect_of(header: str) -> type[csv.Dialect]:
+def _dialect_of(header: str) -> type[csv.Dialect]:
     """The delimiter that the header holds most of; quotes as everywhere."""
     most = max(DELIMITERS, key=header.count)
 

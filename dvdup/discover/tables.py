@@ -1,14 +1,15 @@
-"""A table with the path and the split of each scan (CSV, TSV, JSON lines, Parquet), as people write
-them.
+"""A table with the path and the split of each scan, as people write them.
 
-A path is relative to the table, else to the dataset; one that does not exist becomes a case that
-cannot be read, so that it is told, not lost. A table without paths names its scans by an id or a
-subject. Where several columns hold files (t1, t2, flair), each of them is a case.
+It is a CSV, a TSV, a file of JSON lines or of Parquet. A path is relative to the table, else to the
+dataset; one that does not exist becomes a case that cannot be read, so that it is told, not lost.
+A table without paths names its scans by an id or a subject. Where several columns hold files (t1,
+t2, flair), each of them is a case.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from dvdup.discover.cases import Split, make_case
 from dvdup.discover.columns import Columns, at
 from dvdup.discover.entries import Entries
 from dvdup.discover.names import common_folder, shown
-from dvdup.discover.search import Search
+from dvdup.discover.search import Scan, Search
 from dvdup.discover.sheets import Row, Sheet
 from dvdup.errors import ConfigError, InputError
 from dvdup.records import Case
@@ -39,13 +40,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class TableScan:
-    """One scan that a row names."""
+    """One scan that a row of a table, or an entry of a list, names."""
 
     entry: str
     """A path or a name."""
     split: str
-    case_id: str | None
-    group: str | None
+    case_id: str | None = None
+    group: str | None = None
+    more: tuple[str, ...] = ()
+    """Further files of the same scan: its other channels."""
 
 
 def detected(search: Search, top: str) -> str | None:
@@ -98,6 +101,12 @@ def find(search: Search, dataset: DatasetConfig) -> list[Split]:
         Split(split, where, list(cases_of(search, dataset, entries, members, table.folder)))
         for split, members in named.items()
     ]
+
+
+def notes(search: Search, dataset: DatasetConfig) -> list[str]:
+    """Say which columns of the table are used, and which are not."""
+    table = read(search, search.path(dataset.path, dataset.csv or ""))
+    return [table.columns.note(table.sheet.header)]
 
 
 def read(search: Search, file: str) -> Table:
@@ -191,7 +200,26 @@ def cases_of(
         if reason := search.rules.named_file_out(name):
             search.leave_out(name, reason)
             continue
-        found = entries.found(scan.entry, base, start)
+        found = _found(search, entries, scan, base, start)
         case_id = scan.case_id if len(found) == 1 else None  # each of several has its own id
         for one in found:
             yield make_case(dataset, scan.split, one, case_id=case_id, group=scan.group)
+
+
+def _found(
+    search: Search, entries: Entries, scan: TableScan, base: str, start: str
+) -> Sequence[Scan]:
+    if not scan.more:
+        return entries.found(scan.entry, base, start)
+    paths = [entries.place(entry, base) for entry in (scan.entry, *scan.more)]
+    stems = [search.file(path, start).stem for path in paths]
+    return [Scan(_common(stems), tuple(map(search.name, paths)))]
+
+
+def _common(stems: Sequence[str]) -> str:
+    """What channels have in common, in whole words: `p1/p1_t1` and `p1/p1_t2` are `p1/p1`."""
+    first, last = min(stems), max(stems)
+    differs = (i for i, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1)
+    common = first[: next(differs, len(first))]
+    words = re.match(r"(.*?)[_\-. /][^_\-. /]*$", common, re.DOTALL)
+    return (words[1].rstrip("_-. /") if words else "") or stems[0]
