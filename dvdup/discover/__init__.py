@@ -139,7 +139,8 @@ def detect(
     except ConfigError as error:
         raise InputError(str(error)) from error
     found = discover(root, dataset, formats, should_stop)
-    return Detected(dataset, (*_notes(search, dataset, found), *_of_arrays(told, unclear)))
+    notes = (*_notes(search, dataset, found), *_also(search, dataset), *_of_arrays(told, unclear))
+    return Detected(dataset, notes)
 
 
 def declaring(
@@ -206,8 +207,9 @@ def _recognised(search: Search, dataset: DatasetConfig) -> DatasetConfig:
     names = ", ".join(map(shown, subfolders(top)[:8])) or "no folders"
     raise ConfigError(
         f"{shown(search.name(top))} is laid out in no way that dvdup knows (it has {names}): "
-        "neither split folders such as train/ and test/, nor imagesTr/, nor a table with columns "
-        "path and split; describe it in dvdup.toml under [dataset], or use `dvdup add`"
+        "neither split folders such as train/ and test/, nor imagesTr/, sub-01/, a datalist or a "
+        "table with columns path and split; name the splits in dvdup.toml, below [dataset.splits], "
+        "or add what there is with `dvdup add . --split all`"
     )
 
 
@@ -256,7 +258,7 @@ LAYOUTS = (
     Layout("folders", "split folders", _as_folders, folders.find, folders.notes),
     Layout("monai", "a datalist", monai.recognises, monai.find, monai.notes),
     Layout("croissant", "Croissant", croissant.recognises, croissant.find),
-    Layout("lists", "a list a split", _as_lists, places.find, places.notes),
+    Layout("lists", "lists, one a split", _as_lists, places.find, places.notes),
     Layout("csv", "a table", _as_csv, tables.find, tables.notes),
     Layout("dicom", "DICOM", dicom_tree.recognises, dicom_tree.find, dicom_tree.notes),
     Layout("arrays", "arrays of many cases", None, arrays.find),
@@ -282,6 +284,25 @@ def _notes(search: Search, dataset: DatasetConfig, found: Declaration) -> list[s
     notes += _told("not here", away, "bring them back; until then they are not checked")
     notes += _told("not read", unread, "convert them, or leave them out with dataset.exclude")
     return [*notes, *left_out(found.ignored)]
+
+
+def _also(search: Search, dataset: DatasetConfig) -> list[str]:
+    """Name the files that say splits as well, and are not gone by."""
+    top, lines = search.path(dataset.path), []
+    own = {"msd": msd.LIST_NAME, "bids": bids.PARTICIPANTS}
+    known = {dataset.json, dataset.csv, own.get(dataset.layout)}
+    for key, recognised in (("json", monai.recognises), ("csv", _as_csv)):
+        try:
+            found = recognised(search, top)
+        except ConfigError:  # several, or one that cannot be read
+            continue
+        name = None if found is None else getattr(found, key)
+        if name not in known and name is not None:
+            lines.append(
+                f'{shown(name)} says splits too and is not used; to go by it, write {key} = "'
+                f'{shown(name)}" and no layout below [dataset]'
+            )
+    return lines
 
 
 def _of_arrays(told: Sequence[str], unclear: Sequence[str]) -> list[str]:

@@ -46,7 +46,8 @@ _SESSION = re.compile(r"ses-[0-9A-Za-z+]+")
 _HEADERS = ("split", "datasplit", "splitname", "partition", "subset", "fold", "set", "traintest",
             "traintestsplit", "trainvaltest")  # fmt: skip
 """Columns of the split; `dataset` and `phase` mean other things here."""
-_MARKS = ("dataset_description.json", "participants.tsv")
+PARTICIPANTS = "participants.tsv"
+_MARKS = ("dataset_description.json", PARTICIPANTS)
 _DATATYPES = frozenset(("anat", "func", "dwi", "fmap", "perf", "pet", "micr"))
 _NESTED = ("rawdata", "raw", "bids", "BIDS", "bids_raw", "raw_data")
 _NO_VALUE = ("", "n/a", "nan", "none")
@@ -151,7 +152,7 @@ class _Tables:
 
     def __init__(self, search: Search, top: str, subjects: Sequence[str]) -> None:
         self._search, self._top = search, top
-        self.participants = self._read("participants.tsv", "participantid")
+        self.participants = self._read(PARTICIPANTS, "participantid")
         listed = self.participants.splits if self.participants is not None else {}
         self._subjects = list(dict.fromkeys((*subjects, *map(_subject, listed))))
         self._sessions = {

@@ -81,7 +81,7 @@ def find(search: Search, dataset: DatasetConfig) -> list[Split]:
             f"{shown(search.name(top))} has no split folders such as train/ and test/ (it has "
             f"{names}); say which folder is which split in [dataset.splits]"
         )
-    _leave_rest(search, top, {folder.path for folder in folders})
+    leave_rest(search, top, {folder.path for folder in folders})
     return [
         split for folder in folders if (split := _of_folder(search, dataset, folder)) is not None
     ]
@@ -155,8 +155,14 @@ def _stripped(stem: str, prefix: str, strip: str) -> str:
     return stem[:start] + stem[start:].removeprefix(strip)
 
 
-def _leave_rest(search: Search, top: str, used: set[str]) -> None:
-    """Remember the folders and scans beside the split folders, which belong to no split."""
+def leave_rest(search: Search, top: str, used: set[str]) -> None:
+    """Remember the folders and scans beside the split folders, which belong to no split.
+
+    Args:
+        search: The search.
+        top: Absolute path of the folder of the dataset.
+        used: Absolute paths of the split folders.
+    """
     for path, folder in _beside(search, top, used):
         name = search.name(path)
         labels = looks_like_labels(os.path.basename(path), folder=folder)

@@ -22,6 +22,7 @@ from typing import Any
 from dvdup.config import DatasetConfig
 from dvdup.discover import documents, folds
 from dvdup.discover.cases import Split, make_case
+from dvdup.discover.folders import leave_rest
 from dvdup.discover.folds import Folds
 from dvdup.discover.names import clean, nfc, shown
 from dvdup.discover.rules import POINTER
@@ -50,7 +51,8 @@ def _is_msd(top: str) -> bool:
         return True
     try:
         file = os.path.join(top, LIST_NAME)
-        return os.path.isfile(file) and bool(_mapped(documents.load(file, LIST_NAME)))
+        values = documents.load(file, LIST_NAME) if os.path.isfile(file) else {}
+        return bool(_mapped(values)) or _n_channels(values) > 0
     except ConfigError:
         return False
 
@@ -73,12 +75,13 @@ def find(search: Search, dataset: DatasetConfig) -> list[Split]:
             f"{shown(search.name(top))} has no {', '.join(FOLDERS)}; correct dataset.path, or set "
             "dataset.layout to another one"
         )
+    leave_rest(search, top, {os.path.join(top, folder) for folder in FOLDERS})
     listed = _Lists(search, top)
     splits: dict[str, Split] = {}
     for split, where, scans in _found(search, top, listed):
         target = splits.setdefault(split, Split(split, where))
         target.cases.extend(make_case(dataset, split, scan) for scan in scans)
-    if not dataset.exclude:
+    if not dataset.exclude and dataset.folds is None:
         listed.demand_count(splits.get("train"))
     if dataset.folds is not None:
         file = search.path(top, dataset.folds)

@@ -138,7 +138,7 @@ def test_a_list_on_standard_input(scans, tmp_path, monkeypatch, ends):
     args = ["add", "-", "--split", "train", "--embedder", "thumbnail", "-q"]
     ran = CliRunner().invoke(app, args, input=ends.join(paths) + ends)
     assert ran.exit_code == 0, ran.output
-    status = CliRunner().invoke(app, ["status", "-f", "json"])
-    assert '"train": 2' in status.stdout
+    status = json.loads(CliRunner().invoke(app, ["status", "-f", "json"]).stdout)
+    assert [(one["split"], one["cases"]) for one in status["splits"]] == [("train", 2)]
     empty = CliRunner().invoke(app, args, input="\n")
     assert (empty.exit_code, "standard input, and none came" in empty.stderr) == (2, True)
