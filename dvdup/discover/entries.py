@@ -8,6 +8,7 @@ name. What is found nowhere is a case whose file is not there, so that it is tol
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from dvdup.discover.names import join, nfc, relative
 from dvdup.discover.rules import POINTER
@@ -28,6 +29,22 @@ class Entries:
         """
         self._search, self._top = search, top
         self._named: dict[str, list[Scan]] | None = None
+        self._below_top: set[str] = set()
+        """Folders of lists whose paths start at the dataset rather than there."""
+
+    def learn(self, listed: Sequence[str], base: str) -> None:
+        """Find out where the paths of a list start, so that those of missing files are right.
+
+        Args:
+            listed: Its entries.
+            base: Folder of the list.
+        """
+        here, top = (
+            sum(is_there(self._search.path(folder, entry)) for entry in listed)
+            for folder in (base, self._top)
+        )
+        if top > here:
+            self._below_top.add(base)
 
     def place(self, entry: str, base: str) -> str:
         """The absolute path that an entry has if it is a path, there or not.
@@ -37,7 +54,8 @@ class Entries:
             base: Folder of the list.
         """
         texts = (entry, entry.replace("\\", "/")) if os.sep == "/" else (entry,)
-        folders = dict.fromkeys((base, self._top))
+        both = (self._top, base) if base in self._below_top else (base, self._top)
+        folders = dict.fromkeys(both)
         places = [self._search.path(folder, text) for text in texts for folder in folders]
         return next(filter(is_there, places), places[0])
 

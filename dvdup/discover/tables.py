@@ -194,6 +194,7 @@ def cases_of(
         scans: What the list names.
         base: Folder of the list.
     """
+    entries.learn([scan.entry for scan in scans], base)
     start = common_folder([os.path.dirname(entries.place(scan.entry, base)) for scan in scans])
     for scan in scans:
         name = search.name(entries.place(scan.entry, base))

@@ -93,6 +93,12 @@ def test_paths_below_the_dataset(datalist, touch, found, tmp_path):
     }  # fmt: skip
 
 
+def test_files_that_are_missing_are_missed_where_the_others_are(datalist, found, tmp_path):
+    (tmp_path / "lists").mkdir()
+    datalist("lists/d.json", training=[image("a"), image("b")], testing=[image("c"), image("x")])
+    assert found(json="lists/d.json")[0][("test", "x")] == ("images/x.nii.gz",)
+
+
 def test_names_alone(datalist, found):
     datalist(train=["a", "b"], val=["c"], test=["d"])
     assert len(found()[0]) == 4
