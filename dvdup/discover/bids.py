@@ -24,7 +24,6 @@ from dvdup.discover.cases import ALL, Split, make_case
 from dvdup.discover.names import join, shown
 from dvdup.discover.search import Scan, Search, subfolders
 from dvdup.errors import ConfigError
-from dvdup.records import Case
 
 LEFT_OUT = {
     **{f"{name}/": f"BIDS {name}/" for name in (
@@ -94,7 +93,7 @@ def find(search: Search, dataset: DatasetConfig) -> list[Split]:
     top = search.path(dataset.path)
     dataset = dataclasses.replace(dataset, group=dataset.group or SUBJECT)
     if dataset.splits:
-        return places.declared(search, dataset)
+        return [_renamed(split) for split in places.declared(search, dataset)]
     if dataset.csv is not None:
         return tables.find(search, dataset)
     subjects = _subjects(top)
@@ -115,15 +114,21 @@ def find(search: Search, dataset: DatasetConfig) -> list[Split]:
         else:
             search.leave_out(scan.files[0], "in no split")
     where = f"BIDS dataset {shown(search.name(top))}"
-    found = [Split(name, where, _cases(dataset, name, each)) for name, each in splits.items()]
-    return found or [Split(ALL, where)]
+    found = (
+        Split(name, where, [make_case(dataset, name, scan) for scan in each])
+        for name, each in splits.items()
+    )
+    return [_renamed(split) for split in found] or [Split(ALL, where)]
 
 
-def _cases(dataset: DatasetConfig, split: str, scans: Sequence[Scan]) -> list[Case]:
-    """Called as their files: entities say all that the folders say."""
-    bases = Counter(os.path.basename(scan.stem) for scan in scans)
-    ids = (base if bases[base := os.path.basename(s.stem)] == 1 else s.stem for s in scans)
-    return [make_case(dataset, split, s, case_id=i) for s, i in zip(scans, ids, strict=True)]
+def _renamed(split: Split) -> Split:
+    """Cases called as their files: entities say all that the folders say."""
+    bases = Counter(os.path.basename(case.case_id) for case in split.cases)
+    cases = []
+    for case in split.cases:
+        base = os.path.basename(case.case_id)
+        cases.append(dataclasses.replace(case, case_id=base) if bases[base] == 1 else case)
+    return Split(split.name, split.where, cases)
 
 
 def _leave_rest(search: Search, top: str) -> None:

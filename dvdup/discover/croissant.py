@@ -26,8 +26,9 @@ from dvdup.discover.arrays import split_of
 from dvdup.discover.cases import ALL, Split
 from dvdup.discover.columns import Columns
 from dvdup.discover.entries import Entries
+from dvdup.discover.formats import is_dicom_name
 from dvdup.discover.names import relative, shown
-from dvdup.discover.search import Search
+from dvdup.discover.search import Search, identity
 from dvdup.discover.split_names import is_split_name
 from dvdup.discover.tables import Table, TableScan
 from dvdup.errors import ConfigError, InputError
@@ -123,6 +124,7 @@ class _Description:
             for records in _objects(values.get("recordSet"))
             for field in _objects(records.get("field"))
         )
+        self._walked: dict[str, list[str]] = {}
         self._splits = {one.resource: one for one in map(_split_field, fields) if one is not None}
 
     def without_scans(self) -> str:
@@ -156,7 +158,8 @@ class _Description:
             for folder, path in files:
                 below = relative(path, folder)
                 if not any(_fits(below, each) for each in one.excludes):
-                    yield TableScan(path, self._split(one, said, below))
+                    place = os.path.dirname(path) if is_dicom_name(path) else path
+                    yield TableScan(place, self._split(one, said, below))
             if not files:
                 yield TableScan(pattern, self._split(one, said, pattern), case_id=pattern)
 
@@ -165,20 +168,26 @@ class _Description:
             if _fits(relative(path, folder), pattern):
                 yield folder, path
 
-    def _files(self, folder: str) -> Iterator[str]:
+    def _files(self, folder: str) -> list[str]:
         """The files of a folder and below that are not left out by their names."""
-        for place, folders, files in os.walk(folder, followlinks=True):
-            self._search.poll()
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for base in sorted(files):
-                path = os.path.join(place, base)
-                name = self._search.name(path)
-                if base.startswith("."):
-                    continue
-                if reason := self._search.rules.file_out(name, base, None):
-                    self._search.leave_out(name, reason)
-                elif self._search.formats.claims(base):
-                    yield path
+        if folder not in self._walked:
+            self._walked[folder] = list(self._walk(folder, ()))
+        return self._walked[folder]
+
+    def _walk(self, folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+        self._search.poll()
+        here = identity(folder)
+        for base, is_folder in self._search.entries(folder) if here not in above else ():
+            path = os.path.join(folder, base)
+            name, rules = self._search.name(path), self._search.rules
+            out = rules.folder_out(name, base, None) if is_folder else None
+            out = out if is_folder else rules.file_out(name, base, None)
+            if out:
+                self._search.leave_out(f"{name}/" if is_folder else name, out)
+            elif is_folder:
+                yield from self._walk(path, (*above, here))
+            elif self._search.formats.claims(base):
+                yield path
 
     def _folders(self, one: _Resource) -> list[str]:
         """Where what contains a set is: the folder of an unpacked archive, else its own."""

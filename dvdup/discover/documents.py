@@ -16,7 +16,7 @@ _MOST_BYTES = 256 << 20
 
 
 def load(file: str, name: str) -> dict[str, Any]:
-    """What a JSON file holds.
+    """The object that a JSON file holds.
 
     Args:
         file: On this machine.
@@ -25,17 +25,30 @@ def load(file: str, name: str) -> dict[str, Any]:
     Raises:
         ConfigError: It cannot be read, or is no JSON object.
     """
+    values = parsed(file, name)
+    if not isinstance(values, dict):
+        raise ConfigError(f"{shown(name)} is no JSON object; correct it, or take it away")
+    return values
+
+
+def parsed(file: str, name: str) -> Any:
+    """What a JSON file holds, whatever it is.
+
+    Args:
+        file: On this machine.
+        name: As in messages.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
     try:
         with open(file, encoding="utf-8-sig") as stream:
-            values = json.load(stream)
+            return json.load(stream)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError(f"{shown(name)} cannot be read: {reason}; make it readable") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{shown(name)} is not valid JSON ({error}); correct it") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{shown(name)} is no JSON object; correct it, or take it away")
-    return values
 
 
 def fitting(search: Search, top: str, fits: Callable[[Mapping[str, Any]], bool]) -> list[str]:

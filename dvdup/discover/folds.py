@@ -10,11 +10,11 @@ Source: nnU-Net documentation/manual_data_splits.md.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dvdup.discover import documents
 from dvdup.discover.names import shown
 from dvdup.discover.search import Search
 from dvdup.errors import ConfigError
@@ -59,14 +59,7 @@ def read(search: Search, file: str) -> Folds:
     name = shown(search.name(file))
     if not os.path.lexists(file):
         raise ConfigError(f"dataset.folds: there is no {name}; correct it")
-    try:
-        with open(file, encoding="utf-8-sig") as stream:
-            values = json.load(stream)
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise ConfigError(f"{name} cannot be read: {reason}; make it readable") from error
-    except ValueError as error:
-        raise ConfigError(f"{name} is not valid JSON ({error}); correct it") from error
+    values = documents.parsed(file, name)
     folds = values if isinstance(values, list) else []
     if not folds or not all(map(_is_fold, folds)):
         raise ConfigError(

@@ -175,7 +175,7 @@ class _Lists:
     def elsewhere(self, search: Search, top: str) -> Iterator[Scan]:
         """The cases that `dataset` names, with their files, there or not."""
         for case, images in self._mapped.items():
-            files = tuple(search.name(search.path(top, os.path.expandvars(p))) for p in images)
+            files = tuple(search.name(search.path(top, _expanded(image))) for image in images)
             self._elsewhere.update(files)
             if reason := search.rules.named_file_out(files[0]):
                 search.leave_out(files[0], reason)
@@ -243,6 +243,11 @@ def _n_channels_of_v1(search: Search, top: str, values: dict[str, Any]) -> int:
     own = search.formats.case_name(os.path.basename(path))
     channel = os.path.join(os.path.dirname(path), f"{own}_0000{os.path.basename(path)[len(own) :]}")
     return len(names) if os.path.lexists(channel) and not os.path.lexists(path) else 0
+
+
+def _expanded(path: str) -> str:
+    """A path with the folders of nnU-Net in it; no other variable is anybody's business."""
+    return re.sub(r"\$\{?(nnUNet_\w+)\}?", lambda name: os.environ.get(name[1], name[0]), path)
 
 
 def _mapped(values: dict[str, Any]) -> dict[str, list[str]]:

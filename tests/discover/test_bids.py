@@ -115,6 +115,7 @@ def test_splits_by_pattern_and_by_table(bids, declared):
         ("sub-01", "train"), ("sub-02", "train"), ("sub-03", "test"),
     }  # fmt: skip
     assert len(found.cases) == 12
+    assert found.cases[0].case_id == "sub-03_ses-a_T1w"
     (bids / "splits.csv").write_text("subject,split\n01,train\nsub-02,train\n03,test\n")
     by_table = declared(layout="bids", csv="splits.csv").cases
     assert [(case.split, case.files, case.group is None) for case in by_table] == [

@@ -121,6 +121,23 @@ def test_a_table_with_a_field_of_splits(touch, croissant, declared):
         declared()
 
 
+def test_series_of_dicom_are_their_folders(touch, croissant, found):
+    touch("d/p1/1.dcm", "d/p1/2.dcm", "d/p2/1.dcm")
+    said = [split_of("files", r"^d/(p\d)/", fileProperty="fullpath")]
+    croissant([file_set("files", "d/**/*.dcm")], said)
+    cases, _ = found()
+    assert {(split, len(files)) for (split, _), files in cases.items()} == {("p1", 2), ("p2", 1)}
+
+
+def test_links_round_in_a_circle_end(touch, croissant, found, tmp_path):
+    touch("d/a.png", "d/masks/a.png")
+    (tmp_path / "d/again").symlink_to(tmp_path / "d", target_is_directory=True)
+    croissant([file_set("train", "d/**/*.png")])
+    cases, left = found()
+    assert list(cases) == [("train", "a")]
+    assert left["d/masks/"] == "label maps (masks/)"
+
+
 def test_no_scans(touch, croissant, found):
     touch("data/x.parquet")
     croissant([file_set("rows", "data/*.parquet", encodingFormat="application/x-parquet")])

@@ -149,6 +149,19 @@ def test_dataset_names_images_elsewhere(touch, tmp_path, found):
     }
 
 
+def test_dataset_may_name_the_folders_of_nnunet_and_no_other(touch, tmp_path, found, monkeypatch):
+    monkeypatch.setenv("nnUNet_raw", str(tmp_path / "raw"))
+    monkeypatch.setenv("SECRET", "hidden")
+    touch("raw/a.nii.gz")
+    images = ["${nnUNet_raw}/a.nii.gz", "$SECRET/b.nii.gz"]
+    entries = {f"p{n}": {"images": [image], "label": "x"} for n, image in enumerate(images)}
+    (tmp_path / "dataset.json").write_text(json.dumps({"dataset": entries}))
+    assert found()[0] == {
+        ("train", "p0"): ("raw/a.nii.gz",),
+        ("train", "p1"): ("$SECRET/b.nii.gz",),
+    }
+
+
 def test_dataset_alone_is_enough(touch, tmp_path, found):
     touch("imagesTr/a_0000.nii.gz", "imagesTr/b_0000.nii.gz")
     (tmp_path / "imagesTr").rename(tmp_path / "elsewhere")
