@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -182,6 +182,23 @@ def stop_requests(*, within: float | None = STOP_SECONDS) -> Iterator[Callable[[
         over.set()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def with_stdin(paths: Sequence[str]) -> tuple[str, ...]:
+    """Paths with the list on standard input in the place of `-`.
+
+    Raises:
+        click.UsageError: It names no path.
+    """
+    if "-" not in paths:
+        return tuple(paths)
+    text = sys.stdin.read()
+    lines = text.split("\0") if "\0" in text else text.splitlines()
+    listed = [line.strip("\r\n") for line in lines if line.strip()]
+    if not listed:
+        raise click.UsageError("- stands for a list of paths on standard input, and none came")
+    place = paths.index("-")
+    return (*paths[:place], *listed, *paths[place + 1 :])
 
 
 @contextmanager

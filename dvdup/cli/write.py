@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dvdup.cli.console import confirmed, hooks_for, out, progress_bar, put, say, screen
+from dvdup.cli.console import (
+    confirmed,
+    hooks_for,
+    out,
+    progress_bar,
+    put,
+    say,
+    screen,
+    with_stdin,
+)
 from dvdup.cli.options import (
     DRY_RUN,
     FULL,
@@ -29,8 +38,9 @@ if TYPE_CHECKING:
 def init(folder: Path, force: bool) -> None:
     """Write dvdup.toml from what FOLDER looks like.
 
-    Recognises split folders (train/ val/ test/), MSD and nnU-Net folders (imagesTr, imagesTs),
-    a CSV with paths and splits, and DICOM trees.
+    Recognises split folders (train/ val/ test/), MSD and nnU-Net (imagesTr, dataset.json,
+    splits_final.json), BIDS, datalists of MONAI, Croissant, tables (CSV, TSV, Parquet, JSON lines)
+    for all splits or one each, and DICOM trees; says which, what it uses and what it leaves out.
     """
     from dvdup.sync import build
 
@@ -58,10 +68,13 @@ def add(
 ) -> int:
     """Add files or folders to the index by hand.
 
-    A folder stands for every scan below it, X_test.npy#17 for one row of an array. Adding again
-    what is unchanged costs nothing.
+    A folder stands for every scan below it, X_test.npy#17 for one row of an array, - for a list
+    of paths on standard input, one a line or as `find -print0` writes them. Adding again what is
+    unchanged costs nothing.
     """
     from dvdup.sync import build
+
+    paths = with_stdin(paths)
 
     if not split:
         raise click.UsageError("--split is empty; name one, such as train")

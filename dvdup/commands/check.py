@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from itertools import combinations
 
@@ -71,7 +71,7 @@ def check(
             "there is nothing to compare: no scan is declared, and none was added by hand; correct "
             "the dataset in dvdup.toml, or add some with `dvdup add`"
         )
-    _demand_two_splits(workspace, index)
+    _demand_two_splits(workspace.config, {case.split for case in index.cases})
     warn_if_outgrown(workspace.config, index, hooks.say)
     refs = all_refs(index)
     if committed:
@@ -92,8 +92,9 @@ def _expected(
     """What a check has to do.
 
     Raises:
-        InputError: It would take longer than it may.
+        InputError: It would take longer than it may, or there is nothing to compare.
     """
+    _demand_two_splits(config, {case.split for case in declared})  # before all of it is read
     work = _work(config, new, declared)
     if minutes is not None and work.seconds(n_jobs(config)) > 60 * minutes:
         raise InputError(
@@ -129,15 +130,14 @@ def _warn_if_stale(entries: Sequence[Entry], index: Index, say: Say) -> None:
         )
 
 
-def _demand_two_splits(workspace: Workspace, index: Index) -> None:
+def _demand_two_splits(config: Config, splits: Collection[str]) -> None:
     """A check that has nothing to compare must not pass for a clean one.
 
     Raises:
         InputError: There is one split only, and duplicates inside it are not asked for.
     """
-    splits = {case.split for case in index.cases}
-    if len(splits) == 1 and not workspace.config.report.within:
+    if len(splits) == 1 and not config.report.within:
         raise InputError(
-            f"only one split, {splits.pop()}: there is nothing to compare it with; declare another "
-            "one, or add --within, which looks for duplicates inside it"
+            f"only one split, {next(iter(splits))}: there is nothing to compare it with; declare "
+            "another one, or add --within, which looks for duplicates inside it"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,15 @@ def rows_of(table: DeclaringTable, cases: Iterable[GroupedCase]) -> tuple[TableR
         for path in dict.fromkeys(name for file in case.paths for name in _above(file)):
             by_path.setdefault((case.split, path), []).append(case.key)
     return tuple(
-        TableRow(row.line, row.cells, tuple(by_path.get((row.split, row.path), ())))
+        TableRow(row.line, row.cells, tuple(_found(by_path, row.split, row.paths)))
         for row in table.rows
     )
+
+
+def _found(
+    by_path: Mapping[tuple[str, str], list[Key]], split: str, paths: Sequence[str]
+) -> Iterator[Key]:
+    yield from dict.fromkeys(key for path in paths for key in by_path.get((split, path), ()))
 
 
 def _above(file: str) -> Iterator[str]:

@@ -225,18 +225,28 @@ def _shown(file: Path, cwd: Path) -> str:
         return str(file)
 
 
+_FILES = {
+    "csv": ("csv", "dicom", "bids"),
+    "json": ("monai", "croissant"),
+    "folds": ("msd",),
+    "splits": ("folders", "lists", "dicom", "bids"),
+}
+"""Keys of the dataset -> the layouts that use them."""
+
+
 def _check_dataset(dataset: DatasetConfig) -> None:
     """Refuse settings that the layout would leave unused."""
-    if dataset.csv is not None and dataset.layout not in ("auto", "csv"):
+    given = [key for key in _FILES if getattr(dataset, key)]
+    for key in given:
+        if dataset.layout not in ("auto", *_FILES[key]):
+            raise ConfigError(
+                f"dataset.{key} is set but dataset.layout is {dataset.layout}; set it to "
+                f"{' or '.join(_FILES[key])}, or take one of the two away"
+            )
+    if len(given) > 1:
         raise ConfigError(
-            f"dataset.csv is set but dataset.layout is {dataset.layout}; set it to csv, or take "
-            "one of the two away"
-        )
-    if dataset.splits and (dataset.csv is not None or dataset.layout in ("msd", "csv", "arrays")):
-        layout = "csv" if dataset.csv is not None else dataset.layout
-        raise ConfigError(
-            f"dataset.splits is set, but the layout is {layout}, which names the splits itself; "
-            "set dataset.layout to folders, or take dataset.splits away"
+            f"dataset.{given[0]} and dataset.{given[1]} are both set, and each names the splits; "
+            "take one of them away"
         )
     if dataset.layout == "arrays" and not dataset.arrays:
         raise ConfigError(

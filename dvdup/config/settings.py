@@ -26,7 +26,9 @@ from dvdup.config.kinds import (
 )
 
 DEFAULT_EMBEDDER = "builtin"
-LAYOUTS = ("auto", "folders", "msd", "csv", "dicom", "arrays")
+LAYOUTS = (
+    *("auto", "folders", "lists", "csv", "msd", "monai", "bids", "croissant", "dicom", "arrays"),
+)
 
 
 def _setting(default: Any, kind: Kind, meaning: str, example: Any = None) -> Any:
@@ -44,7 +46,13 @@ class DatasetConfig:
     layout: str = _setting("auto", choice(LAYOUTS), "how the dataset is laid out")
     path: str = _setting(".", TEXT, "folder of the dataset")
     csv: str | None = _setting(
-        None, TEXT, "table with the path and the split of each scan", "splits.csv"
+        None, TEXT, "table with the path (or an id) and the split of each scan", "splits.csv"
+    )
+    json: str | None = _setting(
+        None, TEXT, "MONAI datalist or Croissant file that lists the scans", "datalist.json"
+    )
+    folds: str | None = _setting(
+        None, TEXT, "nnU-Net splits_final.json; a fold becomes a split", "splits_final.json"
     )
     include: tuple[str, ...] = _setting(
         (), TEXTS, "take these files only; patterns as in .gitignore", ("*.nii.gz",)
@@ -60,7 +68,7 @@ class DatasetConfig:
     )
     """By split; under "" those whose names say the split."""
     splits: Mapping[str, tuple[str, ...]] = _setting(
-        {}, SPLITS, "split = folder, file or pattern, or a list of them, below dataset.path"
+        {}, SPLITS, "split = folder, file, pattern or list of scans, below dataset.path"
     )
 
 

@@ -9,13 +9,25 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dvdup.config import DatasetConfig
-from dvdup.discover import arrays, folders, msd, tables
+from dvdup.discover import (
+    arrays,
+    bids,
+    croissant,
+    dicom_tree,
+    documents,
+    folders,
+    lists,
+    monai,
+    msd,
+    places,
+    tables,
+)
 from dvdup.discover.arrays import names_row
 from dvdup.discover.cases import Split, demand_cases, in_order, without_only_patient
 from dvdup.discover.declared import DeclaringTable, lists_of, table_of
@@ -53,6 +65,10 @@ class Layout:
     """(search, folder) -> the settings that describe it, None if it is laid out otherwise. None
     for a layout that has to be asked for."""
     find: Callable[[Search, DatasetConfig], list[Split]]
+    notes: Callable[[Search, DatasetConfig], list[str]] = lambda search, dataset: []
+    """What `dvdup init` says about it besides, a line each."""
+    leaves_out: Mapping[str, str] = field(default_factory=dict)
+    """Patterns as in .gitignore -> what that is, which is no scan in this layout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +139,8 @@ def detect(
     except ConfigError as error:
         raise InputError(str(error)) from error
     found = discover(root, dataset, formats, should_stop)
-    return Detected(dataset, (*_notes(search, dataset, found), *_of_arrays(told, unclear)))
+    notes = (*_notes(search, dataset, found), *_also(search, dataset), *_of_arrays(told, unclear))
+    return Detected(dataset, notes)
 
 
 def declaring(
@@ -152,10 +169,11 @@ def declaring(
 def _search(
     root: Path, dataset: DatasetConfig, formats: Formats, should_stop: Callable[[], bool]
 ) -> Search:
+    usual = {} if dataset.layout == "auto" else _row(dataset.layout).leaves_out
     return Search(
         root,
         formats,
-        Rules(dataset.include, dataset.exclude),
+        Rules(dataset.include, dataset.exclude, usual),
         dicom_only=dataset.layout == "dicom",
         should_stop=should_stop,
     )
@@ -169,13 +187,19 @@ def _recognised(search: Search, dataset: DatasetConfig) -> DatasetConfig:
     """Replace the layout "auto" by the first one that fits; what is set stays as it is."""
     if dataset.csv is not None:
         return dataclasses.replace(dataset, layout="csv")
+    top = search.path(dataset.path)
+    if dataset.json is not None:
+        return dataclasses.replace(dataset, layout=_described_as(search, top, dataset.json))
     if dataset.splits:
         return dataclasses.replace(dataset, layout="folders")
-    top = search.path(dataset.path)
+    if dataset.folds is not None:
+        return dataclasses.replace(dataset, layout="msd")
     for layout in LAYOUTS:
         found = layout.recognised(search, top) if layout.recognised is not None else None
         if found is not None:
-            return dataclasses.replace(dataset, layout=found.layout, csv=found.csv)
+            inner = os.path.normpath(os.path.join(dataset.path, found.path))
+            own = {key: getattr(found, key) for key in _OWN}
+            return dataclasses.replace(dataset, path=inner, **own)
     if dataset.arrays:
         return dataclasses.replace(dataset, layout="arrays")
     search.demand_content(top)
@@ -183,8 +207,9 @@ def _recognised(search: Search, dataset: DatasetConfig) -> DatasetConfig:
     names = ", ".join(map(shown, subfolders(top)[:8])) or "no folders"
     raise ConfigError(
         f"{shown(search.name(top))} is laid out in no way that dvdup knows (it has {names}): "
-        "neither split folders such as train/ and test/, nor imagesTr/, nor a table with columns "
-        "path and split; describe it in dvdup.toml under [dataset], or use `dvdup add`"
+        "neither split folders such as train/ and test/, nor imagesTr/, sub-01/, a datalist or a "
+        "table with columns path and split; name the splits in dvdup.toml, below [dataset.splits], "
+        "or add what there is with `dvdup add . --split all`"
     )
 
 
@@ -203,8 +228,14 @@ def _demand_declared(search: Search, top: str) -> None:
         )
 
 
-def _as_msd(search: Search, top: str) -> DatasetConfig | None:
-    return DatasetConfig(layout="msd") if msd.recognises(top) else None
+_OWN = ("layout", "csv", "json", "folds", "splits")
+"""Settings that recognising a layout finds out."""
+
+
+def _described_as(search: Search, top: str, name: str) -> str:
+    file = search.path(top, name)
+    values = documents.load(file, search.name(file))
+    return "croissant" if croissant.is_croissant(values) else "monai"
 
 
 def _as_csv(search: Search, top: str) -> DatasetConfig | None:
@@ -216,11 +247,20 @@ def _as_folders(search: Search, top: str) -> DatasetConfig | None:
     return DatasetConfig(layout="folders") if folders.split_folders(top) else None
 
 
+def _as_lists(search: Search, top: str) -> DatasetConfig | None:
+    splits = lists.detected(search, top)
+    return DatasetConfig(layout="lists", splits=splits) if splits else None
+
+
 LAYOUTS = (
-    Layout("msd", "imagesTr and imagesTs", _as_msd, msd.find),
-    Layout("folders", "split folders", _as_folders, folders.find),
-    Layout("csv", "a table", _as_csv, tables.find),
-    Layout("dicom", "split folders of DICOM", None, folders.find),
+    Layout("msd", "imagesTr and imagesTs", msd.recognises, msd.find, msd.notes),
+    Layout("bids", "BIDS", bids.recognises, bids.find, bids.notes, bids.LEFT_OUT),
+    Layout("folders", "split folders", _as_folders, folders.find, folders.notes),
+    Layout("monai", "a datalist", monai.recognises, monai.find, monai.notes),
+    Layout("croissant", "Croissant", croissant.recognises, croissant.find),
+    Layout("lists", "lists, one a split", _as_lists, places.find, places.notes),
+    Layout("csv", "a table", _as_csv, tables.find, tables.notes),
+    Layout("dicom", "DICOM", dicom_tree.recognises, dicom_tree.find, dicom_tree.notes),
     Layout("arrays", "arrays of many cases", None, arrays.find),
 )
 """In the order in which they are tried."""
@@ -231,7 +271,8 @@ def _row(name: str) -> Layout:
 
 
 def _notes(search: Search, dataset: DatasetConfig, found: Declaration) -> list[str]:
-    what = _row(dataset.layout).what + (f", {dataset.csv}" if dataset.csv else "")
+    layout, file = _row(dataset.layout), dataset.csv or dataset.json
+    what = layout.what + (f", {shown(file)}" if file else "")
     away = [case for case in found.cases if _is_away(search.root, case)]
     unread = [case for case in found.cases if case not in away and not _is_read(search, case)]
     counts = Counter(case.split for case in found.cases)
@@ -239,11 +280,29 @@ def _notes(search: Search, dataset: DatasetConfig, found: Declaration) -> list[s
     scans = ", ".join(f"{counts[split]} in {shown(split)}" for split in sorted(counts))
     n = sum(counts.values())
     notes = [f"found {what}: {n} {'scan' if n == 1 else 'scans'} ({scans})"]
-    if dataset.csv is not None:
-        notes.append(tables.columns_note(tables.read(search, search.path(dataset.csv))))
+    notes += layout.notes(search, dataset)
     notes += _told("not here", away, "bring them back; until then they are not checked")
     notes += _told("not read", unread, "convert them, or leave them out with dataset.exclude")
     return [*notes, *left_out(found.ignored)]
+
+
+def _also(search: Search, dataset: DatasetConfig) -> list[str]:
+    """Name the files that say splits as well, and are not gone by."""
+    top, lines = search.path(dataset.path), []
+    own = {"msd": msd.LIST_NAME, "bids": bids.PARTICIPANTS}
+    known = {dataset.json, dataset.csv, own.get(dataset.layout)}
+    for key, recognised in (("json", monai.recognises), ("csv", _as_csv)):
+        try:
+            found = recognised(search, top)
+        except ConfigError:  # several, or one that cannot be read
+            continue
+        name = None if found is None else getattr(found, key)
+        if name not in known and name is not None:
+            lines.append(
+                f'{shown(name)} says splits too and is not used; to go by it, write {key} = "'
+                f'{shown(name)}" and no layout below [dataset]'
+            )
+    return lines
 
 
 def _of_arrays(told: Sequence[str], unclear: Sequence[str]) -> list[str]:

@@ -17,6 +17,10 @@ _PATIENT = "patient-"
 _PATIENT_GROUP = re.compile(rf"{_PATIENT}[0-9a-f]{{16}}")
 
 
+ALL = "all"
+"""The split of a dataset whose layout says of no split."""
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """What a layout found of a split; several with one name add up."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dvdup.config import DatasetConfig
-from dvdup.discover import msd, tables
+from dvdup.discover import documents, msd, tables
+from dvdup.discover.entries import Entries, is_there
 from dvdup.discover.search import Search
+from dvdup.discover.sheets import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,8 @@ class DeclaringRow:
     """Number of its line."""
     cells: tuple[str, ...]
     split: str
-    path: str
-    """As in `Case.files`; of a file, or of a folder of scans."""
+    paths: tuple[str, ...]
+    """As in `Case.files`; of files, or of a folder of scans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class DeclaringTable:
     rows: tuple[DeclaringRow, ...]
 
 
-def table_of(search: Search, dataset: DatasetConfig) -> DeclaringTable:
-    """The table that declares a dataset.
+def table_of(search: Search, dataset: DatasetConfig) -> DeclaringTable | None:
+    """The table that declares a dataset; None if it has no column of splits to write anew.
 
     Args:
         search: What is known about the dataset.
@@ -43,24 +44,40 @@ def table_of(search: Search, dataset: DatasetConfig) -> DeclaringTable:
 
     Raises:
         ConfigError: It cannot be read.
+        InputError: A row cannot be used.
     """
     top = search.path(dataset.path)
     name = dataset.csv or tables.detected(search, top) or ""
     table = tables.read(search, search.path(top, name))
-    rows = (_row(search, table, line, cells) for line, cells in table.rows)
-    return DeclaringTable(table.header, table.columns["split"], table.delimiter, tuple(rows))
+    if "split" not in table.columns.of or not table.sheet.is_text:
+        return None
+    entries = Entries(search, top)
+    rows = (_row(search, entries, table, row) for row in table.sheet.rows)
+    number, delimiter = table.columns.of["split"], table.sheet.delimiter
+    return DeclaringTable(table.sheet.header, number, delimiter, tuple(rows))
 
 
-def _row(search: Search, table: tables.Table, line: int, cells: Sequence[str]) -> DeclaringRow:
-    path = search.path(os.path.dirname(table.file), table.cell(cells, "path"))
-    return DeclaringRow(line, tuple(cells), table.cell(cells, "split"), search.name(path))
+def _row(search: Search, entries: Entries, table: tables.Table, row: Row) -> DeclaringRow:
+    paths = [
+        name
+        for scan in tables.scans_of(search, table, row)
+        for name in _paths(search, entries, scan.entry, table.folder)
+    ]
+    return DeclaringRow(*row, table.columns.split(row[1]), tuple(paths))
+
+
+def _paths(search: Search, entries: Entries, entry: str, base: str) -> list[str]:
+    path = entries.place(entry, base)
+    named = [] if is_there(path) else entries.named(entry)
+    return [file for scan in named for file in scan.files[:1]] or [search.name(path)]
 
 
 def lists_of(search: Search, dataset: DatasetConfig) -> dict[str, Any]:
-    """What the `dataset.json` of a dataset holds; empty if there is none.
+    """What the datalist or the `dataset.json` of a dataset holds; empty if there is none.
 
     Raises:
         ConfigError: It cannot be read.
     """
-    file = os.path.join(search.path(dataset.path), msd.LIST_NAME)
-    return msd.load(file, search.name(file)) if os.path.lexists(file) else {}
+    name = (dataset.json if dataset.layout == "monai" else None) or msd.LIST_NAME
+    file = os.path.join(search.path(dataset.path), name)
+    return documents.load(file, search.name(file)) if os.path.lexists(file) else {}

@@ -4,22 +4,27 @@ The folders say the split; where `dataset.json` lists images under `training`, `
 `test`, the list goes before the folder. A file in a folder that no list names is a case all the
 same: what lies beside the listed data can leak as well. nnU-Net keeps one file a channel
 (`case_0000.nii.gz`, `case_0001.nii.gz`): where dataset.json counts channels as nnU-Net does they
-are one case; without that, four digits are a number like any other and every file is a scan.
+are one case; without that, four digits are a number like any other and every file is a scan. Its
+`dataset` names the images of training cases that lie elsewhere. With `dataset.folds` the training
+cases are dealt into the folds of nnU-Net (`folds`).
 
 Source: http://medicaldecathlon.com (dataset.json), nnU-Net documentation/dataset_format.md.
 """
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dvdup.config import DatasetConfig
+from dvdup.discover import documents, folds
 from dvdup.discover.cases import Split, make_case
-from dvdup.discover.names import shown
+from dvdup.discover.folders import leave_rest
+from dvdup.discover.folds import Folds
+from dvdup.discover.names import clean, nfc, shown
 from dvdup.discover.rules import POINTER
 from dvdup.discover.search import Scan, Search, is_folder
 from dvdup.errors import ConfigError
@@ -35,10 +40,21 @@ _LISTS = {
 _CHANNEL = re.compile(r"(.+)_(\d{4})")
 
 
-def recognises(top: str) -> bool:
-    """Whether a folder is laid out so."""
+def recognises(search: Search, top: str) -> DatasetConfig | None:
+    """The settings that describe a folder that is laid out so; None if it is not."""
+    return DatasetConfig(layout="msd", folds=folds.detected(top)) if _is_msd(top) else None
+
+
+def _is_msd(top: str) -> bool:
     paths = [os.path.join(top, name) for name in FOLDERS]
-    return any(is_folder(path) or _stands_for(path) for path in paths)
+    if any(is_folder(path) or _stands_for(path) for path in paths):
+        return True
+    try:
+        file = os.path.join(top, LIST_NAME)
+        values = documents.load(file, LIST_NAME) if os.path.isfile(file) else {}
+        return bool(_mapped(values)) or _n_channels(values) > 0
+    except ConfigError:
+        return False
 
 
 def _stands_for(path: str) -> bool:
@@ -47,44 +63,93 @@ def _stands_for(path: str) -> bool:
 
 
 def find(search: Search, dataset: DatasetConfig) -> list[Split]:
-    """Find the cases of the image folders.
+    """Find the cases of the image folders, and of what dataset.json names elsewhere.
 
     Raises:
-        ConfigError: None of the folders is there, or dataset.json cannot be used.
+        ConfigError: None of the folders is there, or a file beside them cannot be used.
         InputError: A folder cannot be read.
     """
     top = search.path(dataset.path)
-    if not recognises(top):
+    if not _is_msd(top):
         raise ConfigError(
             f"{shown(search.name(top))} has no {', '.join(FOLDERS)}; correct dataset.path, or set "
             "dataset.layout to another one"
         )
+    leave_rest(search, top, {os.path.join(top, folder) for folder in FOLDERS})
     listed = _Lists(search, top)
     splits: dict[str, Split] = {}
-
-    def add(split: str, scan: Scan, where: str) -> None:
+    for split, where, scans in _found(search, top, listed):
         target = splits.setdefault(split, Split(split, where))
-        target.cases.append(make_case(dataset, split, scan))
+        target.cases.extend(make_case(dataset, split, scan) for scan in scans)
+    if not dataset.exclude and dataset.folds is None:
+        listed.demand_count(splits.get("train"))
+    if dataset.folds is not None:
+        file = search.path(top, dataset.folds)
+        return _in_folds(search, dataset, folds.read(search, file), splits, listed)
+    return list(splits.values())
 
+
+def _found(search: Search, top: str, listed: _Lists) -> Iterator[tuple[str, str, Sequence[Scan]]]:
+    """(split, where, scans) of every folder, and of what is listed and lies elsewhere."""
+    for scan in listed.elsewhere(search, top):
+        yield "train", f"{LIST_NAME} names it in dataset", [scan]
     for folder, split in FOLDERS.items():
         path = os.path.join(top, folder)
         where = f"folder {shown(search.name(path))}"
         if is_folder(path):
-            splits.setdefault(split, Split(split, where))
+            yield split, where, []
+            for scan in _joined(search.scans(path), listed.channels):
+                if not listed.has(scan):
+                    for name in listed.take(scan) or (split,):
+                        yield name, f"{LIST_NAME} lists it as {name}", [scan]
         elif _stands_for(path):
-            add(split, Scan(folder, (search.name(path),)), where)
-            continue
-        else:
-            continue
-        for scan in _joined(search.scans(path), listed.channels):
-            for name in listed.take(scan) or (split,):
-                add(name, scan, f"{LIST_NAME} lists it as {name}" if name != split else where)
+            yield split, where, [Scan(folder, (search.name(path),))]
     for file, names in listed.rest(search).items():
         for name in names:
-            add(name, search.file(search.path(file), top), f"{LIST_NAME} lists it as {name}")
-    if not dataset.exclude:
-        listed.demand_count(splits.get("train"))
-    return list(splits.values())
+            scan = search.file(search.path(file), top)
+            yield name, f"{LIST_NAME} lists it as {name}", [scan]
+
+
+def _in_folds(
+    search: Search,
+    dataset: DatasetConfig,
+    found: Folds,
+    splits: Mapping[str, Split],
+    listed: _Lists,
+) -> list[Split]:
+    """The cases for training by the folds that they validate; those of other splits stay."""
+    where = f"folds of {shown(dataset.folds or '')}"
+    dealt: dict[str, Split] = {}
+    missing = dict(found.of)
+    for case in (case for split in splits.values() for case in split.cases):
+        name = case.case_id.rpartition("/")[2]
+        own = missing.pop(name, None) if case.split in ("train", "val") else None
+        for split in own or (case.split,):
+            target = dealt.setdefault(split, Split(split, where))
+            target.cases.append(dataclasses.replace(case, split=split))
+    for name, own in missing.items():
+        scan = Scan(name, (listed.file_of(search, name),))
+        for split in own:
+            case = make_case(dataset, split, scan)
+            dealt.setdefault(split, Split(split, where)).cases.append(case)
+    return list(dealt.values())
+
+
+def notes(search: Search, dataset: DatasetConfig) -> list[str]:
+    """Say which folds are used, or why none are."""
+    top = search.path(dataset.path)
+    if dataset.folds is not None:
+        found = folds.read(search, search.path(top, dataset.folds))
+        n, how = "1 fold", "its lists are train and val"
+        if found.n > 1:
+            n, how = f"{found.n} folds", "a case is in the split of the fold that it validates"
+        return [f"{shown(dataset.folds)}: {n} of {len(found.of)} cases; {how}"]
+    if folds.has_pickle(top):
+        return [
+            "splits_final.pkl is not read, as a pickle can run code; nnU-Net v2 writes "
+            "splits_final.json"
+        ]
+    return []
 
 
 class _Lists:
@@ -95,14 +160,36 @@ class _Lists:
         """File -> the splits that list it."""
         self._taken: set[str] = set()
         file = os.path.join(top, LIST_NAME)
-        values = load(file, search.name(file)) if os.path.lexists(file) else {}
-        self.channels = _n_channels(values)
+        values = documents.load(file, search.name(file)) if os.path.lexists(file) else {}
+        self.channels = _n_channels(values) or _n_channels_of_v1(search, top, values)
         """Files a case as nnU-Net names them; 0 where each file is a case under its own name."""
         self._counted = values.get("numTraining")
+        self._mapped, self._folder = _mapped(values), os.path.join(top, "imagesTr")
+        self._ending = str(values.get("file_ending") or ".nii.gz")
+        self._elsewhere: set[str] = set()
         for key, split in _LISTS.items():
             for entry in _images(values.get(key)):
                 name = search.name(search.path(top, entry))
                 self._of[name] = tuple(dict.fromkeys((*self._of.get(name, ()), split)))
+
+    def elsewhere(self, search: Search, top: str) -> Iterator[Scan]:
+        """The cases that `dataset` names, with their files, there or not."""
+        for case, images in self._mapped.items():
+            files = tuple(search.name(search.path(top, _expanded(image))) for image in images)
+            self._elsewhere.update(files)
+            if reason := search.rules.named_file_out(files[0]):
+                search.leave_out(files[0], reason)
+            else:
+                yield Scan(nfc(clean(case)), files)
+
+    def has(self, scan: Scan) -> bool:
+        """Whether a scan is one that `dataset` names."""
+        return set(scan.files) <= self._elsewhere
+
+    def file_of(self, search: Search, case: str) -> str:
+        """The file that a training case should have, as in `Case.files`."""
+        channel = "_0000" if self.channels else ""
+        return search.name(os.path.join(self._folder, f"{clean(case)}{channel}{self._ending}"))
 
     def demand_count(self, train: Split | None) -> None:
         """Refuse an nnU-Net folder with fewer cases than dataset.json counts, as nnU-Net does.
@@ -140,33 +227,37 @@ class _Lists:
         return rest
 
 
-def load(file: str, name: str) -> dict[str, Any]:
-    """What a `dataset.json` holds.
-
-    Args:
-        file: On this machine.
-        name: As in messages.
-
-    Raises:
-        ConfigError: It cannot be read, or is no JSON object.
-    """
-    try:
-        with open(file, encoding="utf-8-sig") as stream:
-            values = json.load(stream)
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise ConfigError(f"{shown(name)} cannot be read: {reason}; make it readable") from error
-    except ValueError as error:
-        raise ConfigError(f"{shown(name)} is not valid JSON ({error}); correct it") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{shown(name)} is no JSON object; correct it, or take it away")
-    return values
-
-
 def _n_channels(values: dict[str, Any]) -> int:
     """nnU-Net counts channels in `channel_names` and writes one file for each; 0 without it."""
     names = values.get("channel_names")
     return len(names) if isinstance(names, dict) else 0
+
+
+def _n_channels_of_v1(search: Search, top: str, values: dict[str, Any]) -> int:
+    """nnU-Net v1 counts them in `modality`, as the Decathlon does, but lists cases, not files."""
+    names = values.get("modality")
+    first = next(_images(values.get("training")), None)
+    if not isinstance(names, dict) or first is None:
+        return 0
+    path = search.path(top, first)
+    own = search.formats.case_name(os.path.basename(path))
+    channel = os.path.join(os.path.dirname(path), f"{own}_0000{os.path.basename(path)[len(own) :]}")
+    return len(names) if os.path.lexists(channel) and not os.path.lexists(path) else 0
+
+
+def _expanded(path: str) -> str:
+    """A path with the folders of nnU-Net in it; no other variable is anybody's business."""
+    return re.sub(r"\$\{?(nnUNet_\w+)\}?", lambda name: os.environ.get(name[1], name[0]), path)
+
+
+def _mapped(values: dict[str, Any]) -> dict[str, list[str]]:
+    """The images that `dataset` of nnU-Net v2 names for each case."""
+    found = values.get("dataset")
+    return {
+        case: images
+        for case, entry in (found.items() if isinstance(found, dict) else ())
+        if isinstance(entry, dict) and (images := list(_images([{"image": entry.get("images")}])))
+    }
 
 
 def _images(entries: Any) -> Iterator[str]:

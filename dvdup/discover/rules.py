@@ -9,7 +9,8 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from dvdup.errors import ConfigError
@@ -133,15 +134,25 @@ class Rules:
     takes back, also what is left out as a label map. `include`, if any, must fit a file too.
     """
 
-    def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
+    def __init__(
+        self,
+        include: Sequence[str],
+        exclude: Sequence[str],
+        usual: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Compile the patterns.
+
+        Args:
+            include: As `dataset.include`.
+            exclude: As `dataset.exclude`.
+            usual: What the layout leaves out: pattern -> what it is; `exclude` goes before it.
 
         Raises:
             ConfigError: One of them is no pattern.
         """
-        self._exclude_texts = tuple(exclude)
+        self._reasons = (*usual.values(), *(f"excluded by {text}" for text in exclude))
         self._include = _compiled(include, "dataset.include")
-        self._exclude = _compiled(exclude, "dataset.exclude")
+        self._exclude = _compiled((*usual, *exclude), "dataset.exclude")
         self.can_take_back = any(text.startswith("!") for text in exclude)
         """Whether something inside an excluded folder may be wanted after all."""
 
@@ -184,7 +195,7 @@ class Rules:
         found = self._exclude.check_file(path.lstrip("/"))
         if not found.include or found.index is None:
             return found.include is not None, None
-        return True, f"excluded by {self._exclude_texts[found.index]}"
+        return True, self._reasons[found.index]
 
     def _not_included(self, path: str) -> str | None:
         if self._include is None or self._include.match_file(path.lstrip("/")):

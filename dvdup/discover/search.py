@@ -290,8 +290,8 @@ class Search:
     ) -> Iterator[Folder]:
         """Go through a folder, sorted by name, following links but never round in a circle."""
         self.poll()
-        identity = _identity(path)
-        if identity in above:
+        here = identity(path)
+        if here in above:
             self.leave_out(name + "/", "a link back to a folder above it")
             return
         entries = self._entries(path, name)
@@ -309,7 +309,7 @@ class Search:
             if out and not self.rules.can_take_back:
                 self.leave_out(full + "/", out)
                 continue
-            further = (*above, identity)
+            further = (*above, here)
             yield from self._walk(inside(path, sub), full, join(below, sub), out, further)
 
     def _is_one_case(self, path: str, entries: Sequence[os.DirEntry[str]]) -> bool:
@@ -448,7 +448,8 @@ def files_in(path: str) -> list[str]:
     return sorted(found)
 
 
-def _identity(path: str) -> tuple[int, int]:
+def identity(path: str) -> tuple[int, int]:
+    """What tells a folder from all others, whatever link leads to it."""
     try:
         status = os.stat(path)
     except OSError:

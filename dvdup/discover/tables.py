@@ -1,80 +1,80 @@
-"""A table with the path and the split of each scan (CSV, TSV), as people write them.
+"""A table with the path and the split of each scan, as people write them.
 
-Columns are found by their headers, compared without regard to case, spaces and underscores. A path
-is relative to the table; one that does not exist becomes a case that cannot be read, so that it is
-told, not lost.
+It is a CSV, a TSV, a file of JSON lines or of Parquet. A path is relative to the table, else to the
+dataset; one that does not exist becomes a case that cannot be read, so that it is told, not lost.
+A table without paths names its scans by an id or a subject. Where several columns hold files (t1,
+t2, flair), each of them is a case.
 """
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TextIO
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from dvdup.config import DatasetConfig, split_name_fault
+from dvdup.discover import columns, sheets
 from dvdup.discover.cases import Split, make_case
-from dvdup.discover.names import common_folder, join, relative, shown
-from dvdup.discover.search import Scan, Search, is_folder
+from dvdup.discover.columns import Columns, at
+from dvdup.discover.entries import Entries
+from dvdup.discover.names import common_folder, shown
+from dvdup.discover.search import Scan, Search
+from dvdup.discover.sheets import Row, Sheet
 from dvdup.errors import ConfigError, InputError
 from dvdup.records import Case
-
-HEADERS: dict[str, tuple[str, ...]] = {
-    "path": (
-        "path", "file", "filepath", "filename", "image", "imagepath", "imagefile", "img", "imgpath",
-        "scan", "scanpath", "volume", "volumepath", "nifti", "niftipath", "relpath", "uri",
-    ),
-    "split": ("split", "set", "fold", "partition", "subset", "datasplit", "dataset", "phase"),
-    "case": (
-        "case", "caseid", "id", "scanid", "imageid", "volumeid", "uid", "seriesuid", "name",
-    ),
-    "group": (
-        "group", "groupid", "patient", "patientid", "subject", "subjectid", "participant",
-        "participantid", "pid", "person", "personid", "sub",
-    ),
-}  # fmt: skip
-"""What a column is for -> the headers it goes by, the first one found in this order."""
-
-_SUFFIXES = (".csv", ".tsv")
-_DELIMITERS = ",;\t|"
-_LONGEST_HEADER = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as read."""
+    """A table and what its columns are for."""
 
-    file: str
-    """On this machine."""
-    name: str
-    """As in messages."""
-    header: tuple[str, ...]
-    """Names of the columns, as they stand there."""
-    columns: dict[str, int]
-    """What a column is for -> its number."""
-    rows: tuple[tuple[int, tuple[str, ...]], ...] = field(repr=False)
-    """Line number in the file and cells; rows without any text are left out."""
-    delimiter: str = ","
+    sheet: Sheet
+    columns: Columns
 
-    def cell(self, row: Sequence[str], column: str) -> str:
-        """A cell, "" where the table has no such column or the row is too short."""
-        number = self.columns.get(column, len(row))
-        return row[number].strip() if number < len(row) else ""
+    @property
+    def folder(self) -> str:
+        """Folder that its paths are relative to."""
+        return os.path.dirname(self.sheet.file)
+
+
+@dataclass(frozen=True, slots=True)
+class TableScan:
+    """One scan that a row of a table, or an entry of a list, names."""
+
+    entry: str
+    """A path or a name."""
+    split: str
+    case_id: str | None = None
+    group: str | None = None
+    more: tuple[str, ...] = ()
+    """Further files of the same scan: its other channels."""
 
 
 def detected(search: Search, top: str) -> str | None:
-    """The only table in a folder that has a path and a split column, relative to it, or None."""
-    found = []
+    """The only table in a folder that says the split of each scan, relative to it, or None.
+
+    Tables of paths go before those of ids; the latter count if most of the ids are found.
+    """
+    found: dict[bool, list[str]] = {True: [], False: []}
     for name, folder in search.entries(top):
-        if folder or not name.lower().endswith(_SUFFIXES):
+        if folder or not name.lower().endswith(sheets.SUFFIXES):
             continue
         try:
-            read(search, os.path.join(top, name))
+            table = read(search, os.path.join(top, name))
         except (ConfigError, InputError):
             continue
-        found.append(name)
-    return found[0] if len(found) == 1 else None
+        has_paths = table.columns.files != () or "path" in table.columns.of
+        if has_paths or _finds_most(search, top, table):
+            found[has_paths].append(name)
+    candidates = found[True] or found[False]
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _finds_most(search: Search, top: str, table: Table) -> bool:
+    entries, what = Entries(search, top), table.columns.name_of_scan
+    names = [table.columns.cell(row, what) for _, row in table.sheet.rows]
+    return 2 * sum(bool(entries.named(name)) for name in names if name) > len(names)
 
 
 def find(search: Search, dataset: DatasetConfig) -> list[Split]:
@@ -92,140 +92,135 @@ def find(search: Search, dataset: DatasetConfig) -> list[Split]:
             "it with dataset.csv"
         )
     table = read(search, search.path(top, name))
-    rows: dict[str, list[_Row]] = {}
-    for line, cells in table.rows:
-        row = _row(search, table, line, cells)
-        rows.setdefault(row.split, []).append(row)
-    splits = []
-    for name, members in rows.items():
-        top = common_folder([os.path.dirname(row.path) for row in members])
-        cases = [case for row in members for case in _cases(search, dataset, row, top)]
-        splits.append(Split(name, f"table {shown(table.name)}", cases))
-    return splits
+    named: dict[str, list[TableScan]] = {}
+    for row in table.sheet.rows:
+        for scan in scans_of(search, table, row):
+            named.setdefault(scan.split, []).append(scan)
+    where, entries = f"table {shown(table.sheet.name)}", Entries(search, top)
+    return [
+        Split(split, where, list(cases_of(search, dataset, entries, members, table.folder)))
+        for split, members in named.items()
+    ]
+
+
+def notes(search: Search, dataset: DatasetConfig) -> list[str]:
+    """Say which columns of the table are used, and which are not."""
+    table = read(search, search.path(dataset.path, dataset.csv or ""))
+    return [table.columns.note(table.sheet.header)]
 
 
 def read(search: Search, file: str) -> Table:
     """Read a table and find its columns.
 
     Raises:
-        ConfigError: It cannot be read, or has no column for paths or for splits.
+        ConfigError: It cannot be read, or has no column for scans or for splits.
     """
-    name = search.name(file)
-    try:
-        with open(file, encoding="utf-8-sig", newline="") as stream:
-            first = stream.readline(_LONGEST_HEADER)
-            _refuse_other_text(name, first.strip())
-            dialect = _dialect(first, stream)
-            lines = list(csv.reader(stream, dialect))
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise ConfigError(f"table {shown(name)}: {reason}; correct dataset.csv") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"table {shown(name)} is no UTF-8 table of text: {error}") from error
-    header = lines[0] if lines else []
-    columns = _columns(header)
-    for what in ("path", "split"):
-        if what not in columns:
-            raise ConfigError(
-                f"table {shown(name)} has no column for the {what} of a scan (it has "
-                f"{_shown_header(header)}); call one {HEADERS[what][0]!r}"
-            )
-    rows = ((i, tuple(row)) for i, row in enumerate(lines[1:], 2) if any(map(str.strip, row)))
-    return Table(file, name, tuple(header), columns, tuple(rows), dialect.delimiter)
+    sheet = sheets.read(search, file)
+    found = columns.find(sheet.header, sheet.rows, search.formats.claims)
+    if not found.files and not found.name_of_scan:
+        raise lacking(sheet, "path")
+    if not found.has_split:
+        raise lacking(sheet, "split")
+    return Table(sheet, found)
 
 
-def columns_note(table: Table) -> str:
-    """Say which columns of a table are used, and which are not."""
-    used = {number: what for what, number in table.columns.items()}
-    taken = ", ".join(f"{shown(table.header[n])} for the {used[n]}" for n in sorted(used))
-    others = [name for n, name in enumerate(table.header) if n not in used and name.strip()]
-    return f"columns: {taken}" + (f"; not used: {_shown_header(others)}" if others else "")
+def lacking(sheet: Sheet, what: str) -> ConfigError:
+    """What to say about a table without a column."""
+    return ConfigError(
+        f"table {shown(sheet.name)} has no column for the {what} of a scan (it has "
+        f"{columns.header_of(sheet.header)}); call one {columns.HEADERS[what][0]!r}"
+    )
 
 
-def _shown_header(header: Sequence[str]) -> str:
-    """Names of columns, as many as a message bears; the first line may be anything."""
-    cells = [f"{shown(cell[:30])}{'...' * (len(cell) > 30)}" for cell in header[:12]]
-    return ", ".join(cells + ["..."] * (len(header) > 12)) or "nothing"
+def scans_of(
+    search: Search, table: Table, row: Row, *, split: str | None = None
+) -> Iterator[TableScan]:
+    """The scans that a row names.
 
-
-def _refuse_other_text(name: str, head: str) -> None:
-    """A JSON text or a list of paths is no table; say so without a word of what it holds.
+    Args:
+        search: The search.
+        table: The table.
+        row: One of its rows.
+        split: Of all rows; None: the row says it.
 
     Raises:
-        ConfigError: It is one.
+        InputError: The row has no split, or no scan.
     """
-    if name.lower().endswith((".json", ".jsonl", ".yaml", ".yml")) or head[:1] in ("{", "["):
-        raise ConfigError(
-            f"table {shown(name)} is JSON or YAML, not a table; write a CSV with the columns path "
-            "and split, or name the places in [dataset.splits]"
-        )
-    if head and not any(delimiter in head for delimiter in _DELIMITERS):
-        raise ConfigError(
-            f"table {shown(name)} has one column only; write a CSV with the columns path and "
-            "split, or name the places in [dataset.splits]"
-        )
-
-
-def _dialect(header: str, stream: TextIO) -> type[csv.Dialect]:
-    """The delimiter that the header holds most of; quotes as everywhere."""
-    stream.seek(0)
-    most = max(_DELIMITERS, key=header.count)
-
-    class Dialect(csv.excel):
-        delimiter = most
-
-    return Dialect
-
-
-def _columns(header: Sequence[str]) -> dict[str, int]:
-    plain = ["".join(char for char in cell.lower() if char.isalnum()) for cell in header]
-    found: dict[str, int] = {}
-    for what, names in HEADERS.items():
-        number = next((plain.index(name) for name in names if name in plain), None)
-        if number is not None:
-            found[what] = number
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One line of a table."""
-
-    path: str
-    """On this machine."""
-    split: str
-    case_id: str | None
-    group: str | None
-
-
-def _row(search: Search, table: Table, line: int, cells: Sequence[str]) -> _Row:
-    split, entry = table.cell(cells, "split"), table.cell(cells, "path")
-    where = f"table {shown(table.name)}, line {line}"
-    if fault := split_name_fault(split) if split else "is empty":
-        raise InputError(f"{where}: split {split!a} {fault}; correct it")
-    if not entry:
+    line, cells = row
+    where, found = f"table {shown(table.sheet.name)}, line {line}", table.columns
+    group = found.cell(cells, "group") or None
+    case_id = found.cell(cells, "case") or None
+    if found.files:
+        named = {n: entry for n in found.files if (entry := at(cells, n))}
+    else:
+        number = found.of[found.name_of_scan]
+        named = {number: entry} if (entry := at(cells, number)) else {}
+        case_id = case_id if found.name_of_scan == "path" else None
+    if not named:
         raise InputError(f"{where} has no path; fill it in")
-    path = search.path(os.path.dirname(table.file), entry)
-    case_id, group = table.cell(cells, "case"), table.cell(cells, "group")
-    return _Row(path, split, case_id or None, group or None)
+    split = found.split(cells) if split is None else split
+    fault = split_name_fault(split) if split else "is empty"
+    for number, entry in named.items():
+        if fault and not _left_out(search, table, entry):
+            raise InputError(f"{where}: split {split!a} {fault}; correct it")
+        several = case_id and len(named) > 1
+        own = f"{case_id}_{table.sheet.header[number]}" if several else case_id
+        if not fault:
+            yield TableScan(entry, split, own, group)
 
 
-def _cases(search: Search, dataset: DatasetConfig, row: _Row, top: str) -> list[Case]:
-    name = search.name(row.path)
-    if reason := search.rules.named_file_out(name):
+def _left_out(search: Search, table: Table, entry: str) -> bool:
+    """Whether the user leaves a scan out, so that its row need not be whole."""
+    name = search.name(search.path(table.folder, entry))
+    reason = search.rules.named_file_out(name)
+    if reason:
         search.leave_out(name, reason)
-        return []
-    scans = _scans(search, row.path, top)
-    # a folder of several series: each has its own id
-    case_id = row.case_id if len(scans) == 1 else None
-    return [make_case(dataset, row.split, scan, case_id=case_id, group=row.group) for scan in scans]
+    return reason is not None
 
 
-def _scans(search: Search, path: str, top: str) -> list[Scan]:
-    """What a path of the table stands for; ids begin below the folder that holds the split."""
-    below = relative(path, top)
-    if is_folder(path):
-        return search.scans(path, below)
-    scans = search.picked([path], top) if os.path.exists(path) else []
-    stem = join(relative(os.path.dirname(path), top), search.formats.case_name(below))
-    return scans or [Scan(stem, (search.name(path),))]
+def cases_of(
+    search: Search,
+    dataset: DatasetConfig,
+    entries: Entries,
+    scans: Sequence[TableScan],
+    base: str,
+) -> Iterator[Case]:
+    """The cases of the scans that a list names for one split; ids begin below all of them.
+
+    Args:
+        search: The search.
+        dataset: The declaration.
+        entries: What entries stand for.
+        scans: What the list names.
+        base: Folder of the list.
+    """
+    entries.learn([scan.entry for scan in scans], base)
+    start = common_folder([os.path.dirname(entries.place(scan.entry, base)) for scan in scans])
+    for scan in scans:
+        name = search.name(entries.place(scan.entry, base))
+        if reason := search.rules.named_file_out(name):
+            search.leave_out(name, reason)
+            continue
+        found = _found(search, entries, scan, base, start)
+        case_id = scan.case_id if len(found) == 1 else None  # each of several has its own id
+        for one in found:
+            yield make_case(dataset, scan.split, one, case_id=case_id, group=scan.group)
+
+
+def _found(
+    search: Search, entries: Entries, scan: TableScan, base: str, start: str
+) -> Sequence[Scan]:
+    if not scan.more:
+        return entries.found(scan.entry, base, start)
+    paths = [entries.place(entry, base) for entry in (scan.entry, *scan.more)]
+    stems = [search.file(path, start).stem for path in paths]
+    return [Scan(_common(stems), tuple(map(search.name, paths)))]
+
+
+def _common(stems: Sequence[str]) -> str:
+    """What channels have in common, in whole words: `p1/p1_t1` and `p1/p1_t2` are `p1/p1`."""
+    first, last = min(stems), max(stems)
+    differs = (i for i, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1)
+    common = first[: next(differs, len(first))]
+    words = re.match(r"(.*?)[_\-. /][^_\-. /]*$", common, re.DOTALL)
+    return (words[1].rstrip("_-. /") if words else "") or stems[0]

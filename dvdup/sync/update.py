@@ -54,9 +54,9 @@ def bring_up_to_date(
     todo = plan(workspace.root, declared.cases, indexed, workspace.verified, full=full)
     _logger.info("%d cases declared, %d to look at", len(declared.cases), len(todo.pending))
     new = sum(case.key not in indexed for case in todo.pending)  # others may just be hashed again
+    lost.tell(workspace.root, todo, declared.cases, indexed, hooks.say)
     work = expected(new, declared.cases)
     forecast.warn(hooks, work, n_jobs(workspace.config))
-    lost.tell(workspace.root, todo, declared.cases, indexed, hooks.say)
     return carry_out(workspace, index, embedder, todo, declared, "sync", hooks), index
 
 

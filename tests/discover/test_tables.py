@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from dvdup.errors import ConfigError, InputError
 
@@ -132,10 +136,124 @@ def test_other_texts_are_told_in_one_sentence(touch, tmp_path, found, name, text
 def test_init_tells_columns_and_files_that_are_away(touch, tmp_path, detect):
     touch("a.nii.gz", "b.mat")
     (tmp_path / "list.csv").write_text(
-        "path,split,MRN\na.nii.gz,train,1\nb.mat,test,2\ngone.nii.gz,test,3\n"
+        "path,split,MRN,age\na.nii.gz,train,1,9\nb.mat,test,2,9\ngone.nii.gz,test,3,9\n"
     )
     notes = "\n".join(detect().notes)
     assert "1 scan (0 in test, 1 in train)" in notes
-    assert "path for the path, split for the split; not used: MRN" in notes
+    assert "MRN for the group; not used: age" in notes
     assert "not here: gone.nii.gz" in notes
     assert "not read: b.mat" in notes
+
+
+def rows(path, table):
+    """Write a table as its suffix says."""
+    header, *cells = table
+    if path.suffix == ".parquet":
+        parquet.write_table(
+            pa.Table.from_pylist([dict(zip(header, c, strict=True)) for c in cells]), path
+        )
+    elif path.suffix == ".jsonl":
+        lines = (json.dumps(dict(zip(header, c, strict=True))) for c in cells)
+        path.write_text("\n".join(lines) + "\n")
+    else:
+        path.write_text("\n".join(",".join(map(str, row)) for row in table) + "\n")
+
+
+@pytest.mark.parametrize("name", ["list.parquet", "list.jsonl", "list.csv"])
+def test_every_kind_of_file_says_the_same(touch, tmp_path, declared, detect, name):
+    touch("a.nii.gz", "b.nii.gz")
+    rows(
+        tmp_path / name,
+        [("file_name", "split", "MRN"), ("a.nii.gz", "train", 1), ("b.nii.gz", "test", 1)],
+    )
+    assert [(case.key, case.group) for case in declared().cases] == [
+        (("test", "b"), "1"), (("train", "a"), "1"),
+    ]  # fmt: skip
+    assert (
+        detect().notes[1]
+        == "columns: file_name for the path, split for the split, MRN for the group"
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        (("path", "is_train"), (True, False)),
+        (("path", "train"), (1, 0)),
+        (("path", "is_test"), ("no", "yes")),
+        (("path", "train", "test"), ((1, 0), (0, 1))),
+    ],
+)
+def test_columns_of_yes_and_no(touch, tmp_path, found, header, cells):
+    touch("a.nii.gz", "b.nii.gz")
+    each = [cell if isinstance(cell, tuple) else (cell,) for cell in cells]
+    rows(tmp_path / "list.csv", [header, ("a.nii.gz", *each[0]), ("b.nii.gz", *each[1])])
+    assert list(found()[0]) == [("test", "b"), ("train", "a")]
+
+
+def test_a_column_a_sequence(touch, tmp_path, declared, detect):
+    names = [f"{p}_{s}.nii.gz" for p in "ab" for s in ("t1", "t2", "seg")]
+    touch(*names)
+    rows(tmp_path / "list.csv", [
+        ("id", "t1", "t2", "seg", "split"),
+        ("A", *names[:3], "train"),
+        ("B", *names[3:5], "", "test"),
+    ])  # fmt: skip
+    assert [case.key for case in declared().cases] == [
+        ("test", "B_t1"), ("test", "B_t2"), ("train", "A_t1"), ("train", "A_t2"),
+    ]  # fmt: skip
+    assert "t1 for a scan each, t2 for a scan each" in detect().notes[1]
+    assert "not used: seg" in detect().notes[1]
+
+
+@pytest.mark.parametrize("header", ["image_id", "SeriesInstanceUID", "patient"])
+def test_names_instead_of_paths(touch, tmp_path, found, header):
+    touch(
+        "scans/case_1.nii.gz", "scans/case_2/t1.nii.gz", "scans/case_2/t2.nii.gz", "other/x.nii.gz"
+    )
+    rows(
+        tmp_path / "list.csv",
+        [(header, "set"), ("case_1", "train"), ("case_2", "test"), ("x9", "test")],
+    )
+    assert found()[0] == {
+        ("train", "scans/case_1"): ("scans/case_1.nii.gz",),
+        ("test", "scans/case_2/t1"): ("scans/case_2/t1.nii.gz",),
+        ("test", "scans/case_2/t2"): ("scans/case_2/t2.nii.gz",),
+        ("test", "x9"): ("x9",),
+    }
+
+
+def test_names_that_are_mostly_not_there_are_no_table_of_scans(touch, tmp_path, found):
+    touch("case_1.nii.gz")
+    rows(tmp_path / "list.csv", [("id", "set"), ("p1", "a"), ("p2", "b"), ("case_1", "b")])
+    with pytest.raises(ConfigError, match="laid out in no way"):
+        found()
+
+
+def test_a_file_in_another_folder_if_it_is_the_only_one_so_called(touch, tmp_path, found):
+    touch("images/a.png", "images/b.png", "old/b.png")
+    rows(tmp_path / "list.csv", [("image", "split"), ("a.png", "train"), ("b.png", "test")])
+    assert found()[0] == {("train", "images/a"): ("images/a.png",), ("test", "b"): ("b.png",)}
+
+
+def test_a_row_that_is_left_out_needs_no_split(touch, tmp_path, found):
+    touch("a.nii.gz", "b.nii.gz", "c.nii.gz")
+    rows(
+        tmp_path / "list.csv",
+        [("path", "split"), ("a.nii.gz", "train"), ("b.nii.gz", "test"), ("c.nii.gz", "")],
+    )
+    with pytest.raises(InputError, match="line 4: split '' is empty"):
+        found()
+    cases, left = found(exclude=("c.nii.gz",))
+    assert len(cases) == 2
+    assert left["c.nii.gz"] == "excluded by c.nii.gz"
+
+
+def test_rows_that_are_no_table(touch, tmp_path, found):
+    touch("a.nii.gz")
+    (tmp_path / "list.jsonl").write_text("[]\n")
+    with pytest.raises(ConfigError, match=r"list\.jsonl, line 1: is no JSON object"):
+        found(csv="list.jsonl")
+    (tmp_path / "list.parquet").write_text("x")
+    with pytest.raises(ConfigError, match=r"list\.parquet is no Parquet file"):
+        found(csv="list.parquet")

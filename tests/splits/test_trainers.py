@@ -154,3 +154,44 @@ def test_what_nnunet_cannot_read_is_refused(cases, labels, said):
     found = propose(cases(labels), SplitWish(SPLITS, frozenset()))
     with pytest.raises(InputError, match=said):
         trainer_file("nnunet", found, DatasetFiles(folds=2))
+
+
+@pytest.fixture
+def of_folds(cases):
+    """A copy in two folds: fold_1/c moves to fold_0, as test stays and moves are few."""
+    labels = ["fold_0/a", "fold_0/b", "fold_1/c", "fold_1/d", "train/e", "test/x"]
+    made = cases(labels, ("fold_0/a", "fold_0/b", "fold_1/c"))
+    found = propose(made, SplitWish(("fold_0", "fold_1", "train", "test"), frozenset({"test"})))
+    assert found.after[("fold_1", "c")] == "fold_0"
+    return found
+
+
+def test_folds_of_nnunet_as_proposed(of_folds):
+    assert json.loads(trainer_file("nnunet", of_folds, DatasetFiles())) == [
+        {"train": ["d", "e"], "val": ["a", "b", "c"]},
+        {"train": ["a", "b", "c", "e"], "val": ["d"]},
+    ]
+
+
+def test_a_case_that_two_folds_validate(cases):
+    found = propose(cases(["fold_0+1/a", "fold_0/b", "fold_1/c"]), SplitWish(
+        ("fold_0", "fold_0+1", "fold_1"), frozenset()))  # fmt: skip
+    assert json.loads(trainer_file("nnunet", found, DatasetFiles())) == [
+        {"train": ["c"], "val": ["a", "b"]}, {"train": ["b"], "val": ["a", "c"]},
+    ]  # fmt: skip
+
+
+def test_folds_of_a_datalist_as_proposed(of_folds):
+    listed = {
+        "training": [
+            {"image": f"{path}.nii.gz", "label": path, "fold": fold}
+            for path, fold in (("fold_0/a", 0), ("fold_0/b", 0), ("fold_1/c", 1), ("fold_1/d", 1))
+        ],
+        "testing": [{"image": "test/x.nii.gz"}],
+    }
+    written = json.loads(trainer_file("monai", of_folds, DatasetFiles(listed=listed)))
+    assert [(each["label"], each["fold"]) for each in written["training"][:4]] == [
+        ("fold_0/a", 0), ("fold_0/b", 0), ("fold_1/c", 0), ("fold_1/d", 1),
+    ]  # fmt: skip
+    assert written["training"][4:] == [{"image": "train/e.nii.gz"}]
+    assert written["testing"] == [{"image": "test/x.nii.gz"}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -35,17 +36,18 @@ def lists_of(
             found[name].append(entry)  # of something that is no case: it is not ours to take out
         elif split is not None:
             target = name if split == case.split else names[split]
-            found.setdefault(target, []).append(_fit(entry, target))
+            found.setdefault(target, []).append(_fit(entry, target, split))
     for case in proposal.cases:
         split = proposal.after[case.key]
         if split is not None and case.key not in seen:
-            found.setdefault(names[split], []).append(_new(case, files))
+            found.setdefault(names[split], []).append(_fit(_new(case, files), names[split], split))
     return found
 
 
 def _names(proposal: Proposal, files: DatasetFiles, keys: Mapping[str, str]) -> dict[str, str]:
     """Split -> the list that it has, else the one that it gets."""
-    names = {case.split: keys.get(case.split, case.split) for case in proposal.cases}
+    splits = dict.fromkeys(case.split for case in proposal.cases)
+    names = {split: keys.get("train" if _fold(split) else split, split) for split in splits}
     for name, _, case in _entries(proposal, files):
         if case is not None:
             names[case.split] = name
@@ -61,7 +63,7 @@ def _entries(
         entries = files.listed.get(name)
         for entry in entries if isinstance(entries, list) else ():
             fitting = cases.get(files.path(_image(entry)), [])
-            here = [case for case in fitting if _SPLITS[name] == case.split]
+            here = [case for case in fitting if case.split in _splits(name, entry)]
             yield name, entry, next(iter(here), None)
 
 
@@ -71,16 +73,32 @@ _SPLITS = {
 }  # fmt: skip
 
 
+_FOLD = re.compile(r"fold_(\d+)")
+"""Splits that are folds of the training cases."""
+
+
+def _fold(split: str) -> re.Match[str] | None:
+    return _FOLD.fullmatch(split)
+
+
+def _splits(name: str, entry: Any) -> tuple[str, ...]:
+    """The splits that an entry of a list may declare: that of the list, or its fold."""
+    fold = entry.get("fold") if isinstance(entry, dict) and _SPLITS[name] == "train" else None
+    return (_SPLITS[name],) if fold is None else (_SPLITS[name], f"fold_{fold}")
+
+
 def _image(entry: Any) -> str:
     image = entry.get("image") if isinstance(entry, dict) else entry
     first = image[0] if isinstance(image, list) and image else image
     return first if isinstance(first, str) else ""
 
 
-def _fit(entry: Any, name: str) -> Any:
-    """Lists of images to train on hold tables; that of tests may hold bare paths."""
+def _fit(entry: Any, name: str, split: str) -> Any:
+    """Lists of images to train on hold tables, with their fold; that of tests may hold paths."""
     bare = isinstance(entry, str) and _SPLITS.get(name) != "test"
-    return {"image": entry} if bare else entry
+    fitted = {"image": entry} if bare else entry
+    fold = _fold(split)
+    return {**fitted, "fold": int(fold[1])} if fold and isinstance(fitted, dict) else fitted
 
 
 def _new(case: GroupedCase, files: DatasetFiles) -> dict[str, Any]:
