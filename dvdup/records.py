@@ -191,6 +191,20 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
+class Pointer:
+    """What stands for a file or folder that is not here."""
+
+    tool: str
+    """Who keeps it: "git-lfs", "git-annex" or "DVC"."""
+    command: str
+    """What brings it, given in the folder of the dataset."""
+    recorded: str = ""
+    """The hash of its bytes, as `sha256:...`; "" where none is recorded."""
+    size: int = 0
+    """Its bytes; 0 where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class FileStat:
     """What a file looked like when it was read: path (as in `Case.files`), bytes, times, inode."""
 
@@ -198,7 +212,8 @@ class FileStat:
     size: int
     mtime_ns: int
     file_hash: str = ""
-    """blake2b-128 hex of the bytes; "" when not computed."""
+    """blake2b-128 hex of the bytes; "" when not computed. Of a file that is not here what its
+    pointer records, as `Pointer.recorded`; `size` is recorded then too."""
     ctime_ns: int = 0
     """When its inode changed last, which nothing sets back; 0: not known."""
     inode: int = 0
@@ -248,6 +263,13 @@ class IndexedCase:
     def paths(self) -> tuple[str, ...]:
         """The paths of its files."""
         return tuple(stat.path for stat in self.files)
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """What pointers record of its files, sorted; empty unless all of them are pointers."""
+        hashes = sorted(stat.file_hash for stat in self.files)
+        away = self.status == "unreadable" and all(":" in each for each in hashes)
+        return tuple(hashes) if away else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,7 +520,8 @@ class Finding:
     b: Member
     verdict: Verdict
     basis: str
-    """What it rests on: "voxel-hash", "voxels", "slices", "declared" or "inferred"."""
+    """What it rests on: "voxel-hash", "recorded-hash" (of files that are not here), "voxels",
+    "slices", "declared" or "inferred"."""
     reason: str
     confidence: float
     """0 to 1."""

@@ -66,6 +66,8 @@ Name = tuple[str, str, tuple[str, ...]]
 
 def _of_files(workspace: Workspace, cases: Iterable[IndexedCase]) -> Iterator[tuple[Name, str]]:
     for case in cases:
+        if files.still_away(workspace.root, case):
+            continue
         try:
             same = files.holds_what_was_indexed(
                 workspace.root, case.files, case.paths, workspace.verified

@@ -16,6 +16,7 @@ from dvdup.compare.cases import CaseSet, Sides
 from dvdup.compare.findings import assemble, decide, with_fail_on
 from dvdup.compare.missed import Missed
 from dvdup.compare.pair import CODE, jobs_of, judge_pair, result_of
+from dvdup.compare.recorded import same_bytes
 from dvdup.compare.refs import Ref, split_order
 from dvdup.compare.rules import Rules, rules_of
 from dvdup.compare.walk import Candidates, Walk, open_candidates
@@ -192,7 +193,8 @@ def compare_sides(
     else:
         verified, alike, side = {}, None, a.side()
         scores = match.match(side, side if a is b else b.side(), run.rules.match)
-    findings = decide(scores, verified, (a, b), run.rules.limits, within=a is b)
+    same = same_bytes(a, b, run.workspace.root, run.missed)
+    findings = decide(scores, verified, (a, b), run.rules.limits, within=a is b, same_bytes=same)
     kept = tuple(each for each in findings if (each.a.key, each.b.key) not in without)
     return Compared(kept, alike)
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from dvdup.config import DatasetConfig, split_name_fault
 from dvdup.discover.cases import Split, make_case
@@ -14,6 +15,7 @@ from dvdup.discover.names import common_folder, join, relative, shown
 from dvdup.discover.rules import POINTER, known, looks_like_labels
 from dvdup.discover.search import HIDDEN, Scan, Search, files_in, is_folder, subfolders
 from dvdup.errors import ConfigError
+from dvdup.pointers import absent_outs, is_absent
 
 _SPLIT = re.compile(
     r"((images?|imgs?|scans?|volumes?|data)[ _.-]?)?"
@@ -66,6 +68,9 @@ def _splits_in(top: str, prefix: str) -> list[SplitFolder]:
             places.setdefault(name, path)
         elif _is_split(stem) and stem != name and known(name) is None and content == name:
             packed[stem] = path
+    for name in absent_outs(Path(top)):
+        if _is_split(name):
+            places.setdefault(name, os.path.join(top, name))
     if places:  # train/ beside test.zip, or beside test.h5
         places = packed | places
     return [SplitFolder(split, places[split], prefix) for split in sorted(places)]
@@ -194,7 +199,7 @@ def _place(search: Search, top: str, split: str, entry: str) -> _Place:
     path = search.path(top, entry)
     if is_folder(path):
         return _Place(path, [path], [])
-    if os.path.lexists(path) or os.path.lexists(path + POINTER):
+    if os.path.lexists(path) or is_absent(Path(path)):
         return _Place(os.path.dirname(path), [], [path])
     matches = _matches(search, top, entry) if glob.has_magic(entry) else []
     if not matches:

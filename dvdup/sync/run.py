@@ -201,7 +201,8 @@ class Run:
 
     def _store_unreadable(self, case: IndexedCase) -> IndexedCase:
         old = self._old.get(case.key)
-        if old is None or dataclasses.replace(old, files=case.files) != case:
+        same = old is not None and dataclasses.replace(old, files=case.files) == case
+        if old is None or not same or old.recorded != case.recorded:
             self._writer.put(case, None, "unreadable")
         return case
 
