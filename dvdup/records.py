@@ -198,6 +198,8 @@ class Pointer:
     """Who keeps it: "git-lfs", "git-annex" or "DVC"."""
     command: str
     """What brings it, given in the folder of the dataset."""
+    folder_command: str = ""
+    """What brings all that is kept of its folder; "" where there is no such command."""
     recorded: str = ""
     """The hash of its bytes, as `sha256:...`; "" where none is recorded."""
     size: int = 0
@@ -570,6 +572,52 @@ class RefInfo:
     cases: int
 
 
+ChangeKind = Literal["added", "removed", "renamed", "moved", "changed"]
+"""What happened to a case; "moved": to another split."""
+CaseDifference = Literal["voxels", "header", "readable", "unreadable", "subject", "files"]
+"""In what a case is not as it was. "header": the same voxels of another size or modality;
+"readable", "unreadable": it was not so before; "files": other ones of the same content."""
+
+EVERY_SPLIT = "*"
+"""The split of a ref that stands for all cases of a version."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionChange:
+    """What happened to a case between two versions of the index."""
+
+    kind: ChangeKind
+    before: Member | None
+    """None: it was added."""
+    after: Member | None
+    """None: it was removed."""
+    differences: tuple[CaseDifference, ...] = ()
+    """Of a case that is there in both."""
+    copy_of: Member | None = None
+    """A scan that is not there any more and of which this is a copy, as it was called."""
+    verdict: Verdict | None = None
+    """Of the two."""
+    reason: str = ""
+    """Why it is one."""
+
+    @property
+    def has_new(self) -> bool:
+        """Whether there is something that was not there before, in this split at least."""
+        return bool({"voxels", "header", "readable", "unreadable"} & {*self.differences}) or (
+            self.kind in ("added", "removed", "moved")
+        )
+
+    @property
+    def order(self) -> tuple[int, str, str]:
+        """Sort key: by what happened, then by name."""
+        side = self.after or self.before
+        assert side is not None
+        return (_CHANGE_KINDS.index(self.kind), *side.key)
+
+
+_CHANGE_KINDS: tuple[ChangeKind, ...] = ("added", "removed", "renamed", "moved", "changed")
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """The one result object that every format renders (JSON contract `dvdup/report@1`)."""
@@ -581,6 +629,8 @@ class Report:
     """Findings only, strongest first, then by name."""
     groups: tuple[Group, ...]
     unreadable: tuple[Unreadable, ...]
+    changes: tuple[VersionChange, ...] | None = None
+    """What happened between two versions, where the two refs are one thing at two times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -668,6 +718,8 @@ class SyncSummary:
     unreadable: tuple[Unreadable, ...] = field(default=())
     ignored: tuple[Ignored, ...] = field(default=())
     notes: tuple[str, ...] = field(default=())
+    unindexed: tuple[Case, ...] = field(default=())
+    """Cases that are not in the index, and that the command was not to look at."""
 
     @property
     def changed(self) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dvdup import forecast
 from dvdup.cache import Cache, open_cache
-from dvdup.compare import match, renamed, results, verdicts
+from dvdup.compare import match, results, verdicts
 from dvdup.compare.alike import Alike, own_threshold, without_alike
 from dvdup.compare.cases import CaseSet, Sides
 from dvdup.compare.findings import assemble, decide, with_fail_on
@@ -71,7 +71,7 @@ def compare_refs(
                 asks_first = _asks_last(a) > _asks_last(b)
                 name = (a.info.ref, b.info.ref)
                 compared = compare_sides(a, b, run, asks_first=asks_first, name=name)
-                for leak in renamed.without_renamed(compared.findings, a, b):
+                for leak in compared.findings:
                     found.setdefault(_identity(leak), leak)
                 if compared.alike is not None:
                     alike[name] = compared.alike

@@ -323,8 +323,8 @@ def _decision(pair: _Pair, verdict: Verdict, limits: Thresholds) -> PairDecision
     basis = pair.basis(verdict)
     seen = pair.verified if basis in ("voxels", "inferred") else None
     return PairDecision(
-        a=_member(pair.a),
-        b=_member(pair.b),
+        a=member_of(pair.a),
+        b=member_of(pair.b),
         verdict=verdict,
         basis=basis,
         confidence=seen.confidence if seen else _confidence(verdict, pair.score, limits),
@@ -341,7 +341,8 @@ def _shared_hashes(a: IndexedCase, b: IndexedCase) -> tuple[int, int]:
     return len(ours & theirs), max(len(ours), len(theirs))
 
 
-def _member(case: IndexedCase) -> Member:
+def member_of(case: IndexedCase) -> Member:
+    """A case as reports have it."""
     voxels = voxels_key(case.voxel_hashes)
     return Member(case.case_id, case.split, case.group, case.paths, voxels)
 

@@ -48,8 +48,8 @@ def _of_target(target: str, path: Path, root: Path) -> Pointer:
     digest, size = _recorded(target.rpartition("/")[2].strip())
     inner = nested(top_of(path, ".git"), root)
     git = "git" if inner is None else f"git -C {shlex.quote(named(inner, root))}"
-    name = shlex.quote(named(path, inner or root))
-    return Pointer(TOOL, f"{git} annex get {name}", digest, size)
+    name, folder = (shlex.quote(named(each, inner or root)) for each in (path, path.parent))
+    return Pointer(TOOL, f"{git} annex get {name}", f"{git} annex get {folder}", digest, size)
 
 
 def _recorded(key: str) -> tuple[str, int]:

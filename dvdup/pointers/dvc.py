@@ -93,7 +93,7 @@ def _pointer(out: Out, targets: list[Path], root: Path) -> Pointer:
         return Pointer(TOOL, f"{dvc} repro {'' if where == STAGES else f'{where}:'}{stage}")
     few = targets if len(targets) <= _FEW else []  # without a name everything is pulled
     names = [shlex.quote(named(target, inner or root)) for target in few]
-    return Pointer(TOOL, " ".join([dvc, "pull", *names]), out.recorded, out.size)
+    return Pointer(TOOL, " ".join([dvc, "pull", *names]), recorded=out.recorded, size=out.size)
 
 
 def _folders(start: Path) -> Iterator[Path]:

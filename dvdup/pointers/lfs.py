@@ -27,15 +27,17 @@ def of_text(head: bytes, path: Path, root: Path) -> Pointer | None:
     return Pointer(
         TOOL,
         _command(path, root),
+        _command(path.parent, root),
         oid[1].decode() if oid is not None and known else "",
         int(size[1]) if size is not None and known else 0,
     )
 
 
 def _command(path: Path, root: Path) -> str:
-    """How to fetch one file; --include takes names from the top of the repository."""
-    top = top_of(path, ".git")
+    """How to fetch a file or folder; --include takes names from the top of the repository."""
+    top = top_of(path / "_", ".git") if path.is_dir() else top_of(path, ".git")
     inner = nested(top, root)
     git = "git" if inner is None else f"git -C {shlex.quote(named(inner, root))}"
     name = named(path, top or root)
-    return f"{git} lfs pull" + ("" if _PATTERN.search(name) else f" -I {shlex.quote(name)}")
+    unnamed = name == "." or _PATTERN.search(name)
+    return f"{git} lfs pull" + ("" if unnamed else f" -I {shlex.quote(name)}")

@@ -435,10 +435,19 @@ def _refuse_pointer_text(source: Source, head: bytes) -> None:
 
 
 def _pointer(source: Source, found: Pointer) -> PointerError:
-    return PointerError(
-        f"{source.name}: is not here, only its {found.tool} pointer; bring it with "
-        f"`{found.command}`"
-    )
+    return PointerError(f"{source.name}: {_not_here(found.tool, found.command)}")
+
+
+def _not_here(tool: str, command: str) -> str:
+    return f"is not here, only its {tool} pointer; bring it with `{command}`"
+
+
+def fault_words(source: Source, error: ReadError) -> str:
+    """What is wrong with a file, in the words that its whole folder shares where it can."""
+    found = pointers.find(source.path, source.root or source.path.parent)
+    if found is not None and found.folder_command:
+        return _not_here(found.tool, found.folder_command)
+    return str(error).removeprefix(f"{source.name}: ")
 
 
 def _is_text(head: bytes) -> bool:

@@ -112,6 +112,7 @@ class Run:
             unreadable=tuple(sorted(missing, key=lambda case: (case.split, case.case))),
             ignored=declaration.ignored,
             notes=tuple(notes),
+            unindexed=todo.unindexed,
         )
 
     def _outcomes(self, pending: Sequence[Case]) -> Iterator[Outcome]:
