@@ -94,7 +94,7 @@ def _why(change: VersionChange) -> str:
     parts = [_DIFFERENCES[each] for each in change.differences]
     if change.copy_of is not None:
         parts.append(
-            f"{change.verdict} to {_label(change.copy_of)}, which is gone: {change.reason}"
+            f"{change.verdict} copy of {_label(change.copy_of)}, which is gone: {change.reason}"
         )
     return visible("; ".join(parts))
 

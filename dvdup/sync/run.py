@@ -202,8 +202,7 @@ class Run:
 
     def _store_unreadable(self, case: IndexedCase) -> IndexedCase:
         old = self._old.get(case.key)
-        same = old is not None and dataclasses.replace(old, files=case.files) == case
-        if old is None or not same or old.recorded != case.recorded:
+        if old is None or not _says_the_same(old, case):
             self._writer.put(case, None, "unreadable")
         return case
 
@@ -219,6 +218,12 @@ class Run:
     def _delete(self, key: Key) -> None:
         self._counts["removed"] += 1
         self._writer.delete(key)
+
+
+def _says_the_same(old: IndexedCase, new: IndexedCase) -> bool:
+    """Whether two rows of a case that cannot be read differ in the times of its files at most."""
+    here = dataclasses.replace(old, files=new.files)
+    return old.recorded == new.recorded and dataclasses.asdict(here) == dataclasses.asdict(new)
 
 
 def _has_rows(case: IndexedCase) -> bool:

@@ -122,7 +122,8 @@ def test_status_and_diff_do_not_take_them_for_lost(small, dvdup, write, command)
     assert "dvdup sync" not in said
     assert command in said
     assert dvdup(small, "status", "--verify").code == 0
-    assert [e["kind"] for e in dvdup(small, "diff", "train", "test", "-f", "json").json["unreadable"]] == ["unreadable"]  # fmt: skip
+    ran = dvdup(small, "diff", "train", "test", "-f", "json")
+    assert [entry["kind"] for entry in ran.json["unreadable"]] == ["unreadable"]
     assert dvdup(small, "diff", "train", "test", "--allow-unreadable").code == 0
     assert dvdup(small, "sync", "-q").code == 2
     assert dvdup(small, "status").stdout.splitlines()[0] == version  # nothing was written

@@ -88,7 +88,6 @@ def test_backwards_it_is_the_other_way_round(lived, dvdup):
 
 def test_in_words(lived, dvdup):
     said = " ".join(dvdup(lived.root, "diff", "v1", "v2").stdout.split())
-    print(said)
     assert said.startswith(
         "From v1 to v2: 3 added, 2 removed, 1 renamed, 1 moved to another split, 1 changed. "
         "1 of 4 new scans was there before. 1 is a copy of what is gone."
