@@ -43,7 +43,7 @@ def needs(tool):
 TOOLS = {
     "git-lfs": (
         ("git lfs install --local", "git lfs track '*.nii.gz'", "git add -A", "git commit -qm all"),
-        (),
+        ("git lfs install --local --skip-smudge",),
     ),
     "git-annex": (
         (
