@@ -269,9 +269,10 @@ class IndexedCase:
     @property
     def recorded(self) -> tuple[str, ...]:
         """What pointers record of its files, sorted; empty unless all of them are pointers."""
+        if self.status != "unreadable":
+            return ()
         hashes = sorted(stat.file_hash for stat in self.files)
-        away = self.status == "unreadable" and all(":" in each for each in hashes)
-        return tuple(hashes) if away else ()
+        return tuple(hashes) if all(":" in each for each in hashes) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dvdup.discover.formats import Formats, is_dicom_name, may_be_dicom_name
 from dvdup.discover.names import clean, inside, join, nfc, printable, relative
 from dvdup.discover.rules import POINTER, STORE_SUFFIX, ZARR_MARKERS, ZARR_SUFFIXES, Rules, known
 from dvdup.errors import ConfigError, InputError, Interrupted
-from dvdup.pointers import absent_outs
+from dvdup.pointers import AbsentOuts
 from dvdup.records import LONELY, Ignored
 
 HIDDEN = (".", "__MACOSX")
@@ -76,6 +76,7 @@ class Search:
         self.formats = formats
         self.rules = rules
         self.ignored: dict[str, str] = {}
+        self._absent = AbsentOuts()
         self._dicom_only = dicom_only
         self._should_stop = should_stop
 
@@ -143,7 +144,7 @@ class Search:
                 raise ConfigError(
                     f"{printable(content)} is not here; bring it with `{printable(command)}`"
                 )
-        for name in absent_outs(Path(top)):
+        for name in self._absent.names(top):
             raise ConfigError(f"{printable(name)} is not here; bring it with `dvc pull`")
 
     def scans(self, top: str, below: str = "") -> list[Scan]:
@@ -347,7 +348,7 @@ class Search:
                     labels += [entry.name] if out.startswith("label map ") else []
                 else:
                     files.append(file)
-        for stands in absent_outs(Path(path)):
+        for stands in self._absent.names(path):
             full = join(name, stands)
             if stands in files or stands.startswith(HIDDEN):
                 continue

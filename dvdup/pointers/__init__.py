@@ -13,10 +13,10 @@ from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 
 from dvdup.pointers import annex, dvc, lfs
-from dvdup.pointers.dvc import absent_outs, is_absent
+from dvdup.pointers.dvc import AbsentOuts, absent_outs, is_absent
 from dvdup.records import Pointer
 
-__all__ = ["LONGEST", "absent_outs", "find", "is_absent", "is_recorded", "of_text"]
+__all__ = ["LONGEST", "AbsentOuts", "absent_outs", "find", "is_absent", "is_recorded", "of_text"]
 
 LONGEST = 4096
 """Bytes; pointer files are shorter."""

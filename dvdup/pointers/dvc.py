@@ -65,16 +65,38 @@ def find(path: Path, root: Path) -> Pointer | None:
     return None
 
 
+class AbsentOuts:
+    """Which files of pipelines are not here; remembers what it has read, for one search."""
+
+    def __init__(self) -> None:
+        """Nothing has been read yet."""
+        self._known: dict[str, tuple[Out, ...]] = {}
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Names that should be in a folder by `dvc.lock` or `dvc.yaml`, and are not here; sorted.
+
+        Args:
+            folder: Absolute.
+        """
+        names = {
+            out.path[len(folder) :].lstrip(os.sep).split(os.sep)[0]
+            for out in self._outs(folder)
+            if _is_below(out.path, folder)
+        }
+        return tuple(sorted(name for name in names if not os.path.lexists(f"{folder}/{name}")))
+
+    def _outs(self, folder: str) -> tuple[Out, ...]:
+        """Those of a folder and of all above it, up to the top of the repository."""
+        if folder not in self._known:
+            above, own = os.path.dirname(folder), _outs_in(Path(folder))
+            is_top = above == folder or os.path.lexists(os.path.join(folder, ".git"))
+            self._known[folder] = own if is_top else (*own, *self._outs(above))
+        return self._known[folder]
+
+
 def absent_outs(folder: Path) -> tuple[str, ...]:
-    """Names that should be in a folder by `dvc.lock` or `dvc.yaml`, and are not here; sorted."""
-    start = os.path.abspath(folder)
-    names = {
-        out.path[len(start) :].lstrip(os.sep).split(os.sep)[0]
-        for above in _folders(Path(start))
-        for out in _outs_in(above)
-        if _is_below(out.path, start)
-    }
-    return tuple(sorted(name for name in names if not os.path.lexists(os.path.join(start, name))))
+    """As `AbsentOuts.names`, of one folder."""
+    return AbsentOuts().names(os.path.abspath(folder))
 
 
 def is_absent(path: Path) -> bool:
@@ -116,7 +138,7 @@ def _outs_beside(pointer: Path) -> tuple[Out, ...]:
 
 def _outs_in(folder: Path) -> tuple[Out, ...]:
     """What the pipelines of a folder make, whether they have run or not."""
-    stamps = tuple(_stamp(folder / name) for name in (LOCK, STAGES))
+    stamps = tuple(_stamp(os.path.join(folder, name)) for name in (LOCK, STAGES))
     return _of_pipelines(folder, stamps) if any(stamps) else ()
 
 
@@ -137,7 +159,7 @@ def _of_pipelines(folder: Path, stamps: tuple[tuple[int, int] | None, ...]) -> t
     return tuple(outs.values())
 
 
-def _stamp(file: Path) -> tuple[int, int] | None:
+def _stamp(file: str) -> tuple[int, int] | None:
     try:
         status = os.stat(file)
     except OSError:
