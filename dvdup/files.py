@@ -21,9 +21,10 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from threading import Lock
 
+from dvdup import pointers
 from dvdup.errors import ReadError
 from dvdup.hashing import file_hash, files_below, folder_hash
-from dvdup.records import FileStat
+from dvdup.records import FileStat, IndexedCase
 from dvdup.sealed import SealedFiles, nowhere
 
 RACY = -1
@@ -55,8 +56,11 @@ def is_missing(root: Path, path: str) -> bool:
 
 
 def all_missing(root: Path, paths: Sequence[str]) -> bool:
-    """Whether no file of a case is there any more; one that only cannot be reached is not gone."""
-    return all(is_missing(root, path) for path in paths)
+    """Whether no file of a case is there any more.
+
+    One that only cannot be reached, or that DVC keeps elsewhere, is not gone.
+    """
+    return all(is_missing(root, path) and not pointers.is_absent(root / path) for path in paths)
 
 
 def unchanged(stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:
@@ -70,6 +74,32 @@ def unchanged(stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:
 def plausibly_unchanged(stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:
     """As `unchanged`, but an mtime that was too young to be stored is taken for unchanged."""
     return unchanged(_believed(stored, now), now)
+
+
+def with_recorded(root: Path, stats: Sequence[FileStat]) -> tuple[FileStat, ...]:
+    """What pointers record of files that are not here, in place of what the pointers look like."""
+    return tuple(_recorded(root, stat) for stat in stats)
+
+
+def _recorded(root: Path, stat: FileStat) -> FileStat:
+    pointer = pointers.find(root / stat.path, root)
+    if pointer is None or not pointer.recorded:
+        return stat
+    return FileStat(stat.path, pointer.size, 0, pointer.recorded)
+
+
+def still_away(root: Path, case: IndexedCase) -> bool:
+    """Whether the files of a case were not here when it was indexed, and are so still.
+
+    Args:
+        root: What paths are relative to.
+        case: As indexed; what its pointers record has not changed either.
+    """
+    if case.status != "unreadable":
+        return False
+    found = [pointers.find(root / path, root) for path in case.paths]
+    stored = [stat.file_hash if pointers.is_recorded(stat.file_hash) else "" for stat in case.files]
+    return any(found) and stored == [each.recorded if each else "" for each in found]
 
 
 def same_times(stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:

@@ -191,6 +191,22 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
+class Pointer:
+    """What stands for a file or folder that is not here."""
+
+    tool: str
+    """Who keeps it: "git-lfs", "git-annex" or "DVC"."""
+    command: str
+    """What brings it, given in the folder of the dataset."""
+    folder_command: str = ""
+    """What brings all that is kept of its folder; "" where there is no such command."""
+    recorded: str = ""
+    """The hash of its bytes, as `sha256:...`; "" where none is recorded."""
+    size: int = 0
+    """Its bytes; 0 where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class FileStat:
     """What a file looked like when it was read: path (as in `Case.files`), bytes, times, inode."""
 
@@ -198,7 +214,8 @@ class FileStat:
     size: int
     mtime_ns: int
     file_hash: str = ""
-    """blake2b-128 hex of the bytes; "" when not computed."""
+    """blake2b-128 hex of the bytes; "" when not computed. Of a file that is not here what its
+    pointer records, as `Pointer.recorded`; `size` is recorded then too."""
     ctime_ns: int = 0
     """When its inode changed last, which nothing sets back; 0: not known."""
     inode: int = 0
@@ -248,6 +265,14 @@ class IndexedCase:
     def paths(self) -> tuple[str, ...]:
         """The paths of its files."""
         return tuple(stat.path for stat in self.files)
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """What pointers record of its files, sorted; empty unless all of them are pointers."""
+        if self.status != "unreadable":
+            return ()
+        hashes = sorted(stat.file_hash for stat in self.files)
+        return tuple(hashes) if all(":" in each for each in hashes) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -498,7 +523,8 @@ class Finding:
     b: Member
     verdict: Verdict
     basis: str
-    """What it rests on: "voxel-hash", "voxels", "slices", "declared" or "inferred"."""
+    """What it rests on: "voxel-hash", "recorded-hash" (of files that are not here), "voxels",
+    "slices", "declared" or "inferred"."""
     reason: str
     confidence: float
     """0 to 1."""
@@ -547,6 +573,52 @@ class RefInfo:
     cases: int
 
 
+ChangeKind = Literal["added", "removed", "renamed", "moved", "changed"]
+"""What happened to a case; "moved": to another split."""
+CaseDifference = Literal["voxels", "header", "readable", "unreadable", "subject", "files"]
+"""In what a case is not as it was. "header": the same voxels of another size or modality;
+"readable", "unreadable": it was not so before; "files": other ones of the same content."""
+
+EVERY_SPLIT = "*"
+"""The split of a ref that stands for all cases of a version."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionChange:
+    """What happened to a case between two versions of the index."""
+
+    kind: ChangeKind
+    before: Member | None
+    """None: it was added."""
+    after: Member | None
+    """None: it was removed."""
+    differences: tuple[CaseDifference, ...] = ()
+    """Of a case that is there in both."""
+    copy_of: Member | None = None
+    """A scan that is not there any more and of which this is a copy, as it was called."""
+    verdict: Verdict | None = None
+    """Of the two."""
+    reason: str = ""
+    """Why it is one."""
+
+    @property
+    def has_new(self) -> bool:
+        """Whether there is something that was not there before, in this split at least."""
+        return bool({"voxels", "header", "readable", "unreadable"} & {*self.differences}) or (
+            self.kind in ("added", "removed", "moved")
+        )
+
+    @property
+    def order(self) -> tuple[int, str, str]:
+        """Sort key: by what happened, then by name."""
+        side = self.after or self.before
+        assert side is not None
+        return (_CHANGE_KINDS.index(self.kind), *side.key)
+
+
+_CHANGE_KINDS: tuple[ChangeKind, ...] = ("added", "removed", "renamed", "moved", "changed")
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """The one result object that every format renders (JSON contract `dvdup/report@1`)."""
@@ -558,6 +630,8 @@ class Report:
     """Findings only, strongest first, then by name."""
     groups: tuple[Group, ...]
     unreadable: tuple[Unreadable, ...]
+    changes: tuple[VersionChange, ...] | None = None
+    """What happened between two versions, where the two refs are one thing at two times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -645,6 +719,8 @@ class SyncSummary:
     unreadable: tuple[Unreadable, ...] = field(default=())
     ignored: tuple[Ignored, ...] = field(default=())
     notes: tuple[str, ...] = field(default=())
+    unindexed: tuple[Case, ...] = field(default=())
+    """Cases that are not in the index, and that the command was not to look at."""
 
     @property
     def changed(self) -> bool:

@@ -44,7 +44,6 @@ say 'Now the check passes.'
 run check -q
 run tag v2
 
-say 'What happened; what test has now of train as it was; what v2 has new.'
+say 'What happened; what test has now of train as it was.'
 run log
 run diff train@v1 test -q
-run diff train@v1 train@v2 -q

@@ -95,6 +95,12 @@ LABELS = click.option(
 WITHIN = click.option(
     "--within", is_flag=True, default=None, help="Look for duplicates inside each split too."
 )
+NEW_SINCE = click.option(
+    "--new-since",
+    metavar="TAG",
+    help="Only findings with a case that came after this tag or version; others are counted, and "
+    "fail nothing.",
+)
 ALLOW_UNREADABLE = click.option(
     "--allow-unreadable",
     is_flag=True,

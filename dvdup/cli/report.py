@@ -17,6 +17,7 @@ from dvdup.cli.console import hooks_for, put, say, screen
 from dvdup.cli.options import (
     FULL,
     JOBS,
+    NEW_SINCE,
     WITHIN,
     embed_options,
     open_workspace,
@@ -33,22 +34,32 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("ref_a", metavar="REF_A")
-@click.argument("ref_b", metavar="REF_B")
+@click.argument("ref_b", metavar="[REF_B]", required=False)
+@NEW_SINCE
 @report_options
 @JOBS
 @place_options
-def diff(ref_a: str, ref_b: str, config: Path | None, quiet: bool, **flags: Any) -> int:
-    """Report the cases of REF_B that are already in REF_A.
+def diff(ref_a: str, ref_b: str | None, config: Path | None, quiet: bool, **flags: Any) -> int:
+    """Report the cases of REF_B that are already in REF_A, or what happened in between.
 
     A ref is a split (train), or a split as it was (train@v1, train@12, see `dvdup tag` and
     `dvdup log`). `dvdup diff train train` finds the duplicates within train. Works on the
-    index as it is; `dvdup check` brings it up to date first. Exit code 1 if something is found,
-    2 if something could not be checked, or is not as it was indexed.
+    index as it is; `dvdup check` brings it up to date first.
+
+    Of two versions, v1 v2 or train@v1 train@v2, or of one and nothing, which stands for now, tells
+    what was added, removed, renamed, moved to another split and changed. What came is compared
+    with what was there.
+
+    Exit code 1 if a copy is found, 2 if something could not be checked, or is not as it was
+    indexed; else 0, whatever has changed.
     """
     from dvdup.commands import diff as command
 
+    new_since = flags.pop("new_since")
     with _comparison(config, quiet, flags) as asked:
-        asked.report = command.diff(asked.workspace, ref_a, ref_b, hooks=asked.hooks)
+        asked.report = command.diff(
+            asked.workspace, ref_a, ref_b, new_since=new_since, hooks=asked.hooks
+        )
     return asked.exit_code
 
 
@@ -61,6 +72,13 @@ def diff(ref_a: str, ref_b: str, config: Path | None, quiet: bool, **flags: Any)
     help="Leave out scans that git does not have, as a hook does; a split of which it has none is "
     "looked at as it lies on disk.",
 )
+@click.option(
+    "--since",
+    metavar="COMMIT",
+    help="Look only at scans that git says have changed since, and tell findings of these alone; "
+    "all others are compared as they were indexed.",
+)
+@NEW_SINCE
 @click.option(
     "--give-up",
     "minutes",
@@ -84,11 +102,15 @@ def check(config: Path | None, quiet: bool, **flags: Any) -> int:
         for line in left_out_lines(summary):
             say(line, quiet=quiet)
 
-    asked_for = {name: flags.pop(name) for name in ("full", "committed", "minutes")}
+    asked_for = {name: flags.pop(name) for name in _CHECK}
     asked_for["command"] = _program()
     with _comparison(config, quiet, flags) as asked:
         asked.report = command.check(asked.workspace, **asked_for, synced=synced, hooks=asked.hooks)
     return asked.exit_code
+
+
+_CHECK = ("full", "committed", "since", "new_since", "minutes")
+"""Parameters of `check` itself."""
 
 
 def _program() -> str:

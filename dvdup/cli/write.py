@@ -161,7 +161,9 @@ def rm(cases: tuple[str, ...], config: Path | None, quiet: bool, **flags: Any) -
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--list", "listing", is_flag=True, help="Print the tags and their versions.")
+@click.option(
+    "--list", "listing", is_flag=True, help="Print the tags and their versions, as without NAME."
+)
 @click.option("--delete", is_flag=True, help="Forget the tag NAME; its version stays.")
 @TABLE_OR_JSON
 @place_options
@@ -174,14 +176,15 @@ def tag(
     quiet: bool,
     **flags: Any,
 ) -> None:
-    """Give the index as it is now the name NAME.
+    """Give the index as it is now the name NAME, or list the tags.
 
-    A tag stays: `dvdup diff train@NAME test` compares with the split as it was.
+    A tag stays: `dvdup diff NAME` tells what has happened since, `dvdup diff train@NAME test`
+    compares with the split as it was.
     """
     from dvdup.commands import history
     from dvdup.records import Hooks
 
-    if (name is None) != listing or (listing and delete):
+    if (name is not None and listing) or (name is None and delete):
         raise click.UsageError("give one of NAME, --delete NAME, or --list")
     workspace = open_workspace(config, **flags)
     if name is None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from itertools import combinations
 
-from dvdup import accepted
+from dvdup import accepted, store
 from dvdup.accepted import Entry
+from dvdup.commands import limits
 from dvdup.commands.committed import committed as committed_of
+from dvdup.commands.git import GitRange, range_since
 from dvdup.compare.calibrated import warn_if_outgrown
 from dvdup.compare.engine import compare_refs
 from dvdup.compare.findings import with_accepted
@@ -34,6 +37,8 @@ def check(
     *,
     full: bool = False,
     committed: bool = False,
+    since: str | None = None,
+    new_since: str | None = None,
     minutes: float | None = None,
     command: str = "dvdup",
     synced: Callable[[SyncSummary], None] = _nothing,
@@ -45,6 +50,9 @@ def check(
         workspace: Where.
         full: Hash every file, whatever its stat.
         committed: Leave out the cases that git does not have, see `commands.committed`.
+        since: Look only at what has changed since this commit, and tell findings of that alone;
+            what else is indexed is compared with it.
+        new_since: Leave out findings of cases that were there at this tag or version.
         minutes: Do not begin if it would take longer than so many; None: however long.
         command: How this program is called by hand, for a message.
         synced: Called with what the sync did and left out.
@@ -56,34 +64,92 @@ def check(
     """
     hooks = hooks or Hooks()
     entries = accepted.read(workspace.root)
+    changed = None if since is None else _range(workspace, since, hooks.say)
     with workspace.writing(hooks.waiting) as workspace:
         summary, index = bring_up_to_date(
             workspace,
             LazyEmbedder(workspace.config),
             hooks,
             full=full,
+            asked=lambda case: changed is None or changed.is_unread(case.files),
             expected=partial(_expected, workspace.config, minutes, command),
         )
     synced(summary)
     index = workspace.open_index() if summary.changed or summary.unreadable else index
-    if not index.cases:
-        raise InputError(
-            "there is nothing to compare: no scan is declared, and none was added by hand; correct "
-            "the dataset in dvdup.toml, or add some with `dvdup add`"
-        )
-    _demand_two_splits(workspace.config, {case.split for case in index.cases})
+    _demand_pair(workspace, index, summary)
     warn_if_outgrown(workspace.config, index, hooks.say)
     refs = all_refs(index)
     if committed:
         refs = committed_of(workspace.root, refs, hooks.say)
-    pairs = list(combinations(range(len(refs)), 2))
-    if workspace.config.report.within:
-        pairs += [(i, i) for i in range(len(refs))]
-    report = compare_refs(workspace, index, refs, pairs, hooks)
+    report = compare_refs(workspace, index, refs, _pairs(workspace.config, len(refs)), hooks)
     if summary.changed:
         prune_variants(workspace, index.cases)
+    if new_since is not None:
+        report = limits.since_version(report, index, new_since, refs)
+    if changed is not None:
+        report = limits.since_commit(report, changed, summary, index.cases)
     _warn_if_stale(entries, index, hooks.say)
     return with_accepted(report, entries, index.cases)
+
+
+def _pairs(config: Config, n_refs: int) -> list[tuple[int, int]]:
+    """Which splits are compared with which, as positions."""
+    within = [(i, i) for i in range(n_refs)] if config.report.within else []
+    return [*combinations(range(n_refs), 2), *within]
+
+
+def _range(workspace: Workspace, since: str, say: Say) -> GitRange:
+    """What has changed since a commit, or since the index was brought up to date."""
+    indexed_at = None
+    if store.exists(workspace.folder):
+        entries = store.log(workspace.open_any())
+        indexed_at = next((e.commit for e in entries if e.command.startswith("sync")), None)
+    changed = range_since(
+        workspace.root, since, indexed_at, workspace.root / workspace.config.dataset.path
+    )
+    if not changed.table:
+        return changed
+    say(
+        f"note: {changed.table} has changed since {since} and may say what is in which split, so "
+        "that no finding is left out"
+    )
+    return dataclasses.replace(changed, is_new=lambda paths: True)
+
+
+def _demand_pair(workspace: Workspace, index: Index, summary: SyncSummary) -> None:
+    """A check that has nothing to compare must not pass for a clean one.
+
+    Raises:
+        InputError: There are no cases, or they are of one split and duplicates inside it are not
+            asked for.
+    """
+    splits = {case.split for case in index.cases}
+    if len(splits) > 1 or (splits and workspace.config.report.within):
+        return
+    if summary.unindexed:
+        raise InputError(
+            f"there is nothing to compare with: {len(summary.unindexed)} cases that have not "
+            "changed are not indexed; run `dvdup sync` once, which reads all"
+        )
+    if not splits:
+        raise InputError(
+            "there is nothing to compare: no scan is declared, and none was added by hand; correct "
+            "the dataset in dvdup.toml, or add some with `dvdup add`"
+        )
+    _demand_two_splits(workspace.config, splits)
+
+
+def _demand_two_splits(config: Config, splits: Collection[str]) -> None:
+    """A check that has nothing to compare must not pass for a clean one.
+
+    Raises:
+        InputError: There is one split only, and duplicates inside it are not asked for.
+    """
+    if len(splits) == 1 and not config.report.within:
+        raise InputError(
+            f"only one split, {next(iter(splits))}: there is nothing to compare it with; declare "
+            "another one, or add --within, which looks for duplicates inside it"
+        )
 
 
 def _expected(
@@ -127,17 +193,4 @@ def _warn_if_stale(entries: Sequence[Entry], index: Index, say: Say) -> None:
         say(
             f"note: {n} stale, such as {entry.labels}: {sides[0].label} is not in the index any "
             "more; `dvdup accept --list` shows them, `--remove` takes one out"
-        )
-
-
-def _demand_two_splits(config: Config, splits: Collection[str]) -> None:
-    """A check that has nothing to compare must not pass for a clean one.
-
-    Raises:
-        InputError: There is one split only, and duplicates inside it are not asked for.
-    """
-    if len(splits) == 1 and not config.report.within:
-        raise InputError(
-            f"only one split, {next(iter(splits))}: there is nothing to compare it with; declare "
-            "another one, or add --within, which looks for duplicates inside it"
         )

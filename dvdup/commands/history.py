@@ -95,6 +95,8 @@ def _differing(workspace: Workspace, index: Index, progress: Progress) -> tuple[
     for done, case in enumerate(index.cases):
         progress("hashing", done, len(index.cases))
         name = "/".join(case.key)
+        if files.still_away(workspace.root, case):
+            continue
         stats = files.stat_files(workspace.root, case.paths)
         if stats is None:
             found.append(f"{name}: a file is not there, or cannot be read")
@@ -142,6 +144,8 @@ def _changed_cases(workspace: Workspace, cases: list[IndexedCase]) -> tuple[int,
     """How many of the cases have changed files, and how many have vanished ones, by stat."""
     changed = missing = 0
     for case in cases:
+        if files.still_away(workspace.root, case):
+            continue
         now = files.stat_files(workspace.root, case.paths)
         missing += now is None
         known = workspace.verified.filled(case.files)

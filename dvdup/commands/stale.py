@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dvdup import files
 from dvdup.compare.refs import Ref
 from dvdup.errors import DvdupError, ReadError
-from dvdup.records import Case, IndexedCase, Unreadable
+from dvdup.records import EVERY_SPLIT, Case, IndexedCase, Unreadable
 from dvdup.store import Index
 from dvdup.sync.declared import by_hand, declaration, same_declaration
 from dvdup.workspace import Workspace
@@ -43,7 +43,7 @@ def stale_cases(workspace: Workspace, index: Index, refs: Sequence[Ref]) -> tupl
         return ()
     cases = {case.key: case for ref in newest for case in ref.cases}
     found = {each: why for each, why in _of_files(workspace, cases.values()) if why}
-    everything = any(not ref.info.split for ref in newest)
+    everything = any(ref.info.split in ("", EVERY_SPLIT) for ref in newest)
     splits = {ref.info.split for ref in newest}
     known = {case.key: case for case in index.cases}
     try:
@@ -66,6 +66,8 @@ Name = tuple[str, str, tuple[str, ...]]
 
 def _of_files(workspace: Workspace, cases: Iterable[IndexedCase]) -> Iterator[tuple[Name, str]]:
     for case in cases:
+        if files.still_away(workspace.root, case):
+            continue
         try:
             same = files.holds_what_was_indexed(
                 workspace.root, case.files, case.paths, workspace.verified

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from dvdup import forecast
 from dvdup.cache import Cache, open_cache
-from dvdup.compare import match, renamed, results, verdicts
+from dvdup.compare import match, results, verdicts
 from dvdup.compare.alike import Alike, own_threshold, without_alike
 from dvdup.compare.cases import CaseSet, Sides
 from dvdup.compare.findings import assemble, decide, with_fail_on
 from dvdup.compare.missed import Missed
 from dvdup.compare.pair import CODE, jobs_of, judge_pair, result_of
+from dvdup.compare.recorded import same_bytes
 from dvdup.compare.refs import Ref, split_order
 from dvdup.compare.rules import Rules, rules_of
 from dvdup.compare.walk import Candidates, Walk, open_candidates
@@ -70,7 +71,7 @@ def compare_refs(
                 asks_first = _asks_last(a) > _asks_last(b)
                 name = (a.info.ref, b.info.ref)
                 compared = compare_sides(a, b, run, asks_first=asks_first, name=name)
-                for leak in renamed.without_renamed(compared.findings, a, b):
+                for leak in compared.findings:
                     found.setdefault(_identity(leak), leak)
                 if compared.alike is not None:
                     alike[name] = compared.alike
@@ -192,7 +193,8 @@ def compare_sides(
     else:
         verified, alike, side = {}, None, a.side()
         scores = match.match(side, side if a is b else b.side(), run.rules.match)
-    findings = decide(scores, verified, (a, b), run.rules.limits, within=a is b)
+    same = same_bytes(a, b, run.workspace.root, run.missed)
+    findings = decide(scores, verified, (a, b), run.rules.limits, within=a is b, same_bytes=same)
     kept = tuple(each for each in findings if (each.a.key, each.b.key) not in without)
     return Compared(kept, alike)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -37,6 +37,7 @@ def decide(
     limits: Thresholds,
     *,
     within: bool = False,
+    same_bytes: Collection[Pair] = frozenset(),
 ) -> tuple[Finding, ...]:
     """The findings among all cases of two sides, from what is known about those that vote.
 
@@ -46,6 +47,7 @@ def decide(
         sides: The side that is asked, and the side that asks.
         limits: What makes a copy by slices.
         within: Whether both sides are one.
+        same_bytes: Pairs whose bytes are the same by what pointers record.
     """
     known = list(_for_copies(scores, verified, sides, within))
     found = verdicts.find(
@@ -54,6 +56,7 @@ def decide(
         [score for _, score, _ in known if score is not None],
         limits,
         {pair: seen for pair, _, seen in known if seen is not None},
+        same_bytes,
     )
     return tuple(map(finding_of, found))
 

@@ -12,7 +12,7 @@ import numpy as np
 from dvdup import store
 from dvdup.compare.match import Block, Side
 from dvdup.errors import InputError
-from dvdup.records import Embedded, IndexedCase, Key, RefInfo
+from dvdup.records import EVERY_SPLIT, Embedded, IndexedCase, Key, RefInfo
 from dvdup.store import Index
 
 SPLIT_ORDER = ("train", "val", "test")
@@ -122,6 +122,36 @@ def all_refs(index: Index) -> list[Ref]:
 def whole(index: Index) -> Ref:
     """Every case of every split as one side."""
     return Ref(RefInfo("index", "", len(index.cases)), index.cases, index)
+
+
+def at_version(index: Index, text: str) -> Ref | None:
+    """Every case of a version as one side; None if the text names a split of the index.
+
+    Args:
+        index: The newest version.
+        text: A tag or a version number; "@v1" where a split is called as the tag is.
+
+    Raises:
+        InputError: There is no such version.
+    """
+    splits = {case.split for case in index.cases}
+    known = text in store.tags(index) or text.isdecimal()
+    if not text.startswith("@") and (text in splits or not known):
+        return None
+    name = text.removeprefix("@")
+    then = index.at(store.resolve(index, name))
+    return Ref(RefInfo(name, EVERY_SPLIT, len(then.cases)), then.cases, then)
+
+
+def as_now(index: Index, ref: Ref) -> Ref:
+    """What a ref of an earlier version is now.
+
+    Raises:
+        InputError: Its split is not there any more.
+    """
+    if ref.info.split != EVERY_SPLIT:
+        return find_ref(index, ref.info.split)
+    return Ref(RefInfo("now", EVERY_SPLIT, len(index.cases)), index.cases, index)
 
 
 def split_order(name: str) -> tuple[int, str]:

@@ -30,6 +30,7 @@ CODE = (
         "cache",
         "compare",
         "files",
+        "pointers",
         "records",
         "report.json",
         "report.sentences",
@@ -81,7 +82,7 @@ def salt_of(meta: IndexMeta, limits: dict[str, Any], code: Sequence[str] = CODE)
 def _inputs(case: IndexedCase) -> tuple[Any, ...]:
     return (
         *(case.split, case.case_id, case.group, case.status, case.reason, case.paths),
-        *(case.content, case.voxel_hashes, case.checksum, case.n_slices),
+        *(case.content, case.voxel_hashes, case.checksum, case.n_slices, case.recorded),
     )
 
 

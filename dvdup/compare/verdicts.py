@@ -2,7 +2,8 @@
 
 In: the cases of two refs, their `PairScore`, and what voxels said. Out: decisions and groups.
 
-- `identical`: the cases share a voxel hash, or their voxels are equal but for rounding.
+- `identical`: the cases share a voxel hash, or their voxels are equal but for rounding, or pointers
+  of what is not here record the same bytes.
 - `near`, `partial`: the voxels say so; see `verify`. Where they were not compared or could not
   decide, the slices do, for `near` alone: in one of the two directions they agree
   (`shared_score`), and the whole scan is far more similar than strangers are (`standout`). With
@@ -19,7 +20,7 @@ makes one threshold serve both brains brought to one frame (strangers reach 0.94
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
@@ -33,6 +34,7 @@ from dvdup.records import (
     IndexedCase,
     Key,
     Member,
+    Pair,
     PairDecision,
     PairResult,
     PairScore,
@@ -116,7 +118,8 @@ def find(
     b: Sequence[IndexedCase],
     scores: Iterable[PairScore],
     limits: Thresholds,
-    verified: Mapping[tuple[Key, Key], PairResult] = MappingProxyType({}),
+    verified: Mapping[Pair, PairResult] = MappingProxyType({}),
+    same_bytes: Collection[Pair] = frozenset(),
 ) -> tuple[PairDecision, ...]:
     """Decide about every pair of cases of two refs.
 
@@ -126,6 +129,7 @@ def find(
         scores: Their scores, from `match`.
         limits: The constants of the embedder.
         verified: What their voxels say, of those pairs that were looked at; (a, b) as in scores.
+        same_bytes: Pairs whose bytes are the same by what pointers record, whose data is not here.
 
     Returns:
         Decisions, strongest first, then by name; each pair once, a case never with itself.
@@ -133,7 +137,8 @@ def find(
     left, right = {case.key: case for case in a}, {case.key: case for case in b}
     within = a is b
     scored = {(score.a, score.b): score for score in scores}
-    pairs: dict[tuple[Key, Key], Verdict] = dict.fromkeys(_sharing(a, b, _hashes), "identical")
+    same = [*_sharing(a, b, _hashes), *same_bytes]
+    pairs: dict[Pair, Verdict] = dict.fromkeys(same, "identical")
     for pair, score in scored.items():
         verdict = _of_voxels_or_slices(score, verified.get(pair), limits)
         if verdict is not None:
@@ -146,7 +151,13 @@ def find(
             pairs.setdefault(pair, "same-subject")
     decisions = [
         _decision(
-            _Pair(left[one], right[other], scored.get((one, other)), verified.get((one, other))),
+            _Pair(
+                left[one],
+                right[other],
+                scored.get((one, other)),
+                verified.get((one, other)),
+                recorded=(one, other) in same_bytes,
+            ),
             verdict,
             limits,
         )
@@ -202,6 +213,15 @@ def sharing_hashes(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[tu
     return set(_sharing(a, b, _hashes))
 
 
+def sharing_records(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[Pair]:
+    """Pairs of cases that are not here whose pointers record the same."""
+    return set(_sharing(a, b, _records))
+
+
+def _records(case: IndexedCase) -> tuple[tuple[str, ...], ...]:
+    return (case.recorded,) if case.recorded else ()
+
+
 def _hashes(case: IndexedCase) -> tuple[str, ...]:
     return case.voxel_hashes
 
@@ -214,7 +234,7 @@ def _sharing(
     a: Sequence[IndexedCase], b: Sequence[IndexedCase], what: Any
 ) -> list[tuple[Key, Key]]:
     """Pairs that have one of some labels in common."""
-    holders: dict[str, list[Key]] = {}
+    holders: dict[Any, list[Key]] = {}
     for case in b:
         for label in what(case):
             holders.setdefault(label, []).append(case.key)
@@ -276,6 +296,8 @@ class _Pair:
     b: IndexedCase
     score: PairScore | None
     verified: PairResult | None
+    recorded: bool = False
+    """Whether the bytes are the same by what pointers record."""
 
     @property
     def shares_hash(self) -> bool:
@@ -291,6 +313,8 @@ class _Pair:
             return "declared" if self.is_declared else "inferred"
         if verdict == "identical" and self.shares_hash:
             return "voxel-hash"
+        if verdict == "identical" and self.recorded:
+            return "recorded-hash"
         seen = self.verified is not None and self.verified.verdict == verdict
         return "voxels" if seen else "slices"
 
@@ -299,8 +323,8 @@ def _decision(pair: _Pair, verdict: Verdict, limits: Thresholds) -> PairDecision
     basis = pair.basis(verdict)
     seen = pair.verified if basis in ("voxels", "inferred") else None
     return PairDecision(
-        a=_member(pair.a),
-        b=_member(pair.b),
+        a=member_of(pair.a),
+        b=member_of(pair.b),
         verdict=verdict,
         basis=basis,
         confidence=seen.confidence if seen else _confidence(verdict, pair.score, limits),
@@ -317,7 +341,8 @@ def _shared_hashes(a: IndexedCase, b: IndexedCase) -> tuple[int, int]:
     return len(ours & theirs), max(len(ours), len(theirs))
 
 
-def _member(case: IndexedCase) -> Member:
+def member_of(case: IndexedCase) -> Member:
+    """A case as reports have it."""
     voxels = voxels_key(case.voxel_hashes)
     return Member(case.case_id, case.split, case.group, case.paths, voxels)
 
@@ -331,5 +356,5 @@ def _confidence(verdict: Verdict, score: PairScore | None, limits: Thresholds) -
 
 def fingerprint_of(a: IndexedCase, b: IndexedCase) -> str:
     """As `Finding.fingerprint`."""
-    text = "\n".join(sorted((a.content, b.content)))
+    text = "\n".join(sorted(case.content or " ".join(case.recorded) for case in (a, b)))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from dvdup.discover.names import join, nfc, relative
-from dvdup.discover.rules import POINTER
 from dvdup.discover.search import Scan, Search, is_folder
+from dvdup.pointers import is_absent
 
 _SUBJECT = "sub-"
 
@@ -111,4 +112,4 @@ class Entries:
 
 def is_there(path: str) -> bool:
     """Whether a path, or a pointer to its content, is there."""
-    return os.path.lexists(path) or os.path.lexists(path + POINTER)
+    return os.path.lexists(path) or is_absent(Path(path))

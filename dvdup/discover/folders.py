@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from dvdup.config import DatasetConfig
 from dvdup.discover import columns, imagefolder, places
@@ -15,6 +16,7 @@ from dvdup.discover.rules import POINTER, known, looks_like_labels
 from dvdup.discover.search import Scan, Search, files_in, is_folder, subfolders
 from dvdup.discover.split_names import is_split_name
 from dvdup.errors import ConfigError
+from dvdup.pointers import absent_outs
 
 _PLAIN = re.compile(
     r"images?|imgs?|data|datasets?|scans?|volumes?|nii|nifti|dicoms?", re.IGNORECASE
@@ -58,6 +60,9 @@ def _splits_in(top: str, prefix: str) -> list[SplitFolder]:
             places.setdefault(name, path)
         elif is_split_name(stem) and stem != name and known(name) is None and content == name:
             packed[stem] = path
+    for name in absent_outs(Path(top)):
+        if is_split_name(name):
+            places.setdefault(name, os.path.join(top, name))
     if places:  # train/ beside test.zip, or beside test.h5
         places = packed | places
     return [SplitFolder(split, places[split], prefix) for split in sorted(places)]

@@ -17,6 +17,7 @@ import dataclasses
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from dvdup.config import DatasetConfig
@@ -25,9 +26,9 @@ from dvdup.discover.cases import Split, make_case
 from dvdup.discover.folders import leave_rest
 from dvdup.discover.folds import Folds
 from dvdup.discover.names import clean, nfc, shown
-from dvdup.discover.rules import POINTER
 from dvdup.discover.search import Scan, Search, is_folder
 from dvdup.errors import ConfigError
+from dvdup.pointers import is_absent
 
 FOLDERS = {"imagesTr": "train", "imagesVal": "val", "imagesTs": "test"}
 """Folder -> split."""
@@ -59,7 +60,7 @@ def _is_msd(top: str) -> bool:
 
 def _stands_for(path: str) -> bool:
     """Whether there is something in the place of a folder: a DVC pointer, a link to nowhere."""
-    return os.path.islink(path) or os.path.isfile(path + POINTER)
+    return os.path.islink(path) or is_absent(Path(path))
 
 
 def find(search: Search, dataset: DatasetConfig) -> list[Split]:

@@ -7,6 +7,7 @@ import glob
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dvdup.config import DatasetConfig
 from dvdup.discover import lists
@@ -16,6 +17,7 @@ from dvdup.discover.names import common_folder, relative, shown
 from dvdup.discover.rules import POINTER
 from dvdup.discover.search import HIDDEN, Scan, Search, is_folder
 from dvdup.errors import ConfigError
+from dvdup.pointers import is_absent
 
 
 def find(search: Search, dataset: DatasetConfig) -> list[Split]:
@@ -95,7 +97,7 @@ def _place(search: Search, top: str, split: str, entry: str) -> _Place:
         return _Place(path, [path])
     if lists.is_list(path) and os.path.lexists(path):
         return _Place(os.path.dirname(path), lists=[path])
-    if os.path.lexists(path) or os.path.lexists(path + POINTER):
+    if os.path.lexists(path) or is_absent(Path(path)):
         return _Place(os.path.dirname(path), [], [path])
     matches = _matches(search, top, entry) if glob.has_magic(entry) else []
     if not matches:

@@ -14,6 +14,7 @@ from dvdup.discover.formats import Formats, is_dicom_name, may_be_dicom_name
 from dvdup.discover.names import clean, inside, join, nfc, printable, relative
 from dvdup.discover.rules import POINTER, STORE_SUFFIX, ZARR_MARKERS, ZARR_SUFFIXES, Rules, known
 from dvdup.errors import ConfigError, InputError, Interrupted
+from dvdup.pointers import AbsentOuts
 from dvdup.records import LONELY, Ignored
 
 HIDDEN = (".", "__MACOSX")
@@ -75,6 +76,7 @@ class Search:
         self.formats = formats
         self.rules = rules
         self.ignored: dict[str, str] = {}
+        self._absent = AbsentOuts()
         self._dicom_only = dicom_only
         self._should_stop = should_stop
 
@@ -137,11 +139,13 @@ class Search:
             content = name.removesuffix(POINTER)
             command = self.formats.absent(Path(path)) if folder and not os.listdir(path) else ""
             if not folder and content != name and not os.path.lexists(inside(top, content)):
-                command = "dvc pull"
+                command = f"dvc pull {printable(self.name(inside(top, content)))}"
             if command:
                 raise ConfigError(
                     f"{printable(content)} is not here; bring it with `{printable(command)}`"
                 )
+        for name in self._absent.names(top):
+            raise ConfigError(f"{printable(name)} is not here; bring it with `dvc pull`")
 
     def scans(self, top: str, below: str = "") -> list[Scan]:
         """All scans in a folder and below.
@@ -344,6 +348,14 @@ class Search:
                     labels += [entry.name] if out.startswith("label map ") else []
                 else:
                     files.append(file)
+        for stands in self._absent.names(path):
+            full = join(name, stands)
+            if stands in files or stands.startswith(HIDDEN):
+                continue
+            if out := self._file_out(full, stands, reason, is_file=False):
+                self.leave_out(full, out)
+            else:
+                files.append(stands)
         self._tell_lonely(name, labels, sorted((*files, *subfolders)))
         return sorted(files), subfolders
 

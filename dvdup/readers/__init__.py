@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import shlex
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -339,9 +340,10 @@ def _read_function(source: Source) -> Callable[[Source], Volume]:
 def _unknown(source: Source) -> ReadError:
     if source.path.is_dir():
         return unread_folder(source)
-    if command := absent(source.path) if source.name.endswith(".dvc") else "":
+    if source.name.endswith(".dvc") and absent(source.path):
         return PointerError(
-            f"{source.name}: some of its files are not here; bring them with `{command}`"
+            f"{source.name}: some of its files are not here; bring them with "
+            f"`dvc pull {shlex.quote(source.name)}`"
         )
     if source.name.lower().endswith(_HALVES):
         return ReadError(

@@ -22,7 +22,15 @@ from typing import Any
 from dvdup.errors import ReadError
 from dvdup.hashing import seal
 from dvdup.readers import dicom_parts, limits
-from dvdup.readers.sources import Source, open_regular, peek, reason, require, wrong_format
+from dvdup.readers.sources import (
+    Source,
+    fault_words,
+    open_regular,
+    peek,
+    reason,
+    require,
+    wrong_format,
+)
 from dvdup.records import DicomFolder, DicomSeries
 from dvdup.sealed import SealedFiles
 
@@ -190,8 +198,7 @@ def broken(sources: Sequence[Source]) -> ReadError:
     faults: dict[str, list[tuple[str, ReadError]]] = {}
     for source in sources:
         error = _fault(source)
-        words = str(error).removeprefix(f"{source.name}: ")
-        faults.setdefault(words, []).append((source.name, error))
+        faults.setdefault(fault_words(source, error), []).append((source.name, error))
     kinds = sorted(faults.items(), key=lambda kind: (-len(kind[1]), kind[0]))
     lines = [
         f"{found[0][0]}{f' and {len(found) - 1} more' if len(found) > 1 else ''}: {words}"

@@ -12,15 +12,16 @@ import re
 import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn, cast
 
 import numpy as np
 
+from dvdup import pointers
 from dvdup.errors import PointerError, ReadError
 from dvdup.readers import limits
+from dvdup.records import Pointer
 
 _CHUNK = 1 << 18  # compressed bytes fed to inflate at once
 MAX_RATIO = 1032
@@ -31,7 +32,6 @@ _TAIL = 64 << 20  # bytes behind the voxels that are decompressed to reach the c
 _LIBRARIES = ("pydicom", "tifffile", "PIL", "nibabel", "nibabel.global")
 _QUOTED_PATH = re.compile(r"""(['"])(?:[A-Za-z]:)?[\\/][^'"]*[\\/]([^'"]*)\1""")
 _BARE_PATH = re.compile(r"""(?<![^\s('"=:])(?:[A-Za-z]:)?[\\/](?:[^\s\\/:,;'"()]*[\\/])*""")
-_POINTER_SIZE = 4096  # pointer files are shorter than this
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "a gzip file"),
@@ -100,7 +100,7 @@ def require(source: Source) -> int:
         raise ReadError(f"{source.name}: is not a regular file; name the scan itself")
     if status.st_size == 0:
         raise ReadError(f"{source.name}: the file is empty (0 bytes); copy it again")
-    head = peek(source, _POINTER_SIZE if status.st_size < _POINTER_SIZE else 64)
+    head = peek(source, pointers.LONGEST if status.st_size < pointers.LONGEST else 64)
     _refuse_pointer_text(source, head)
     return status.st_size
 
@@ -346,19 +346,13 @@ def _damaged(source: Source, wbits: int) -> ReadError:
 
 def _explain_missing(source: Source, error: OSError) -> NoReturn:
     """Raise the right error for a path that cannot be opened."""
-    path = source.path
-    if path.is_symlink():
-        target = ""
-        with suppress(OSError):
-            target = os.readlink(path).replace("\\", "/")
-        if "annex/objects/" in target:
-            raise _pointer(source, "git-annex", "git annex get") from error
+    found = pointers.find(source.path, source.root or source.path.parent)
+    if found is not None:
+        raise _pointer(source, found) from error
+    if source.path.is_symlink():
         raise ReadError(
             f"{source.name}: a broken symbolic link: its target is not there; restore or remove it"
         ) from error
-    for place in (path, *path.parents):
-        if place.name and place.with_name(place.name + ".dvc").is_file():
-            raise _pointer(source, "DVC", "dvc pull") from error
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         raise ReadError(
             f"{source.name}: no such file; restore it, or run dvdup sync if it was removed"
@@ -427,7 +421,7 @@ def unread_folder(source: Source) -> ReadError:
     """The error for a folder that is declared as if it were a scan."""
     command = absent(source.path)
     if command and not any(source.path.iterdir()):
-        return _pointer(source, "git submodule", command)
+        return _pointer(source, Pointer("git submodule", command))
     return ReadError(
         f"{source.name}: dvdup does not read this format (a folder, such as Zarr); convert it, or "
         "leave it out with dataset.exclude"
@@ -435,17 +429,25 @@ def unread_folder(source: Source) -> ReadError:
 
 
 def _refuse_pointer_text(source: Source, head: bytes) -> None:
-    if head.startswith(b"version https://git-lfs.github.com/spec/"):
-        raise _pointer(source, "git-lfs", "git lfs pull")
-    first_line = head.split(b"\n", 1)[0]
-    if b"/annex/objects/" in first_line and _is_text(first_line) and len(first_line) < 1024:
-        raise _pointer(source, "git-annex", "git annex get")
+    found = pointers.of_text(head, source.path, source.root or source.path.parent)
+    if found is not None:
+        raise _pointer(source, found)
 
 
-def _pointer(source: Source, tool: str, command: str) -> PointerError:
-    return PointerError(
-        f"{source.name}: is not here, only its {tool} pointer; bring it with `{command}`"
-    )
+def _pointer(source: Source, found: Pointer) -> PointerError:
+    return PointerError(f"{source.name}: {_not_here(found.tool, found.command)}")
+
+
+def _not_here(tool: str, command: str) -> str:
+    return f"is not here, only its {tool} pointer; bring it with `{command}`"
+
+
+def fault_words(source: Source, error: ReadError) -> str:
+    """What is wrong with a file, in the words that its whole folder shares where it can."""
+    found = pointers.find(source.path, source.root or source.path.parent)
+    if found is not None and found.folder_command:
+        return _not_here(found.tool, found.folder_command)
+    return str(error).removeprefix(f"{source.name}: ")
 
 
 def _is_text(head: bytes) -> bool:

@@ -11,7 +11,7 @@ import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 
-from dvdup.records import VERDICTS, Directed, Finding, Member, RefInfo, Report, Verdict
+from dvdup.records import EVERY_SPLIT, VERDICTS, Directed, Finding, Member, RefInfo, Report, Verdict
 from dvdup.report.headline import ref_name
 from dvdup.report.names import case_label, counted, files_text, percent
 from dvdup.report.sentences import review, terms
@@ -56,11 +56,12 @@ def columns(report: Report) -> Columns:
     refs = distinct_refs(report)
     if two_by_hand(report):
         return Columns("scan", "matches", labels=False)
+    every = any(ref.split == EVERY_SPLIT for ref in refs)
     crossing = all(finding.a.split != finding.b.split for finding in report.pairs)
     if len(refs) == 2 and (crossing or _sides_are_refs(report)):
-        return Columns(_title(refs[1]), _title(refs[0]), labels=False)
+        return Columns(_title(refs[1]), _title(refs[0]), labels=every)
     if len(refs) == 1:
-        return Columns(_title(refs[0]), "matches", labels=False)
+        return Columns(_title(refs[0]), "matches", labels=every)
     return Columns("case", "matches", labels=True)
 
 

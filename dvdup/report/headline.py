@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from dvdup.records import Member, RefInfo, Report
+from dvdup.records import EVERY_SPLIT, Member, RefInfo, Report
+from dvdup.report import changes
 from dvdup.report.names import counted, listed, percent, public_path
 from dvdup.report.totals import Comparison, comparisons, distinct_refs, totals, two_by_hand
 from dvdup.text import visible
@@ -26,6 +27,8 @@ def ref_name(ref: RefInfo) -> str:
 
 def headline(report: Report) -> tuple[str, ...]:
     """Return the sentences that open a report, the most important one first; never empty."""
+    if report.changes is not None:
+        return _of_versions(report)
     compared = comparisons(report)
     found = [_copied(one) for one in compared if one.copied]
     related = [_same_subject(one) for one in compared if one.same_subject]
@@ -44,7 +47,49 @@ def headline(report: Report) -> tuple[str, ...]:
     if sums.accepted:
         verb = "does" if sums.accepted == 1 else "do"
         sentences.append(f"{counted(sums.accepted, 'accepted pair')} {verb} not count.")
-    return (*sentences, *_look_alikes(report), *_expired(report))
+    return (*sentences, *_limited(report), *_look_alikes(report), *_expired(report))
+
+
+def _of_versions(report: Report) -> tuple[str, ...]:
+    """Return the sentences on two versions of one thing."""
+    told, unchecked = changes.sentences(report), _unchecked(report)
+    sentences = [*told, *unchecked] if report.pairs else [*unchecked, *told]
+    accepted = totals(report).accepted
+    if accepted:
+        verb = "does" if accepted == 1 else "do"
+        sentences.append(f"{counted(accepted, 'accepted pair')} {verb} not count.")
+    return (*sentences, *_limited(report), *_look_alikes(report), *_expired(report))
+
+
+def _limited(report: Report) -> list[str]:
+    """Return the sentences on findings that were not asked for."""
+    try:
+        limits = [_Limit(**each) for each in report.settings.get("limited_to", ())]
+        return [_left_out(each) for each in limits]
+    except (TypeError, ValueError):  # settings are open: a report of another version
+        return []
+
+
+def _left_out(limit: _Limit) -> str:
+    how, since = (visible(str(each)) for each in (limit.how, limit.since))
+    cases, left = int(limit.cases), int(limit.left_out)
+    if cases:
+        those = "the case" if cases == 1 else f"one of the {cases:,} cases"
+        said = f"Only pairs with {those} that {how} {since} count"
+    else:
+        said = f"No case {how} {since}"
+    others = counted(left, "other pair") if left else "no other pair"
+    return f"{said}; {others} {_is(max(1, left))} left out."
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """An entry of `limited_to` in the settings."""
+
+    how: str
+    since: str
+    cases: int
+    left_out: int
 
 
 def _look_alikes(report: Report) -> list[str]:
@@ -94,6 +139,8 @@ def summary(report: Report) -> str:
     sums = totals(report)
     verdicts = [f"{n:,} {verdict}" for verdict, n in sums.verdicts.items() if n]
     parts = [counted(sums.pairs, "pair") + (f": {', '.join(verdicts)}" if verdicts else "")]
+    if report.changes:
+        parts.insert(0, f"Changes: {changes.in_one_line(report)}")
     if sums.accepted:
         parts.append(f"{sums.accepted:,} accepted")
     if sums.unreadable:
@@ -205,8 +252,12 @@ def _same_subject(one: Comparison) -> str:
 def _unchecked(report: Report) -> list[str]:
     """Return the sentences on cases that were not checked, or not as they are now."""
     sentences = []
-    if is_stale(report):
-        n = sum(case.kind == "stale" for case in report.unreadable)
+    stale = [case for case in report.unreadable if case.kind == "stale"]
+    n = sum(case.case != EVERY_SPLIT for case in stale)
+    if len(stale) > n:
+        splits = listed(sorted({visible(c.split) for c in stale if c.case == EVERY_SPLIT}))
+        sentences.append(f"{INCOMPLETE}: not all cases of {splits} could be looked at.")
+    if n:
         sentences.append(
             f"{INCOMPLETE}: {counted(n, 'case')} {_is(n)} not as {'it' if n == 1 else 'they'} "
             f"{'was' if n == 1 else 'were'} indexed, or not indexed yet."
@@ -224,6 +275,9 @@ def is_stale(report: Report) -> bool:
 def _unreadable(report: Report) -> str:
     refs = {_place(report, ref): ref for ref in distinct_refs(report)}
     left = _broken(report)
+    if EVERY_SPLIT in refs:
+        n = sum(left.values())
+        return f"{INCOMPLETE}: could not check {counted(n, 'case')}."
     parts = [_of(left.pop(place), ref) for place, ref in refs.items() if left[place]]
     if left:
         parts.append(counted(sum(left.values()), "other case"))
@@ -249,6 +303,7 @@ def _nothing(report: Report, compared: tuple[Comparison, ...]) -> str:
     """Return the sentence of a report without findings, limited to what was checked."""
     apart = " as indexed" if is_stale(report) else ""
     apart += " apart from accepted pairs" if totals(report).accepted else ""
+    apart += " among what is new" if report.settings.get("limited_to") else ""
     refs = distinct_refs(report)
     if not any(ref.cases for ref in refs):
         return f"Nothing to compare: {listed(map(ref_name, refs)) or 'the index'} holds no case."

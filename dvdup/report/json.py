@@ -11,16 +11,19 @@ import dataclasses
 import datetime as dt
 import json
 import math
+from collections.abc import Sequence
 from importlib.resources import files
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, get_args
 
 from dvdup import __version__
 from dvdup.errors import InputError
 from dvdup.records import (
     VERDICTS,
     Acceptance,
+    CaseDifference,
     Change,
+    ChangeKind,
     Directed,
     Finding,
     Group,
@@ -30,6 +33,7 @@ from dvdup.records import (
     Report,
     SliceLine,
     Unreadable,
+    VersionChange,
 )
 from dvdup.report.names import public_path, public_reason
 from dvdup.report.sentences import changes, mirrored
@@ -87,6 +91,7 @@ def to_document(report: Report) -> dict[str, Any]:
             "accepted": sums.accepted,
             "unreadable": sums.unreadable,
         },
+        **_changes(report.changes),
         "pairs": [_finding(finding) for finding in report.pairs],
         "groups": [
             {"id": group.id, "members": list(group.members), "verdict": group.verdict}
@@ -122,6 +127,27 @@ def _finding(finding: Finding) -> dict[str, Any]:
         **_acceptance(finding.acceptance),
         "fingerprint": finding.fingerprint,
     }
+
+
+def _changes(changes: Sequence[VersionChange] | None) -> dict[str, Any]:
+    """The optional key `changes`."""
+    if changes is None:
+        return {}
+    told = [
+        {
+            "change": change.kind,
+            **{
+                name: None if side is None else _member(side)
+                for name, side in (("before", change.before), ("after", change.after))
+            },
+            "differences": list(change.differences),
+            "copy_of": None if change.copy_of is None else _member(change.copy_of),
+            "verdict": change.verdict,
+            "reason": change.reason,
+        }
+        for change in changes
+    ]
+    return {"changes": told}
 
 
 def _acceptance(said: Acceptance | None) -> dict[str, Any]:
@@ -269,7 +295,36 @@ def _report(document: dict[str, Any]) -> Report:
             )
             for case in document["unreadable"]
         ),
+        changes=_read_changes(document.get("changes")),
     )
+
+
+def _read_changes(told: Any) -> tuple[VersionChange, ...] | None:
+    return None if told is None else tuple(map(_read_change, told))
+
+
+def _read_change(told: dict[str, Any]) -> VersionChange:
+    before, after, copy = (
+        None if told[name] is None else _read_member(told[name])
+        for name in ("before", "after", "copy_of")
+    )
+    if before is None and after is None:
+        raise ValueError("a change of no case")
+    return VersionChange(
+        _one_of(get_args(ChangeKind), told["change"]),
+        before,
+        after,
+        tuple(_one_of(get_args(CaseDifference), each) for each in told["differences"]),
+        copy,
+        None if told["verdict"] is None else _verdict(told["verdict"]),
+        _string(told["reason"]),
+    )
+
+
+def _one_of(known: tuple[Any, ...], value: Any) -> Any:
+    if value not in known:
+        raise ValueError(f"{value!r} is none of {', '.join(known)}")
+    return value
 
 
 def _read_finding(pair: dict[str, Any]) -> Finding:

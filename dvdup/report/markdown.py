@@ -15,6 +15,7 @@ from html import escape
 
 from dvdup.records import Report
 from dvdup.report.blocks import LEGEND, Block, Entry, blocks, columns, reviewed, shows_scores
+from dvdup.report.changes import rows
 from dvdup.report.headline import headline, next_steps, summary
 from dvdup.report.names import case_label, files_text, public_reason
 from dvdup.text import visible
@@ -37,6 +38,9 @@ def render(report: Report, width: int, color: bool) -> str:
     steps = next_steps(report)
     if steps:
         parts.append(f"**What to do:** {plain(' '.join(steps))}\n")
+    if report.changes:
+        told = [(row.kind, code(row.case), plain(row.why)) for row in rows(report.changes)]
+        parts.append(table(("change", "case", "what"), told, "changes"))
     shown = blocks(report)
     if shown:
         titles = columns(report)
@@ -46,17 +50,17 @@ def render(report: Report, width: int, color: bool) -> str:
             parts.append(f"{plain(LEGEND)}\n")
     known = reviewed(report)
     if known:
-        told = [(p.verdict, code(p.left), code(p.right), plain(p.why)) for p in known]
-        parts.append(table(("accepted", "case", "matches", "why"), told, "accepted pairs"))
+        reviews = [(p.verdict, code(p.left), code(p.right), plain(p.why)) for p in known]
+        parts.append(table(("accepted", "case", "matches", "why"), reviews, "accepted pairs"))
     if report.unreadable:
-        rows = [
+        unchecked = [
             (
                 _case(Entry(case_label(case.split, case.case), files_text(case))),
                 plain(public_reason(case)),
             )
             for case in report.unreadable
         ]
-        parts.append(table(("could not be checked", "why"), rows, "cases"))
+        parts.append(table(("could not be checked", "why"), unchecked, "cases"))
     parts.append(f"{plain(summary(report))}\n")
     return "\n".join(parts)
 

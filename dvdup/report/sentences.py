@@ -41,6 +41,8 @@ def reason(decision: PairDecision) -> str:
     """Why a pair is a finding."""
     if decision.result is not None:
         return result_reason(decision.result)
+    if decision.basis == "recorded-hash":
+        return "same bytes, by the hash that the pointer of what is not here records"
     if decision.verdict == "identical":
         common, most = decision.shared_hashes
         return "same voxels" if common == most else f"same voxels in {common} of {most} channels"

@@ -28,6 +28,7 @@ from dvdup.report.blocks import (
     reviewed,
     shows_scores,
 )
+from dvdup.report.changes import Row, rows
 from dvdup.report.headline import INCOMPLETE, headline, next_steps, summary
 from dvdup.report.names import case_label, counted, files_text, public_reason
 from dvdup.report.totals import totals
@@ -108,6 +109,9 @@ def _lines(report: Report, width: int) -> Iterator[Line]:
     for i, sentence in enumerate(headline(report)):
         style = "bold yellow" if sentence.startswith(INCOMPLETE) else ""
         yield from _paragraph(sentence, width, style if i else _headline_style(report))
+    if report.changes:
+        yield []
+        yield from _changes(rows(report.changes), width)
     shown = blocks(report)
     if shown:
         yield []
@@ -123,9 +127,26 @@ def _lines(report: Report, width: int) -> Iterator[Line]:
     if steps:
         yield []
         yield from _paragraph(f"What to do: {' '.join(steps)}", width, "")
-    if report.pairs or report.unreadable:  # of a clean report the headline says all
+    if (
+        report.pairs or report.unreadable or report.changes
+    ):  # of a clean report the headline says all
         yield []
         yield from _paragraph(summary(report), width, "bold")
+
+
+def _changes(told: Sequence[Row], width: int) -> Iterator[Line]:
+    """What happened between two versions: the case on a line, its files and the reason below."""
+    indent = max(len(row.kind) for row in told) + _GAP
+    for row in told[:MOST]:
+        kind = row.kind.ljust(indent)
+        for line in fold_name(row.case, width - indent):
+            yield [(kind, ""), (line, "bold")]
+            kind = " " * indent
+        for text in filter(None, (row.files, row.why)):
+            yield from _paragraph(text, width, "dim", indent)
+    if len(told) > MOST:
+        left = counted(len(told) - MOST, "more change")
+        yield from _paragraph(f"... and {left}; -f json and -f markdown list all.", width, "bold")
 
 
 def _findings(shown: tuple[Block, ...], report: Report, width: int) -> Iterator[Line]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
-from dvdup.records import COPIES, VERDICTS, Finding, RefInfo, Report, Verdict
+from dvdup.records import COPIES, EVERY_SPLIT, VERDICTS, Finding, RefInfo, Report, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _compared(first: RefInfo, second: RefInfo, findings: list[Finding]) -> Compa
     related: set[tuple[str, str]] = set()
     for finding in findings:
         members = [finding.b, finding.a] if within else [finding.b]
-        if not within and finding.b.split != second.split:
+        if not within and second.split not in (finding.b.split, EVERY_SPLIT):
             members = [finding.a]
         target = copied if finding.verdict in COPIES else related
         target.update((member.split, member.case) for member in members)

@@ -10,6 +10,7 @@ import numpy as np
 
 from dvdup import hashing, readers, slicing, voxels
 from dvdup.errors import ReadError
+from dvdup.files import with_recorded
 from dvdup.records import Case, FileStat, IndexedCase, SliceStack, Volume
 from dvdup.slicing import Recipe
 
@@ -38,7 +39,7 @@ def prepare(root: Path, case: Case, files: tuple[FileStat, ...], recipe: Recipe)
             volume = readers.read_volume(root, case)
             return _from_volume(volume, row, recipe)
     except ReadError as error:
-        return unreadable(row, str(error))
+        return unreadable(dataclasses.replace(row, files=with_recorded(root, files)), str(error))
 
 
 def row_of(case: Case, files: tuple[FileStat, ...]) -> IndexedCase:

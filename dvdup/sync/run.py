@@ -112,6 +112,7 @@ class Run:
             unreadable=tuple(sorted(missing, key=lambda case: (case.split, case.case))),
             ignored=declaration.ignored,
             notes=tuple(notes),
+            unindexed=todo.unindexed,
         )
 
     def _outcomes(self, pending: Sequence[Case]) -> Iterator[Outcome]:
@@ -201,7 +202,7 @@ class Run:
 
     def _store_unreadable(self, case: IndexedCase) -> IndexedCase:
         old = self._old.get(case.key)
-        if old is None or dataclasses.replace(old, files=case.files) != case:
+        if old is None or not _says_the_same(old, case):
             self._writer.put(case, None, "unreadable")
         return case
 
@@ -217,6 +218,12 @@ class Run:
     def _delete(self, key: Key) -> None:
         self._counts["removed"] += 1
         self._writer.delete(key)
+
+
+def _says_the_same(old: IndexedCase, new: IndexedCase) -> bool:
+    """Whether two rows of a case that cannot be read differ in the times of its files at most."""
+    here = dataclasses.replace(old, files=new.files)
+    return old.recorded == new.recorded and dataclasses.asdict(here) == dataclasses.asdict(new)
 
 
 def _has_rows(case: IndexedCase) -> bool:

@@ -31,6 +31,7 @@ def bring_up_to_date(
     added: Sequence[Case] | None = None,
     *,
     full: bool = False,
+    asked: Callable[[Case], bool] = lambda case: True,
     expected: Callable[[int, Sequence[Case]], Work] = _reading,
 ) -> tuple[SyncSummary, Index]:
     """Sync the index of a workspace; the caller holds the lock.
@@ -41,6 +42,7 @@ def bring_up_to_date(
         hooks: Progress, messages, the wish to stop.
         added: Cases added by hand that have to be kept; None: those of the index itself.
         full: Hash every file, whatever its stat.
+        asked: Whether a case is to be looked at; others are taken as they were indexed.
         expected: What the command has to do, from the number of cases that are new and from all
             that are declared.
     """
@@ -51,7 +53,7 @@ def bring_up_to_date(
     if index is None:  # what cannot be declared leaves nothing behind
         index = workspace.open_or_create(embedder)
     indexed = {case.key: case for case in old}
-    todo = plan(workspace.root, declared.cases, indexed, workspace.verified, full=full)
+    todo = plan(workspace.root, declared.cases, indexed, workspace.verified, full=full, asked=asked)
     _logger.info("%d cases declared, %d to look at", len(declared.cases), len(todo.pending))
     new = sum(case.key not in indexed for case in todo.pending)  # others may just be hashed again
     lost.tell(workspace.root, todo, declared.cases, indexed, hooks.say)

@@ -128,14 +128,13 @@ def test_tags_are_listed_and_deleted(small, dvdup):
     dvdup(small, "sync")
     dvdup(small, "tag", "v2")
     dvdup(small, "tag", "v1")
-    assert [line.split("\t")[0] for line in dvdup(small, "tag", "--list").stdout.splitlines()] == [
-        "v1",
-        "v2",
-    ]
+    for command in (["tag", "--list"], ["tag"]):
+        listed = dvdup(small, *command).stdout.splitlines()
+        assert [line.split("\t")[0] for line in listed] == ["v1", "v2"]
     assert "it was version" in dvdup(small, "tag", "--delete", "v2").stderr
     done = dvdup(small, "tag", "--delete", "v2")
     assert (done.code, "(tags: v1)" in done.stderr) == (2, True)
-    for wrong in ([], ["--delete"], ["--list", "v1"]):
+    for wrong in (["--delete"], ["--list", "v1"]):
         assert dvdup(small, "tag", *wrong).code == 2
 
 

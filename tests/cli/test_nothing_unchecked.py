@@ -217,7 +217,7 @@ def test_a_folder_of_dvc_of_which_a_part_is_here(small, check, save, phantom, he
         save(small / f"test/more/{number}.nii.gz", phantom(7 + number, (16, 16, 16)))
     found, unread, _ = check(small)
     assert found == code
-    assert all("bring them with `dvc pull`" in reason for reason in unread.values())
+    assert all("bring them with `dvc pull test/more.dvc`" in reason for reason in unread.values())
     assert len(unread) == (code == 2)
 
 

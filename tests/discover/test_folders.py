@@ -187,7 +187,7 @@ def test_splits_that_are_packed_or_linked_to_nowhere(touch, tmp_path, found):
 
 def test_a_dataset_that_is_a_pointer_says_so(touch, found):
     touch("data.dvc")
-    with pytest.raises(ConfigError, match="data is not here; bring it with `dvc pull`"):
+    with pytest.raises(ConfigError, match="data is not here; bring it with `dvc pull data`"):
         found()
 
 
