@@ -10,6 +10,7 @@ from itertools import combinations
 from dvdup import accepted
 from dvdup.accepted import Entry
 from dvdup.commands.committed import committed as committed_of
+from dvdup.commands.names_only import early_note
 from dvdup.compare.calibrated import warn_if_outgrown
 from dvdup.compare.engine import compare_refs
 from dvdup.compare.findings import with_accepted
@@ -62,7 +63,7 @@ def check(
             LazyEmbedder(workspace.config),
             hooks,
             full=full,
-            expected=partial(_expected, workspace.config, minutes, command),
+            expected=partial(_expected, workspace.config, minutes, command, hooks.say),
         )
     synced(summary)
     index = workspace.open_index() if summary.changed or summary.unreadable else index
@@ -87,13 +88,21 @@ def check(
 
 
 def _expected(
-    config: Config, minutes: float | None, command: str, new: int, declared: Sequence[Case]
+    config: Config,
+    minutes: float | None,
+    command: str,
+    say: Say,
+    new: int,
+    declared: Sequence[Case],
 ) -> Work:
-    """What a check has to do.
+    """What a check has to do; what names alone tell is told before a scan is read.
 
     Raises:
         InputError: It would take longer than it may.
     """
+    note = early_note(declared) if new else ""
+    if note:
+        say(note)
     work = _work(config, new, declared)
     if minutes is not None and work.seconds(n_jobs(config)) > 60 * minutes:
         raise InputError(
