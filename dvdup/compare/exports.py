@@ -86,7 +86,7 @@ class KeyedCases:
         """As the cases themselves."""
         return self.inner.lasting
 
-    @property
+    @functools.cached_property
     def voting(self) -> Sequence[IndexedCase]:
         """One case of every content that has slices."""
         return [self._by_key[case.key] for case in self.inner.voting]

@@ -45,7 +45,7 @@ class MemoryCases:
         """Nothing is kept of them."""
         return False
 
-    @property
+    @functools.cached_property
     def voting(self) -> Sequence[IndexedCase]:
         """One of every content that has slices."""
         return [scan.case for scan in self._voting]
