@@ -62,6 +62,9 @@ class Case:
     """Which scan of its files it is. For DICOM, a hash of the SeriesInstanceUID with the key of the
     index; "" for files that look like DICOM and cannot be read as such. For a part of an array,
     what `rows.row_name` makes."""
+    instances: bytes = b""
+    """Of DICOM, uint64 (N,), little-endian, sorted: hashes of the SOPInstanceUIDs of its images
+    with the key of the index."""
 
     @property
     def key(self) -> Key:
@@ -81,6 +84,8 @@ class DicomSeries:
     """Sorted."""
     person: str = ""
     """A hash of PatientID and its issuer with the key of the index; "" where they name nobody."""
+    instances: bytes = b""
+    """As `Case.instances`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +237,8 @@ class IndexedCase:
     group: str | None = None
     origin: Origin = "declared"
     series: str | None = None
+    instances: bytes = b""
+    """As `Case.instances`."""
     status: Status = "ok"
     reason: str = ""
     """Why it is unreadable or unchecked; else ""."""
@@ -430,6 +437,10 @@ class SliceLine:
         return -self.slope if self.mirrored else self.slope
 
 
+EQUAL_VALUES, EQUAL_SLICES = "equal-values", "equal-slices"
+"""Rules of a `PairResult` that hashes of values have made, where voxels could not be had."""
+
+
 @dataclass(frozen=True, slots=True)
 class PairResult:
     """What the voxels of a pair say; see `verify`. The report room puts it into words."""
@@ -498,6 +509,8 @@ class PairDecision:
     """As `Finding.fingerprint`."""
     shared_hashes: tuple[int, int]
     """Voxel hashes that both have, and that the one with more has."""
+    shared_images: tuple[int, int]
+    """SOPInstanceUIDs that both have, and that the one with more has."""
     score: PairScore | None
     """The scores of their slices, where these were compared."""
     result: PairResult | None
@@ -523,8 +536,8 @@ class Finding:
     b: Member
     verdict: Verdict
     basis: str
-    """What it rests on: "voxel-hash", "recorded-hash" (of files that are not here), "voxels",
-    "slices", "declared" or "inferred"."""
+    """What it rests on: "voxel-hash", "value-hash", "recorded-hash" (of files that are not here),
+    "dicom-uid", "voxels", "slices", "declared" or "inferred"."""
     reason: str
     confidence: float
     """0 to 1."""
@@ -885,7 +898,7 @@ class Audit:
 
 def case_of(row: IndexedCase) -> Case:
     """A case of the index as a declaration, to be read again."""
-    return Case(row.split, row.case_id, row.paths, row.group, row.origin, row.series)
+    return Case(row.split, row.case_id, row.paths, row.group, row.origin, row.series, row.instances)
 
 
 def as_unreadable(case: IndexedCase) -> Unreadable:

@@ -8,6 +8,7 @@ counts as missing, so that it is made anew.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from dvdup.hashing import seal
 from dvdup.records import Say
 
 _LINE = 65  # hex digits of a seal and the end of the line
+_PASSING = secrets.token_bytes(32)
 PART = ".part"
 """Suffix of a file that is being written."""
 
@@ -99,8 +101,12 @@ class SealedFiles:
 
 
 def nowhere() -> SealedFiles:
-    """Sealed files that are not kept, for commands without an index."""
-    return SealedFiles(None, bytes)
+    """Sealed files that are not kept, for commands without an index.
+
+    The key holds for this process: with one that is known everywhere, whoever sees the hash of a
+    PatientID could try numbers until one fits.
+    """
+    return SealedFiles(None, lambda: _PASSING)
 
 
 def tell_damaged(sealed: SealedFiles, say: Say) -> None:

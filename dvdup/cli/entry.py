@@ -101,6 +101,7 @@ def _register() -> None:
         audit,
         bench,
         calibrate,
+        export,
         groups,
         inspect,
         report,
@@ -109,7 +110,8 @@ def _register() -> None:
         write,
     )
 
-    for module in (write, report, accept, groups, audit, show, inspect, calibrate, bench, train):
+    everyday = (write, report, export, accept, groups, audit, show, inspect)
+    for module in (*everyday, calibrate, bench, train):
         for command in module.COMMANDS:
             app.add_command(command)
 

@@ -181,6 +181,21 @@ _OUTPUTS = (
         "this.",
     ),
 )
+_KEY = (
+    click.option(
+        "--key",
+        "key_file",
+        metavar="FILE",
+        help="File with the passphrase that both sides have agreed on, from which hashes in an "
+        "export are made.",
+    ),
+    click.option(
+        "--passphrase-env",
+        "key_variable",
+        metavar="NAME",
+        help="The same from the environment variable NAME.",
+    ),
+)
 _REPORT = (
     *_OUTPUTS,
     click.option(
@@ -208,6 +223,25 @@ def place_options(command: Command) -> Command:
 def embed_options(command: Command) -> Command:
     """--embedder, --device, --batch, --jobs."""
     return _add(_EMBED, command)
+
+
+def key_options(command: Command) -> Command:
+    """--key, --passphrase-env."""
+    return _add(_KEY, command)
+
+
+def passphrase(flags: dict[str, Any]) -> str | None:
+    """Take the flags of `key_options` out of those of a command: the passphrase, or None.
+
+    Raises:
+        InputError: It cannot be had.
+    """
+    import os
+
+    from dvdup.commands import export
+
+    file, variable = flags.pop("key_file"), flags.pop("key_variable")
+    return export.passphrase(file, variable, os.environ)
 
 
 def output_options(command: Command) -> Command:

@@ -20,8 +20,10 @@ from dvdup.cli.options import (
     NEW_SINCE,
     WITHIN,
     embed_options,
+    key_options,
     open_workspace,
     output_options,
+    passphrase,
     place_options,
     report_options,
 )
@@ -36,15 +38,17 @@ if TYPE_CHECKING:
 @click.argument("ref_a", metavar="REF_A")
 @click.argument("ref_b", metavar="[REF_B]", required=False)
 @NEW_SINCE
+@key_options
 @report_options
 @JOBS
 @place_options
 def diff(ref_a: str, ref_b: str | None, config: Path | None, quiet: bool, **flags: Any) -> int:
     """Report the cases of REF_B that are already in REF_A, or what happened in between.
 
-    A ref is a split (train), or a split as it was (train@v1, train@12, see `dvdup tag` and
-    `dvdup log`). `dvdup diff train train` finds the duplicates within train. Works on the
-    index as it is; `dvdup check` brings it up to date first.
+    A ref is a split (train), a split as it was (train@v1, train@12, see `dvdup tag` and
+    `dvdup log`), or a file that `dvdup export` wrote somewhere else (other.dvdup). `dvdup diff
+    train train` finds the duplicates within train. Works on the index as it is; `dvdup check`
+    brings it up to date first.
 
     Of two versions, v1 v2 or train@v1 train@v2, or of one and nothing, which stands for now, tells
     what was added, removed, renamed, moved to another split and changed. What came is compared
@@ -55,10 +59,10 @@ def diff(ref_a: str, ref_b: str | None, config: Path | None, quiet: bool, **flag
     """
     from dvdup.commands import diff as command
 
-    new_since = flags.pop("new_since")
+    new_since, secret = flags.pop("new_since"), passphrase(flags)
     with _comparison(config, quiet, flags) as asked:
         asked.report = command.diff(
-            asked.workspace, ref_a, ref_b, new_since=new_since, hooks=asked.hooks
+            asked.workspace, ref_a, ref_b, new_since=new_since, secret=secret, hooks=asked.hooks
         )
     return asked.exit_code
 
@@ -79,6 +83,12 @@ def diff(ref_a: str, ref_b: str | None, config: Path | None, quiet: bool, **flag
     "all others are compared as they were indexed.",
 )
 @NEW_SINCE
+@click.option(
+    "--names-only",
+    is_flag=True,
+    help="Only tell which subjects and DICOM images lie in two splits, from what is declared: in "
+    "about a second, before a scan is read, and without an index. Says nothing about copies.",
+)
 @click.option(
     "--give-up",
     "minutes",
@@ -102,6 +112,8 @@ def check(config: Path | None, quiet: bool, **flags: Any) -> int:
         for line in left_out_lines(summary):
             say(line, quiet=quiet)
 
+    if flags.pop("names_only"):
+        return _names_only(config, quiet, flags)
     asked_for = {name: flags.pop(name) for name in _CHECK}
     asked_for["command"] = _program()
     with _comparison(config, quiet, flags) as asked:
@@ -111,6 +123,19 @@ def check(config: Path | None, quiet: bool, **flags: Any) -> int:
 
 _CHECK = ("full", "committed", "since", "new_since", "minutes")
 """Parameters of `check` itself."""
+
+
+def _names_only(config: Path | None, quiet: bool, flags: dict[str, Any]) -> int:
+    from dvdup.commands import names_only as command
+
+    if any(flags.pop(name) not in (None, False) for name in _CHECK):
+        raise click.UsageError(
+            "--names-only reads no scan: leave out --full, --committed, --since, --new-since, "
+            "--give-up"
+        )
+    with _comparison(config, quiet, flags) as asked:
+        asked.report = command.names_only(asked.workspace, hooks=asked.hooks)
+    return asked.exit_code
 
 
 def _program() -> str:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 from dvdup.records import LONELY
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dvdup.commands.accept import Accepted, Listed
+    from dvdup.commands.export import Written
     from dvdup.commands.gc import Tidied
     from dvdup.commands.history import Status
     from dvdup.config import Config
@@ -32,6 +35,19 @@ def summary_lines(summary: SyncSummary, *, verbose: bool) -> Iterator[str]:
         yield f"not checked: {case.split}/{case.case}: {case.reason}"
     if len(summary.unreadable) > _SHOWN:
         yield f"... and {len(summary.unreadable) - _SHOWN} more that could not be checked"
+
+
+def exported_lines(file: Path, found: Written) -> Iterator[str]:
+    """What an export holds, and of which cases it cannot tell."""
+    n = _counted(found.cases, "case")
+    hashes = "keyed hashes" if found.hashed else "no hashes (there was no --key)"
+    copies = "small copies of the scans" if found.proxies else "no small copies of the scans"
+    yield f"wrote {file}: {n}, {found.size / 1e6:.1f} MB; rows, {hashes}, {copies}"
+    for case in found.unchecked[:_SHOWN]:
+        what = "not as it is now" if case.kind == "stale" else "not in it"
+        yield f"{what}: {case.split}/{case.case}: {case.reason}"
+    if len(found.unchecked) > _SHOWN:
+        yield f"... and {len(found.unchecked) - _SHOWN} more"
 
 
 def left_out_lines(summary: SyncSummary) -> Iterator[str]:

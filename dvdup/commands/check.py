@@ -13,6 +13,7 @@ from dvdup.accepted import Entry
 from dvdup.commands import limits
 from dvdup.commands.committed import committed as committed_of
 from dvdup.commands.git import GitRange, range_since
+from dvdup.commands.names_only import early_note
 from dvdup.compare.calibrated import warn_if_outgrown
 from dvdup.compare.engine import compare_refs
 from dvdup.compare.findings import with_accepted
@@ -72,7 +73,7 @@ def check(
             hooks,
             full=full,
             asked=lambda case: changed is None or changed.is_unread(case.files),
-            expected=partial(_expected, workspace.config, minutes, command),
+            expected=partial(_expected, workspace.config, minutes, command, hooks.say),
         )
     synced(summary)
     index = workspace.open_index() if summary.changed or summary.unreadable else index
@@ -153,14 +154,22 @@ def _demand_two_splits(config: Config, splits: Collection[str]) -> None:
 
 
 def _expected(
-    config: Config, minutes: float | None, command: str, new: int, declared: Sequence[Case]
+    config: Config,
+    minutes: float | None,
+    command: str,
+    say: Say,
+    new: int,
+    declared: Sequence[Case],
 ) -> Work:
-    """What a check has to do.
+    """What a check has to do; what names alone tell is told before a scan is read.
 
     Raises:
         InputError: It would take longer than it may, or there is nothing to compare.
     """
     _demand_two_splits(config, {case.split for case in declared})  # before all of it is read
+    note = early_note(declared) if new else ""
+    if note:
+        say(note)
     work = _work(config, new, declared)
     if minutes is not None and work.seconds(n_jobs(config)) > 60 * minutes:
         raise InputError(

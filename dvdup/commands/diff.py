@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from dvdup import accepted
+from dvdup.commands.exported import diff_exports, is_export
 from dvdup.commands.limits import since_version
 from dvdup.commands.stale import stale_cases
 from dvdup.compare import versions
@@ -24,16 +25,19 @@ def diff(
     ref_b: str | None = None,
     *,
     new_since: str | None = None,
+    secret: str | None = None,
     hooks: Hooks | None = None,
 ) -> Report:
     """Compare two refs of the index as it is; what is not as it was indexed is in the report.
 
     Args:
         workspace: Where.
-        ref_a: A split, a split as it was (`train@v1`), or a version (`v1`).
+        ref_a: A split, a split as it was (`train@v1`), a version (`v1`), or a file that
+            `dvdup export` wrote.
         ref_b: The other one; of two versions of one thing what happened is told, and what came is
             compared with what was there. None: what the first one is now.
         new_since: Leave out findings of cases that were there at this tag or version.
+        secret: The passphrase of the hashes in such a file; None: it is not known.
         hooks: Progress, messages, the wish to stop.
 
     Raises:
@@ -42,6 +46,15 @@ def diff(
         StoreError: There is no index, it is damaged, or it was made with other settings.
     """
     hooks = hooks or Hooks()
+    if is_export(ref_a) or (ref_b is not None and is_export(ref_b)):
+        if ref_b is None or new_since is not None:
+            raise InputError(
+                "a file of fingerprints has no history: name a split or a second file, and leave "
+                "out --new-since"
+            )
+        return diff_exports(workspace, ref_a, ref_b, secret=secret, hooks=hooks)
+    if secret is not None:
+        raise InputError("a passphrase is for files that `dvdup export` wrote (FILE.dvdup)")
     entries = accepted.read(workspace.root)
     index = workspace.open_index()
     refs = _refs(index, ref_a, ref_b)

@@ -143,6 +143,8 @@ class FileChannel:
         Raises:
             ReadError: It cannot be read any more.
         """
+        if not self.case.files:  # of an export, which holds none
+            return None
         volume = volume_of(self.root, self.case)
         if volume is None:
             return None

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from dvdup import forecast
 from dvdup.cache import Cache, open_cache
@@ -165,6 +166,7 @@ def compare_sides(
     asks_first: bool = False,
     name: tuple[str, str] | None = None,
     without: Collection[Pair] = frozenset(),
+    known: Mapping[Pair, PairResult] = MappingProxyType({}),
 ) -> Compared:
     """Every pair of cases of two sides that is a finding: the one way in which pairs are judged.
 
@@ -175,6 +177,7 @@ def compare_sides(
         asks_first: Whether the cases of a ask instead.
         name: What the sides are called, where what is found is to be kept.
         without: Pairs that are one scan under two names; they are no finding.
+        known: What else says something about pairs, where no voxels are compared.
     """
     _logger.info("%d cases with %d", len(a.voting), len(b.voting))
     if run.rules.candidates:
@@ -191,7 +194,7 @@ def compare_sides(
         wanted = _reported(a, b, verified) - set(without)
         scores = match.score_pairs(wanted, a.side(), b.side(), run.rules.match)
     else:
-        verified, alike, side = {}, None, a.side()
+        verified, alike, side = {**known}, None, a.side()
         scores = match.match(side, side if a is b else b.side(), run.rules.match)
     same = same_bytes(a, b, run.workspace.root, run.missed)
     findings = decide(scores, verified, (a, b), run.rules.limits, within=a is b, same_bytes=same)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,24 +32,35 @@ class MemoryCases:
         """All of them."""
         return [scan.case for scan in self._scans.values()]
 
-    @property
+    @functools.cached_property
     def copies(self) -> dict[Key, list[Key]]:
-        """Each stands for itself."""
-        return {key: [key] for key in self._scans}
+        """For each that votes, the keys of all of its content."""
+        keys: dict[str, list[Key]] = {}
+        for scan in self._scans.values():
+            keys.setdefault(scan.case.content, []).append(scan.case.key)
+        return {case.key: keys[case.content] for case in self.voting}
 
     @property
     def lasting(self) -> bool:
         """Nothing is kept of them."""
         return False
 
-    @property
+    @functools.cached_property
     def voting(self) -> Sequence[IndexedCase]:
-        """Those that have slices."""
-        return [scan.case for scan in self._scans.values() if scan.rows is not None]
+        """One of every content that has slices."""
+        return [scan.case for scan in self._voting]
+
+    @functools.cached_property
+    def _voting(self) -> tuple[EmbeddedScan, ...]:
+        first: dict[str, EmbeddedScan] = {}
+        for scan in self._scans.values():
+            if scan.rows is not None:
+                first.setdefault(scan.case.content, scan)
+        return tuple(first.values())
 
     def side(self) -> Side:
-        """Those that have slices, ready to be matched."""
-        return _side(list(self._scans.values()))
+        """Those that vote, ready to be matched."""
+        return _side(self._voting)
 
     def case(self, key: Key) -> IndexedCase:
         """One of them."""
@@ -65,9 +77,7 @@ class MemoryCases:
         return rows
 
 
-def _side(scans: Sequence[EmbeddedScan]) -> Side:
-    voting = [scan for scan in scans if scan.rows is not None]
-
+def _side(voting: Sequence[EmbeddedScan]) -> Side:
     def blocks(codes: Sequence[int]) -> Iterator[Block]:
         for code in codes:
             rows = voting[code].rows

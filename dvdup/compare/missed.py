@@ -36,7 +36,9 @@ class Missed:
         self._failed[case.key] = as_unreadable(dataclasses.replace(case, reason=reason))
 
     def away(self, case: IndexedCase) -> None:
-        """Its files are gone, or hold something else by now."""
+        """Its files are gone, or hold something else by now; a case of an export has none."""
+        if not case.files:
+            return
         self._away.add((case.key, case.paths))
 
     @property

@@ -35,6 +35,36 @@ def sharing_values(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[Pa
     return pairs
 
 
+def sharing_images(
+    a: Sequence[IndexedCase], b: Sequence[IndexedCase]
+) -> dict[Pair, tuple[int, int]]:
+    """Pairs of cases with a SOPInstanceUID in common, which names one image in all the world.
+
+    Args:
+        a: Cases of the first side.
+        b: Cases of the second side; the same sequence for one side with itself.
+
+    Returns:
+        (key of a, key of b) -> how many images both have, and how many the one with more has. A
+        UID that many cases have is a placeholder, and counts for none of them.
+    """
+    ours, theirs = _images(a), _images(b)
+    shared = np.intersect1d(ours[0], theirs[0])
+    counts: Counter[tuple[int, int]] = Counter()
+    for mine, others in zip(_holders(ours, shared), _holders(theirs, shared), strict=True):
+        if len(mine) <= _MOST and len(others) <= _MOST:
+            counts.update((i, k) for i in mine for k in others)
+    return {
+        (a[i].key, b[k].key): (n, max(len(a[i].instances), len(b[k].instances)) // 8)
+        for (i, k), n in sorted(counts.items())
+        if a[i].key != b[k].key and not (a is b and a[i].key > b[k].key)
+    }
+
+
+def _images(cases: Sequence[IndexedCase]) -> tuple[np.ndarray, np.ndarray]:
+    return _sorted([np.frombuffer(case.instances, "<u8") for case in cases])
+
+
 def _of_equal_scans(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[Pair]:
     holders: dict[str, list[Key]] = {}
     for case in b:
@@ -64,7 +94,11 @@ def _of_equal_slices(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[
 
 def _slices(cases: Sequence[IndexedCase]) -> tuple[np.ndarray, np.ndarray]:
     """The slice hashes of all cases, sorted, without those of constant slices, and their cases."""
-    parts = [np.frombuffer(case.slice_hashes, "<u8") for case in cases]
+    return _sorted([np.frombuffer(case.slice_hashes, "<u8") for case in cases])
+
+
+def _sorted(parts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The hashes of all cases, sorted, without those that are 0, and whose they are."""
     hashes = np.concatenate([*parts, np.zeros(0, np.uint64)])
     codes = np.repeat(np.arange(len(parts)), [len(each) for each in parts])
     hashes, codes = hashes[hashes != 0], codes[hashes != 0]

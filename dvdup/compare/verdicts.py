@@ -25,8 +25,11 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
+from dvdup.compare.nominated import sharing_images
 from dvdup.hashing import group_id, voxels_key
 from dvdup.records import (
+    EQUAL_SLICES,
+    EQUAL_VALUES,
     MIN_COHORT,
     VERDICTS,
     Finding,
@@ -40,6 +43,9 @@ from dvdup.records import (
     PairScore,
     Verdict,
 )
+
+_OF_VOXELS = ("voxels", "value-hash", "inferred")  # what a `PairResult` is the reason for
+_BY_HASHES = (EQUAL_VALUES, EQUAL_SLICES)
 
 MIN_SLICES = 5
 """Voting slices below which the slices alone never decide."""
@@ -146,16 +152,19 @@ def find(
     for pair, seen in verified.items():
         if pair not in scored and seen.decided and seen.verdict is not None:
             pairs.setdefault(pair, seen.verdict)
+    images = sharing_images(a, a if within else b)
+    for pair in images:
+        told = _by_images(left[pair[0]], right[pair[1]], images[pair], verified.get(pair))
+        if told is not None:
+            pairs.setdefault(pair, told)
     for pair in _sharing(a, b, _groups):
         if pair[0][0] != pair[1][0]:
             pairs.setdefault(pair, "same-subject")
     decisions = [
         _decision(
             _Pair(
-                left[one],
-                right[other],
-                scored.get((one, other)),
-                verified.get((one, other)),
+                *(left[one], right[other], scored.get((one, other)), verified.get((one, other))),
+                images.get((one, other), (0, 0)),
                 recorded=(one, other) in same_bytes,
             ),
             verdict,
@@ -206,6 +215,23 @@ def groups(findings: Iterable[Finding]) -> tuple[Group, ...]:
         Group(group_id(names), tuple(names), VERDICTS[weakest[top]])
         for top, names in sorted(members.items(), key=lambda item: item[1])
     )
+
+
+def _by_images(
+    a: IndexedCase, b: IndexedCase, images: tuple[int, int], verified: PairResult | None
+) -> Verdict | None:
+    """What equal SOPInstanceUIDs say, which voxels may contradict.
+
+    Where all images of both are the same by their UIDs and voxels are known to differ, or voxels
+    say that it is no copy, one of the two was processed without getting UIDs of its own, as it
+    should have: scans of one person, if the UIDs are to be believed at all.
+    """
+    shared, most = images
+    known = bool(a.voxel_hashes and b.voxel_hashes)
+    denied = verified is not None and verified.decided and verified.verdict is None
+    if denied or (known and shared == most):
+        return "same-subject" if a.split != b.split else None
+    return "identical" if shared == most else "partial"
 
 
 def sharing_hashes(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[tuple[Key, Key]]:
@@ -296,6 +322,7 @@ class _Pair:
     b: IndexedCase
     score: PairScore | None
     verified: PairResult | None
+    images: tuple[int, int]
     recorded: bool = False
     """Whether the bytes are the same by what pointers record."""
 
@@ -305,7 +332,8 @@ class _Pair:
 
     @property
     def is_declared(self) -> bool:
-        return bool(set(_groups(self.a)) & set(_groups(self.b))) and self.a.key[0] != self.b.key[0]
+        same = set(_groups(self.a)) & set(_groups(self.b)) or self.images[0]
+        return bool(same) and self.a.key[0] != self.b.key[0]
 
     def basis(self, verdict: Verdict) -> str:
         """What a verdict about it rests on."""
@@ -316,12 +344,17 @@ class _Pair:
         if verdict == "identical" and self.recorded:
             return "recorded-hash"
         seen = self.verified is not None and self.verified.verdict == verdict
-        return "voxels" if seen else "slices"
+        if self.verified is not None and seen:
+            return "value-hash" if self.verified.rule in _BY_HASHES else "voxels"
+        if self.images[0] and (self.verified is None or not self.verified.decided):
+            told = _by_images(self.a, self.b, self.images, self.verified)
+            return "dicom-uid" if told == verdict else "slices"
+        return "slices"
 
 
 def _decision(pair: _Pair, verdict: Verdict, limits: Thresholds) -> PairDecision:
     basis = pair.basis(verdict)
-    seen = pair.verified if basis in ("voxels", "inferred") else None
+    seen = pair.verified if basis in _OF_VOXELS else None
     return PairDecision(
         a=member_of(pair.a),
         b=member_of(pair.b),
@@ -330,6 +363,7 @@ def _decision(pair: _Pair, verdict: Verdict, limits: Thresholds) -> PairDecision
         confidence=seen.confidence if seen else _confidence(verdict, pair.score, limits),
         fingerprint=fingerprint_of(pair.a, pair.b),
         shared_hashes=_shared_hashes(pair.a, pair.b),
+        shared_images=pair.images,
         score=pair.score,
         result=seen,
     )

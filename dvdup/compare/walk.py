@@ -12,7 +12,7 @@ from dvdup.cache import Cache
 from dvdup.compare.candidates import KEPT, Nearest, Ranking, next_candidates
 from dvdup.compare.cases import CaseSet
 from dvdup.compare.missed import Missed
-from dvdup.compare.nominated import sharing_values
+from dvdup.compare.nominated import sharing_images, sharing_values
 from dvdup.compare.search import Known, Search
 from dvdup.compare.variant_store import VariantStore, network_of
 from dvdup.errors import Interrupted, StoreError
@@ -187,6 +187,7 @@ class Walk:
         self._asking_by_key = {case.key: case for case in asking.voting}
         self._copies: dict[Pair, bool] = dict.fromkeys(without, True)
         self._nominated = sharing_values(others.voting, asking.voting)
+        self._nominated |= sharing_images(others.voting, asking.voting).keys()
         kept_as = None if name is None else (*name, str(asks_first))
         self._nearest = candidates.nearest(asking, others, kept_as)
 

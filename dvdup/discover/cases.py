@@ -66,6 +66,7 @@ def make_case(
         group=None if group is None else clean(nfc(group)),
         origin=origin,
         series=scan.series,
+        instances=scan.instances,
     )
 
 

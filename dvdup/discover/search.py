@@ -33,6 +33,8 @@ class Scan:
     """As `Case.series`."""
     person: str = ""
     """As `DicomSeries.person`."""
+    instances: bytes = b""
+    """As `Case.instances`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +260,7 @@ class Search:
         for one in found.series:
             members = [path.name for path in one.files]
             scan = self._series(folder, members, "" if alone else one.mark, one.series)
-            yield replace(scan, person=one.person)
+            yield replace(scan, person=one.person, instances=one.instances)
         for path in found.no_image:
             self.leave_out(join(folder.name, path.name), "DICOM without an image")
         broken = [path.name for path in found.broken]

@@ -41,7 +41,7 @@ _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _GROUPS = (b"\x08\x00", b"\x02\x00")  # with what a file without a preamble starts
 _GROUP_TAGS = (
     *("SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID", "SOPClassUID"),
-    *("PatientID", "IssuerOfPatientID"),
+    *("PatientID", "IssuerOfPatientID", "SOPInstanceUID"),
     *dicom_parts.GROUP_TAGS,
 )
 _NOBODY = re.compile(
@@ -51,7 +51,7 @@ _NOBODY = re.compile(
 _PERSON = 16  # hex digits
 _RACY_NS = 2_000_000_000  # a file written this recently may change without its mtime changing
 _SHORTEST_UID = 12
-"""Shorter SeriesInstanceUIDs are placeholders that some tools write into every file."""
+"""Shorter UIDs are placeholders that some tools write into every file."""
 
 _NO_IMAGE = frozenset(
     (
@@ -91,6 +91,8 @@ class Header:
     """As `dicom_parts.form_of`."""
     person: str = ""
     """As `DicomSeries.person`."""
+    instance: str = ""
+    """Hash of its SOPInstanceUID, 16 hex digits; "" where it has none that tells it from others."""
 
 
 @dataclass(slots=True)
@@ -158,11 +160,12 @@ def _scans(members: list[tuple[Path, Header]]) -> Iterator[DicomSeries]:
     headers = [header for _, header in members]
     first = headers[0]
     if not any(header.alone for header in headers) and len({h.study for h in headers}) == 1:
-        forms = [(path, header.form) for path, header in members]
+        forms, known = [(path, header.form) for path, header in members], dict(members)
         for series, files in dicom_parts.parts_of(first.series, forms):
             part = series.removeprefix(first.series)
             mark = _short(first.mark + part) if part else first.mark
-            yield DicomSeries(series, mark, (*files,), _person_of(headers))
+            images = _instances([known[path] for path in files])
+            yield DicomSeries(series, mark, (*files,), _person_of(headers), images)
         return
     stacks: dict[str, list[tuple[Path, Header]]] = {}
     for path, header in members:
@@ -171,14 +174,22 @@ def _scans(members: list[tuple[Path, Header]]) -> Iterator[DicomSeries]:
         person = _person_of([header for _, header in stack])
         places = {header.place for _, header in stack}
         is_stack = "" not in places and len(places) == len(stack)
-        for files in [[path for path, _ in stack]] if is_stack else [[path] for path, _ in stack]:
-            yield DicomSeries(first.series, first.mark, tuple(files), person)
+        for scan in [stack] if is_stack else [[member] for member in stack]:
+            images = _instances([header for _, header in scan])
+            paths = tuple(path for path, _ in scan)
+            yield DicomSeries(first.series, first.mark, paths, person, images)
 
 
 def _person_of(headers: Sequence[Header]) -> str:
     """The person of some files; "" if they do not agree."""
     persons = {header.person for header in headers}
     return persons.pop() if len(persons) == 1 else ""
+
+
+def _instances(headers: Sequence[Header]) -> bytes:
+    """As `Case.instances`."""
+    found = sorted({int(header.instance, 16) for header in headers if header.instance})
+    return b"".join(each.to_bytes(8, "little") for each in found)
 
 
 def _short(text: str) -> str:
@@ -409,7 +420,13 @@ def _described(dataset: Any, key: bytes) -> Header | None:
         alone=len(uid) < _SHORTEST_UID,
         form=dicom_parts.form_of(dataset),
         person=_person(dataset, key),
+        instance=_instance(dataset, key),
     )
+
+
+def _instance(dataset: Any, key: bytes) -> str:
+    uid = _text(dataset, "SOPInstanceUID")
+    return seal(key, "instance", uid.encode())[:16] if len(uid) >= _SHORTEST_UID else ""
 
 
 def _person(dataset: Any, key: bytes) -> str:

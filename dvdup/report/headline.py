@@ -30,6 +30,7 @@ def headline(report: Report) -> tuple[str, ...]:
     if report.changes is not None:
         return _of_versions(report)
     compared = comparisons(report)
+    by_names = bool(report.settings.get("names_only"))
     found = [_copied(one) for one in compared if one.copied]
     related = [_same_subject(one) for one in compared if one.same_subject]
     sums = totals(report)
@@ -41,9 +42,9 @@ def headline(report: Report) -> tuple[str, ...]:
             found.append(f"No copy found between the other {rest} of splits.")
         sentences = [*found, *related, *unchecked]
     elif related:
-        sentences = [*unchecked, *related, "No scan itself was found twice."]
+        sentences = [*unchecked, *related, _no_copy(by_names)]
     else:
-        sentences = [*unchecked, _nothing(report, compared)]
+        sentences = [*unchecked, _NO_NAME if by_names else _nothing(report, compared)]
     if sums.accepted:
         verb = "does" if sums.accepted == 1 else "do"
         sentences.append(f"{counted(sums.accepted, 'accepted pair')} {verb} not count.")
@@ -90,6 +91,13 @@ class _Limit:
     since: str
     cases: int
     left_out: int
+
+
+_NO_NAME = "No subject lies in two splits by names alone; no scan was looked at."
+
+
+def _no_copy(by_names: bool) -> str:
+    return "No scan was looked at." if by_names else "No scan itself was found twice."
 
 
 def _look_alikes(report: Report) -> list[str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 
 from dvdup.records import (
+    EQUAL_SLICES,
+    EQUAL_VALUES,
     MIN_COHORT,
     PLANES,
     Acceptance,
@@ -36,6 +38,11 @@ _GREY: dict[GreyChange, str] = {
     "noise": "noise added",
 }
 
+_BY_HASHES = {
+    EQUAL_VALUES: "hashes of the values are equal: the same values, each as often, in any order",
+    EQUAL_SLICES: "hashes of many slices are equal: the same values in each, in any order",
+}
+
 
 def reason(decision: PairDecision) -> str:
     """Why a pair is a finding."""
@@ -43,13 +50,24 @@ def reason(decision: PairDecision) -> str:
         return result_reason(decision.result)
     if decision.basis == "recorded-hash":
         return "same bytes, by the hash that the pointer of what is not here records"
+    if decision.basis == "dicom-uid":
+        return _images(decision)
     if decision.verdict == "identical":
         common, most = decision.shared_hashes
         return "same voxels" if common == most else f"same voxels in {common} of {most} channels"
     if decision.verdict == "same-subject":
+        if decision.a.group is None or decision.a.group != decision.b.group:
+            return f"{_images(decision)}, but their voxels differ"
         return f"same subject {decision.a.group} declared in both"
     assert decision.score is not None
     return _votes(decision, decision.score)
+
+
+def _images(decision: PairDecision) -> str:
+    """How many images are the same by their UIDs."""
+    shared, most = decision.shared_images
+    which = f"{shared} of {most} images have" if most > 1 else "the image has"
+    return f"{which} the same SOPInstanceUID"
 
 
 def review(finding: Finding) -> str:
@@ -99,6 +117,8 @@ def _evidence(result: PairResult) -> str:
         return _reordered(result.order)
     if result.rule == "rearranged-values":
         return "the same values, each as often, in another arrangement"
+    if result.rule in _BY_HASHES:
+        return _BY_HASHES[result.rule]
     if result.agreement is None:
         return "nothing to compare"
     if result.rule == "other-acquisition":

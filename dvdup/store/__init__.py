@@ -1,5 +1,12 @@
 """The only owner of the index on disk (LanceDB): tables, commits, history, locks, checks."""
 
+from dvdup.store.exported import (
+    Exported,
+    Header,
+    SharedCase,
+    read_export,
+    write_export,
+)
 from dvdup.store.history import add_tag, log, remove_tag, resolve, tags
 from dvdup.store.index import Index, IndexMeta, SliceBlock, create, exists
 from dvdup.store.key import index_key
@@ -12,10 +19,13 @@ from dvdup.store.writer import Writer
 
 __all__ = [
     "REBUILD",
+    "Exported",
+    "Header",
     "Held",
     "Index",
     "IndexMeta",
     "Lease",
+    "SharedCase",
     "SliceBlock",
     "TablePlan",
     "Writer",
@@ -32,10 +42,12 @@ __all__ = [
     "is_marked",
     "log",
     "plan_tables",
+    "read_export",
     "remove_tag",
     "resolve",
     "swap_in",
     "tags",
     "tidy_tables",
+    "write_export",
     "write_lock",
 ]

@@ -199,6 +199,21 @@ class Index:
             )
         return schema.rows_from(schema.single_batch(table))
 
+    def rows_of_many(self, cases: Sequence[IndexedCase]) -> list[Embedded]:
+        """The slice rows of some cases that have any, in memory, in one pass over the table.
+
+        Raises:
+            StoreDamagedError: Lance cannot read them, or rows are missing.
+        """
+        parts: list[list[Embedded]] = [[] for _ in cases]
+        for codes, batch in self.batches(cases, ROW_COLUMNS):
+            rows = schema.rows_from(batch)
+            for code in np.unique(codes).tolist():
+                parts[code].append(schema.chosen_rows(rows, codes == code))
+        found = [schema.joined_rows(each) for each in parts]
+        self._demand_all(cases, np.array([len(rows.channel) for rows in found]))
+        return found
+
     def holders(self) -> dict[str, set[tuple[str, str]]]:
         """Who has slice rows, dead or alive: content key -> set of (split, case_id)."""
         found: dict[str, set[tuple[str, str]]] = {}

@@ -19,11 +19,12 @@ from dvdup.records import Embedded, FileStat, IndexedCase
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever an index written by an older dvdup can no longer be read."""
 
 _LIGHT = (
-    "split", "case_id", "group", "origin", "series", "status", "reason", "notes", "files",
+    "split", "case_id", "group", "origin", "series", "instances", "status", "reason", "notes",
+    "files",
     "content", "voxel_hashes", "value_hashes", "slice_hashes", "n_channels", "n_slices", "shape",
     "spacing", "modality", "checksum", "row_hash",
 )  # fmt: skip
@@ -50,6 +51,7 @@ def cases_schema(metadata: dict[str, str]) -> pa.Schema:
         "files": pa.list_(file),
         "voxel_hashes": pa.list_(text),
         "value_hashes": pa.list_(text),
+        "instances": pa.large_binary(),
         "slice_hashes": pa.large_binary(),
         "n_channels": pa.int32(),
         "n_slices": pa.int32(),
@@ -118,7 +120,7 @@ def row_hash(case: IndexedCase) -> str:
     """blake2b-128 hex over every field of the row: Lance itself keeps no checksums."""
     digest = hashlib.blake2b(digest_size=16)
     row = dataclasses.asdict(case)
-    for name in ("proxy", "slice_hashes"):
+    for name in ("proxy", "slice_hashes", "instances"):
         payload = row.pop(name)
         digest.update(len(payload).to_bytes(8, "little") + payload)
     digest.update(json.dumps(row, sort_keys=True, ensure_ascii=False).encode())
@@ -192,6 +194,25 @@ def rows_from(batch: pa.RecordBatch) -> Embedded:
         index=batch.column("index").to_numpy(),
         position_mm=batch.column("position_mm").to_numpy(),
     )
+
+
+def chosen_rows(rows: Embedded, chosen: np.ndarray) -> Embedded:
+    """Some of some rows, copied.
+
+    Args:
+        rows: N rows.
+        chosen: bool (N,).
+    """
+    return Embedded(*(getattr(rows, each.name)[chosen] for each in dataclasses.fields(rows)))
+
+
+def joined_rows(parts: Sequence[Embedded]) -> Embedded:
+    """Rows one behind the other; none for no parts."""
+    if not parts:
+        empty = np.zeros(0, np.int32)
+        return Embedded(np.zeros((0, 0), np.float16), empty, empty, empty, empty)
+    names = [each.name for each in dataclasses.fields(Embedded)]
+    return Embedded(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def single_batch(table: pa.Table) -> pa.RecordBatch:

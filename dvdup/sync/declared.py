@@ -57,9 +57,5 @@ def declaration(
 
 def same_declaration(case: Case, old: IndexedCase) -> bool:
     """Whether a case is declared as it was when it was indexed."""
-    return (case.files, case.group, case.origin, case.series) == (
-        old.paths,
-        old.group,
-        old.origin,
-        old.series,
-    )
+    now = (case.files, case.group, case.origin, case.series, case.instances)
+    return now == (old.paths, old.group, old.origin, old.series, old.instances)

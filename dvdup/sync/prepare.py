@@ -51,6 +51,7 @@ def row_of(case: Case, files: tuple[FileStat, ...]) -> IndexedCase:
         group=case.group,
         origin=case.origin,
         series=case.series,
+        instances=case.instances,
     )
 
 

@@ -242,7 +242,7 @@ def _by_bytes(cases: Sequence[IndexedCase]) -> dict[tuple[str, ...], IndexedCase
 def _renewed(known: IndexedCase, case: Case, stats: tuple[FileStat, ...]) -> IndexedCase:
     """What is known about these bytes, under the identity of another case."""
     identity = row_of(case, stats)
-    names = ("split", "case_id", "files", "group", "origin", "series")
+    names = ("split", "case_id", "files", "group", "origin", "series", "instances")
     return dataclasses.replace(known, **{name: getattr(identity, name) for name in names})
 
 
