@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
@@ -18,7 +18,7 @@ import click
 from dvdup.cli.pace import Pace
 from dvdup.errors import InputError
 from dvdup.log import Phases
-from dvdup.records import Hooks, Progress, no_progress
+from dvdup.records import Hooks, no_progress
 from dvdup.text import visible_lines
 
 _LINE_SECONDS = 10.0
@@ -89,7 +89,7 @@ def _of_context(key: str) -> Any:
 
 
 @contextmanager
-def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
+def progress_bar(*, quiet: bool = False) -> Iterator[Phases]:
     """A bar with rate and time left on a terminal, a plain line now and then elsewhere."""
     if quiet or _of_context(NO_BARS):
         yield Phases(no_progress)
@@ -115,6 +115,9 @@ class _Bar:
     def __exit__(self, *details: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+    def expect(self, what: str, weights: Sequence[float]) -> None:
+        self._paces[what].expect(weights)
 
     def __call__(self, what: str, done: int, total: int) -> None:
         if not total:
@@ -152,6 +155,9 @@ class _Lines:
         self._clock = clock
         self._last = clock()
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
+
+    def expect(self, what: str, weights: Sequence[float]) -> None:
+        self._paces[what].expect(weights)
 
     def __call__(self, what: str, done: int, total: int) -> None:
         now = self._clock()
@@ -205,10 +211,10 @@ def hooks_for(
     """
     with progress_bar(quiet=quiet) as progress:
         if not stoppable:
-            yield Hooks(progress, say=say)
+            yield Hooks(progress, say=say, expect=progress.expect)
             return
         with stop_requests(within=within) as should_stop:
-            yield Hooks(progress, should_stop, say)
+            yield Hooks(progress, should_stop, say, progress.expect)
 
 
 def _end_later(over: threading.Event, seconds: float) -> None:
