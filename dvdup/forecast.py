@@ -80,8 +80,8 @@ def description(work: Work, jobs: int) -> str:
         if n
     ]
     return (
-        f"this takes {_about(work.seconds(jobs))}: {', '.join(parts)}; what is finished is kept, and "
-        "the next run is short"
+        f"this takes {_about(work.seconds(jobs))}: {', '.join(parts)}; what is finished is kept, "
+        "and the next run is short"
     )
 
 
