@@ -80,7 +80,7 @@ def description(work: Work, jobs: int) -> str:
         if n
     ]
     return (
-        f"this takes {_about(work.seconds(jobs))}: {', '.join(parts)}; what is finished is kept, "
+        f"this takes about {_about(work.seconds(jobs))}: {', '.join(parts)}; what is finished is kept, "
         "and the next run is short"
     )
 
@@ -90,6 +90,6 @@ def _about(seconds: float) -> str:
     if seconds < 1.5 * _HOUR:
         minutes = round(seconds / _MINUTE)
         if not minutes:
-            return "less than a minute"
-        return "about a minute" if minutes == 1 else f"about {minutes} minutes"
-    return f"about {round(seconds / _HOUR)} hours"
+            return f"{max(1, seconds):.0f} seconds"
+        return "a minute" if minutes == 1 else f"{minutes} minutes"
+    return f"{round(seconds / _HOUR)} hours"
