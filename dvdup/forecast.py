@@ -79,14 +79,15 @@ def description(work: Work, jobs: int) -> str:
         )
         if n
     ]
+    span = _about(work.seconds(jobs))
     return (
-        f"this takes about {_about(work.seconds(jobs))}: {', '.join(parts)}; what is finished is kept, "
-        "and the next run is short"
+        f"this takes about {span}: {', '.join(parts)}; what is finished is kept, and the next run "
+        "is short"
     )
 
 
 def _about(seconds: float) -> str:
-    """A rough length of time, in minutes or hours."""
+    """A rough length of time, in seconds, minutes or hours."""
     if seconds < 1.5 * _HOUR:
         minutes = round(seconds / _MINUTE)
         if not minutes:
