@@ -14,7 +14,8 @@ LONG_SECONDS = 60.0
 _READ = 0.4  # a scan read, cut and embedded
 _VARIANTS = 0.65  # the views of a scan by which candidates are found
 _PAIR = 0.8  # a pair that may have to be compared
-_PICTURE = 0.06  # of all that, what a picture takes: measured with 2,472 and 392 slices of heads
+PICTURE = 0.06
+"""Of all that, what a picture takes: measured with 2,472 and 392 slices of heads."""
 _MINUTE, _HOUR = 60.0, 3600.0
 
 
@@ -38,7 +39,7 @@ class Work:
             jobs: Cores that share it.
         """
         spent = _READ * self.read + _VARIANTS * self.searched + _PAIR * self.pairs
-        return spent * (1 - (1 - _PICTURE) * self.pictures) / max(1, jobs)
+        return spent * (1 - (1 - PICTURE) * self.pictures) / max(1, jobs)
 
 
 def warn(hooks: Hooks, work: Work, jobs: int) -> None:
@@ -53,15 +54,22 @@ def warn(hooks: Hooks, work: Work, jobs: int) -> None:
 
 
 def warning(work: Work, jobs: int) -> str:
-    """One line that says what is to be done and about how long it takes; "" where that is short.
+    """What `description` says, "" where it is short.
 
     Args:
         work: What there is to do.
         jobs: Cores that share it.
     """
-    seconds = work.seconds(jobs)
-    if seconds < LONG_SECONDS:
-        return ""
+    return description(work, jobs) if work.seconds(jobs) >= LONG_SECONDS else ""
+
+
+def description(work: Work, jobs: int) -> str:
+    """One line that says what is to be done and about how long it takes.
+
+    Args:
+        work: What there is to do.
+        jobs: Cores that share it.
+    """
     parts = [
         f"{before}{n:,} {noun if n == 1 else noun + 's'} to {verb}"
         for n, before, noun, verb in (
@@ -71,15 +79,18 @@ def warning(work: Work, jobs: int) -> str:
         )
         if n
     ]
+    span = _about(work.seconds(jobs))
     return (
-        f"this takes about {_about(seconds)}: {', '.join(parts)}; what is finished is kept, and "
-        "the next run is short"
+        f"this takes about {span}: {', '.join(parts)}; what is finished is kept, and the next run "
+        "is short"
     )
 
 
 def _about(seconds: float) -> str:
-    """A rough length of time, in minutes or hours."""
+    """A rough length of time, in seconds, minutes or hours."""
     if seconds < 1.5 * _HOUR:
         minutes = round(seconds / _MINUTE)
+        if not minutes:
+            return f"{max(1, seconds):.0f} seconds"
         return "a minute" if minutes == 1 else f"{minutes} minutes"
     return f"{round(seconds / _HOUR)} hours"

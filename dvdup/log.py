@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from dvdup.records import Progress
@@ -96,6 +96,12 @@ class Phases:
         self._progress, self._clock = progress, clock
         self._starts: dict[str, float] = {}
         self._idle = clock()  # when the last phase ended
+
+    def expect(self, what: str, weights: Sequence[float]) -> None:
+        """Pass on how long each item of a phase may take, see `records.Expect`."""
+        told = getattr(self._progress, "expect", None)
+        if told is not None:
+            told(what, weights)
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Take one step of progress, see `records.Progress`."""

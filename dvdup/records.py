@@ -10,7 +10,7 @@ Arrays are never copied on the way in: whoever makes a record hands its arrays o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -683,6 +683,14 @@ def no_progress(what: str, done: int, total: int) -> None:
     """Ignore progress."""
 
 
+Expect = Callable[[str, Sequence[float]], None]
+"""Called with the name of a phase and how long each of its items may take, in any unit."""
+
+
+def _expect_nothing(what: str, weights: Sequence[float]) -> None:
+    """Take all items to be alike."""
+
+
 def _never() -> bool:
     return False
 
@@ -699,6 +707,8 @@ class Hooks:
     should_stop: ShouldStop = _never
     say: Say = _silent
     """Called with remarks."""
+    expect: Expect = _expect_nothing
+    """Called before a phase whose items differ: with its name, and how long each may take."""
     _said: set[str] = field(default_factory=set)
 
     def say_once(self, about: str, line: str) -> None:

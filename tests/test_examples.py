@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dvdup import __version__
-
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 
@@ -98,40 +96,6 @@ def test_a_table(dataset, dvdup, tmp_path):
     assert (pair["verdict"], pair["basis"]) == ("same-subject", "declared")
     assert (pair["a"]["paths"], pair["b"]["paths"]) == ([files[1]], [files[4]])
     assert dvdup(where, "check", "--fail-on", "partial").code == 0
-
-
-@pytest.mark.skipif(os.name == "nt", reason="the workflow runs on Linux")
-@pytest.mark.parametrize(("leak", "code"), [(3, 1), (20, 0)])
-def test_the_workflow(dataset, tmp_path, leak, code):
-    """Its own commands, in its order, in the shell that the runner uses."""
-    workflow = yaml.safe_load((EXAMPLES / "github/dvdup.yml").read_text(encoding="utf-8"))
-    steps = workflow["jobs"]["check"]["steps"]
-    runs = [step["run"] for step in steps if "run" in step]
-    assert runs[0].startswith(f"pip install dvdup=={__version__} ")
-    dataset.put("test/new.nii.gz", leak)
-    summary = tmp_path / "summary.md"
-    scripts = str(Path(sys.executable).parent)
-    env = os.environ | {
-        "GITHUB_STEP_SUMMARY": str(summary),
-        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
-    }
-    codes = [
-        subprocess.run(["bash", "-e", "-c", run], cwd=dataset.root, env=env, check=False).returncode
-        for run in runs[1:]
-    ]
-    assert codes == [code, 0]
-    text = summary.read_text(encoding="utf-8")
-    assert ("test/new" in text) == bool(code)
-
-
-def test_the_workflow_keeps_the_index(dataset):
-    text = (EXAMPLES / "github/dvdup.yml").read_text(encoding="utf-8")
-    workflow = yaml.safe_load(text)
-    (cache,) = [s for s in workflow["jobs"]["check"]["steps"] if "cache@" in s.get("uses", "")]
-    assert cache["with"]["path"] == ".dvdup"
-    for key in (cache["with"]["key"], cache["with"]["restore-keys"]):
-        assert key.startswith(f"dvdup-{__version__}-")  # another version, another format
-    assert workflow["permissions"] == {"contents": "read"}
 
 
 @pytest.mark.parametrize(("leak", "code"), [(3, 1), (20, 0)])

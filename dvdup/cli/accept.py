@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dvdup.cli import complete
 from dvdup.cli.console import out, put, say
 from dvdup.cli.options import TABLE_OR_JSON, open_workspace, place_options
 from dvdup.records import Hooks
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("cases", nargs=-1, metavar="[A B]")
+@click.argument("cases", nargs=-1, metavar="[A B]", shell_complete=complete.cases_or_files)
 @click.option("--reason", metavar="TEXT", help="Why the pair is no leak, for whoever reads it.")
 @click.option(
     "--until",

@@ -11,13 +11,11 @@ from dvdup.cli.console import hooks_for, put, say, screen
 from dvdup.cli.options import (
     ALLOW_UNREADABLE,
     BATCH,
-    CONFIG,
     DEVICE,
     GROUPS,
     OUTPUT,
-    QUIET,
-    VERBOSE,
     open_workspace,
+    place_options,
 )
 from dvdup.errors import EXIT_FAILED
 
@@ -106,9 +104,7 @@ _HOW = (
     BATCH,
     click.option("--jobs", type=click.IntRange(0), help="Worker processes; 0: one a core."),
     ALLOW_UNREADABLE,
-    CONFIG,
-    QUIET,
-    VERBOSE,
+    place_options,
 )
 
 

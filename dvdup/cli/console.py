@@ -11,19 +11,21 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from dvdup.cli.pace import Pace
 from dvdup.errors import InputError
 from dvdup.log import Phases
-from dvdup.records import Hooks, Progress, no_progress
+from dvdup.records import Hooks, no_progress
 from dvdup.text import visible_lines
 
 _LINE_SECONDS = 10.0
 NO_BARS = "dvdup.no_progress"
 """Key of the context of click under which stands whether no progress is wanted."""
+COLOR = "dvdup.color"
+"""Key of the context of click under which stands whether there are colours: always, never, auto."""
 STOP_SECONDS = 20.0
 """After so long a command that was asked to stop is ended as it is."""
 
@@ -63,27 +65,33 @@ def put(text: str) -> None:
         raise InputError(f"cannot write the report to stdout: {error.strerror or error}") from error
 
 
-def screen(color_wanted: str = "auto") -> dict[str, Any]:
-    """Width and colour of stdout; NO_COLOR and FORCE_COLOR behave as everywhere else.
+def screen() -> dict[str, Any]:
+    """Width and colour of stdout, see `colored`."""
+    return {"width": shutil.get_terminal_size((80, 24)).columns, "color": colored(sys.stdout)}
 
-    Args:
-        color_wanted: always, never, or auto, which goes by the terminal and these variables.
-    """
-    color = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    if os.environ.get("FORCE_COLOR"):
-        color = True
+
+def colored(stream: TextIO) -> bool:
+    """Whether what is written has colours: as --color says, else as NO_COLOR and FORCE_COLOR do."""
+    wanted = _of_context(COLOR)
+    if wanted in ("always", "never"):
+        return bool(wanted == "always")
     if os.environ.get("NO_COLOR"):
-        color = False
-    if color_wanted != "auto":
-        color = color_wanted == "always"
-    return {"width": shutil.get_terminal_size((80, 24)).columns, "color": color}
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _of_context(key: str) -> Any:
+    """What a flag said that stands under this key; None outside of a command."""
+    ctx = click.get_current_context(silent=True)
+    return None if ctx is None else ctx.meta.get(key)
 
 
 @contextmanager
-def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
+def progress_bar(*, quiet: bool = False) -> Iterator[Phases]:
     """A bar with rate and time left on a terminal, a plain line now and then elsewhere."""
-    ctx = click.get_current_context(silent=True)
-    if quiet or (ctx is not None and ctx.meta.get(NO_BARS)):
+    if quiet or _of_context(NO_BARS):
         yield Phases(no_progress)
     elif sys.stderr.isatty():
         with _Bar() as bar:
@@ -107,6 +115,9 @@ class _Bar:
     def __exit__(self, *details: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+    def expect(self, what: str, weights: Sequence[float]) -> None:
+        self._paces[what].expect(weights)
 
     def __call__(self, what: str, done: int, total: int) -> None:
         if not total:
@@ -132,7 +143,7 @@ def _rich_bar() -> Any:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[pace]}"),
-        console=Console(stderr=True),
+        console=Console(stderr=True, no_color=not colored(sys.stderr)),
         transient=True,
     )
 
@@ -144,6 +155,9 @@ class _Lines:
         self._clock = clock
         self._last = clock()
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
+
+    def expect(self, what: str, weights: Sequence[float]) -> None:
+        self._paces[what].expect(weights)
 
     def __call__(self, what: str, done: int, total: int) -> None:
         now = self._clock()
@@ -214,10 +228,10 @@ def hooks_for(
     """
     with progress_bar(quiet=quiet) as progress:
         if not stoppable:
-            yield Hooks(progress, say=say)
+            yield Hooks(progress, say=say, expect=progress.expect)
             return
         with stop_requests(within=within) as should_stop:
-            yield Hooks(progress, should_stop, say)
+            yield Hooks(progress, should_stop, say, progress.expect)
 
 
 def _end_later(over: threading.Event, seconds: float) -> None:

@@ -14,6 +14,7 @@ import click
 
 from dvdup import __version__
 from dvdup.cli.console import say
+from dvdup.cli.options import SHOW, place_options
 from dvdup.errors import EXIT_FAILED, DvdupError
 from dvdup.records import READER_THREADS
 
@@ -84,7 +85,9 @@ def _complain(message: str) -> None:
     epilog="Exit codes: 0 clean, 1 findings, 2 could not check.",
 )
 @click.version_option(__version__, "-V", "--version", message="dvdup %(version)s")
-def app() -> None:
+@place_options
+@click.pass_context
+def app(ctx: click.Context, /, **given: Any) -> None:
     """Find medical scans that lie in more than one split of a dataset.
 
     \b
@@ -92,7 +95,25 @@ def app() -> None:
     dvdup sync                 index the dataset, only what is new or changed
     dvdup diff train test      which test cases are already in train
     dvdup check                sync, then every pair of splits (for hooks and CI)
+
+    The options below may stand before a command or behind it.
     """
+    _hand_on(ctx, given)
+
+
+def _hand_on(ctx: click.Context, given: dict[str, Any]) -> None:
+    """What stands before a command counts as if it stood behind it, unless that says otherwise.
+
+    Raises:
+        click.UsageError: The command has no such option.
+    """
+    name = ctx.invoked_subcommand or ""
+    asked = {option: value for option, value in given.items() if value}
+    known = {param.name for param in app.commands[name].params}
+    for option in (*asked, *(["show_settings"] if ctx.meta.get(SHOW) else [])):
+        if option not in known:
+            raise click.UsageError(f"dvdup {name} has no option --{option.replace('_', '-')}")
+    ctx.default_map = {name: asked}
 
 
 def _register() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from dvdup.cli.console import out, progress_bar, put, say
-from dvdup.cli.options import TABLE_OR_JSON, open_workspace, place_options
+from dvdup.cli.options import TABLE_OR_JSON, open_workspace, place_options, terminal_options
 from dvdup.errors import EXIT_FAILED
 from dvdup.plain import document, to_plain
 
@@ -68,7 +68,8 @@ def log(config: Path | None, quiet: bool, number: int | None, format_: str, **fl
 @click.argument("action", type=click.Choice(["list", "fetch"]), default="list")
 @click.argument("name", required=False)
 @TABLE_OR_JSON
-def models(action: str, name: str | None, format_: str) -> None:
+@terminal_options
+def models(action: str, name: str | None, format_: str, quiet: bool) -> None:
     """List the embedders, or fetch the weights of one for later use without a network.
 
     \b
@@ -82,7 +83,7 @@ def models(action: str, name: str | None, format_: str) -> None:
     if action == "fetch":
         if name is None:
             raise click.UsageError("fetch needs the NAME of an embedder, see `dvdup models`")
-        say(f"fetched {fetch(open_workspace(None), name, say)}")
+        say(f"fetched {fetch(open_workspace(None), name, say)}", quiet=quiet)
         return
     if format_ == "json":
         put(document("models", models=[to_plain(model) for model in available()]))

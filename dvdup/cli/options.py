@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dvdup import log
-from dvdup.cli.console import NO_BARS, out, say
+from dvdup.cli import complete
+from dvdup.cli.console import COLOR, NO_BARS, out, say
 from dvdup.report import FORMATS
 
 if TYPE_CHECKING:
@@ -17,12 +18,25 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_SHOW = "dvdup.show_settings"
+SHOW = "dvdup.show_settings"
+"""Key of the context of click under which stands whether only settings are shown."""
+_VERBOSITY = "dvdup.verbosity"
 
 
 def _show_log(ctx: click.Context, option: click.Parameter, verbosity: int) -> None:
-    """Show what is logged until the command ends."""
-    ctx.with_resource(log.shown(verbosity, say))
+    """Show what is logged until the command ends; -v before the command and after it add up."""
+    ctx.meta[_VERBOSITY] = ctx.meta.get(_VERBOSITY, 0) + verbosity
+    if not isinstance(ctx.command, click.Group):
+        ctx.with_resource(log.shown(ctx.meta[_VERBOSITY], say))
+
+
+def _noted(key: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """A callback that notes a flag, given before the command or after it; the latter counts."""
+
+    def note(ctx: click.Context, option: click.Parameter, given: Any) -> None:
+        ctx.meta[key] = given or ctx.meta.get(key)
+
+    return note
 
 
 CONFIG = click.option(
@@ -44,17 +58,30 @@ NO_PROGRESS = click.option(
     "--no-progress",
     is_flag=True,
     expose_value=False,
-    callback=lambda ctx, option, given: ctx.meta.update({NO_BARS: given}),
+    callback=_noted(NO_BARS),
     help="No progress on stderr; messages stay.",
 )
 SHOW_SETTINGS = click.option(
     "--show-settings",
     is_flag=True,
     expose_value=False,
-    callback=lambda ctx, option, given: ctx.meta.update({_SHOW: given}),
+    callback=_noted(SHOW),
     help="Only print the settings that would be used, and where each comes from.",
 )
-EMBEDDER = click.option("--embedder", metavar="NAME", help="Embedder, see `dvdup models`.")
+COLORS = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    expose_value=False,
+    callback=_noted(COLOR),
+    help="Whether what is printed has colours; auto: on a terminal, and as NO_COLOR and "
+    "FORCE_COLOR say [default: auto].",
+)
+EMBEDDER = click.option(
+    "--embedder",
+    metavar="NAME",
+    shell_complete=complete.embedders,
+    help="Embedder, see `dvdup models`.",
+)
 DEVICE = click.option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
 BATCH = click.option("--batch", type=click.IntRange(1), help="Slices embedded at a time.")
 TABLE_OR_JSON = click.option(
@@ -110,6 +137,7 @@ ALLOW_UNREADABLE = click.option(
 FAIL_ON = click.option(
     "--fail-on",
     metavar="VERDICTS",
+    shell_complete=complete.verdicts,
     help="What makes the exit code 1: identical, near, partial, same-subject:declared, "
     "same-subject, or none; a verdict names the stronger ones too.",
 )
@@ -132,10 +160,8 @@ _PLACE = (
         help="Trust a configuration that puts the index outside of its own folder.",
     ),
     SHOW_SETTINGS,
-    NO_PROGRESS,
-    QUIET,
-    VERBOSE,
 )
+_TERMINAL = (COLORS, NO_PROGRESS, QUIET, VERBOSE)
 _EMBED = (
     EMBEDDER,
     DEVICE,
@@ -148,6 +174,7 @@ _OUTPUTS = (
         "--format",
         "format_",
         metavar="FORMAT",
+        shell_complete=complete.formats,
         help=f"{', '.join([*FORMATS][:-1])} or {[*FORMATS][-1]} [default: by the suffix of the "
         "output file, else table].",
     ),
@@ -165,14 +192,6 @@ _OUTPUTS = (
         default=True,
         help="Whether an HTML report shows the pairs; without pictures it holds words and numbers "
         "only.",
-    ),
-    click.option(
-        "--color",
-        type=click.Choice(["auto", "always", "never"]),
-        default="auto",
-        show_default=True,
-        help="Whether a table on stdout has colours; auto: on a terminal, and as NO_COLOR and "
-        "FORCE_COLOR say.",
     ),
     click.option(
         "--step-summary",
@@ -216,8 +235,13 @@ def _add(options: tuple[Callable[[Command], Command], ...], command: Command) ->
 
 
 def place_options(command: Command) -> Command:
-    """--config, --index, --show-settings, --no-progress, --quiet, --verbose."""
-    return _add(_PLACE, command)
+    """--config, --index, --outside-index, --show-settings, and `terminal_options`."""
+    return _add((*_PLACE, *_TERMINAL), command)
+
+
+def terminal_options(command: Command) -> Command:
+    """--color, --no-progress, --quiet, --verbose: what every command has."""
+    return _add(_TERMINAL, command)
 
 
 def embed_options(command: Command) -> Command:
@@ -245,7 +269,7 @@ def passphrase(flags: dict[str, Any]) -> str | None:
 
 
 def output_options(command: Command) -> Command:
-    """--format, --output, --pictures, --color, --step-summary."""
+    """--format, --output, --pictures, --step-summary."""
     return _add(_OUTPUTS, command)
 
 
@@ -287,7 +311,7 @@ def open_workspace(config: Path | None, *, outside_index: bool = False, **flags:
         config, environ=os.environ, overrides=overrides, outside=outside_index, warn=say
     )
     ctx = click.get_current_context()
-    if ctx.meta.get(_SHOW):
+    if ctx.meta.get(SHOW):
         for line in settings_lines(opened.config, overrides, os.environ):
             out(line)
         ctx.exit(0)

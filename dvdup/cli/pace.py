@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from itertools import accumulate
 
 _MINUTE, _HOUR = 60.0, 3600.0
 
@@ -12,13 +14,23 @@ class Pace:
 
     The clock starts when the first item is finished, so that libraries that are loaded and
     processes that are started count for nothing. The first quarter of what is finished is
-    forgotten: it may have been easier, or slower, than what follows.
+    forgotten: it may have been easier, or slower, than what follows. Where it is known how long
+    items take beside one another, the time left goes by that and not by their number.
     """
 
     def __init__(self) -> None:
         """Know nothing yet."""
         self._finished: deque[tuple[float, int]] = deque()
         self._total = 0
+        self._work: list[float] = []
+
+    def expect(self, weights: Sequence[float]) -> None:
+        """Take note of how long the items of the next round may take, in any unit, in their order.
+
+        Args:
+            weights: One positive number an item.
+        """
+        self._work = [0.0, *accumulate(weights)]
 
     def add(self, now: float, done: int, total: int) -> None:
         """Take note of what is finished.
@@ -50,7 +62,11 @@ class Pace:
         """Seconds that the phase takes yet; None where that cannot be told."""
         if not self.rate:
             return None
-        return (self._total - self._finished[-1][1]) / self.rate
+        (start, first), (now, done) = self._finished[0], self._finished[-1]
+        if len(self._work) != self._total + 1:  # another round than the one that was told of
+            return (self._total - done) / self.rate
+        finished = self._work[done] - self._work[first]
+        return (self._work[-1] - self._work[done]) * (now - start) / finished
 
     def describe(self) -> str:
         """Speed and time left in words; "" where they cannot be told."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dvdup.cli import complete
 from dvdup.cli.console import hooks_for, put, say, screen
 from dvdup.cli.options import (
     FULL,
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("ref_a", metavar="REF_A")
-@click.argument("ref_b", metavar="[REF_B]", required=False)
+@click.argument("ref_a", metavar="REF_A", shell_complete=complete.refs)
+@click.argument("ref_b", metavar="[REF_B]", required=False, shell_complete=complete.refs)
 @NEW_SINCE
 @key_options
 @report_options
@@ -146,7 +147,12 @@ def _program() -> str:
 
 @click.command()
 @click.argument("file", metavar="FILE")
-@click.option("--split", metavar="SPLIT", help="Search this split only [default: all].")
+@click.option(
+    "--split",
+    metavar="SPLIT",
+    shell_complete=complete.refs,
+    help="Search this split only [default: all].",
+)
 @report_options
 @embed_options
 @place_options
@@ -209,7 +215,6 @@ class _Deliveries:
         self._outputs = output.outputs_of(flags.pop("format_"), flags.pop("targets"))
         self._with_pictures: bool = flags.pop("pictures")
         self._summary: bool = flags.pop("step_summary")
-        self._color: str = flags.pop("color")
 
     def demand(self, workspace: Workspace) -> None:
         """Refuse places that no report may go to, before any work is done."""
@@ -237,7 +242,7 @@ class _Deliveries:
 
         for each in self._outputs:
             if each.path is None:
-                put(render(report, each.format, **screen(self._color), pictures=pictures))
+                put(render(report, each.format, **screen(), pictures=pictures))
             else:
                 write_report(each.path, render(report, each.format, pictures=pictures))
         remark = add_step_summary(report, os.environ) if self._summary else ""

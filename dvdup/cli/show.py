@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dvdup.cli import complete
 from dvdup.cli.console import out, progress_bar, say, screen
 from dvdup.cli.options import BATCH, DEVICE, EMBEDDER, open_workspace, place_options
 
@@ -19,8 +20,8 @@ _WIDEST = 160  # columns; what is wider is too high for a screen
 
 
 @click.command()
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
+@click.argument("a", metavar="A", shell_complete=complete.cases_or_files)
+@click.argument("b", metavar="B", shell_complete=complete.cases_or_files)
 @click.option(
     "-o",
     "--output",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dvdup.cli.console import hooks_for, out, say
-from dvdup.cli.options import QUIET, VERBOSE
+from dvdup.cli.options import terminal_options
 
 if TYPE_CHECKING:
     from dvdup.lab.train import Row
@@ -51,8 +51,7 @@ if TYPE_CHECKING:
     metavar="TEXT",
     help="A line of the model card about the data, such as its licence.",
 )
-@QUIET
-@VERBOSE
+@terminal_options
 def train(paths: tuple[str, ...], quiet: bool, **flags: Any) -> None:
     """Train the built-in network on scans (files, folders) and procedural phantoms.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dvdup.cli import complete
 from dvdup.cli.console import (
     confirmed,
     hooks_for,
@@ -24,6 +25,7 @@ from dvdup.cli.options import (
     embed_options,
     open_workspace,
     place_options,
+    terminal_options,
 )
 from dvdup.errors import EXIT_FAILED
 from dvdup.plain import document
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--force", is_flag=True, help="Overwrite a dvdup.toml that is there.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
-def init(folder: Path, force: bool) -> None:
+@terminal_options
+def init(folder: Path, force: bool, quiet: bool) -> None:
     """Write dvdup.toml from what FOLDER looks like.
 
     Recognises split folders (train/ val/ test/), MSD and nnU-Net (imagesTr, dataset.json,
@@ -45,9 +48,8 @@ def init(folder: Path, force: bool) -> None:
     from dvdup.sync import build
 
     path, lines = build.init(folder, force=force)
-    for line in lines:
-        say(line)
-    say(f"wrote {path}; next: dvdup sync")
+    for line in (*lines, f"wrote {path}; next: dvdup sync"):
+        say(line, quiet=quiet)
 
 
 @click.command()
@@ -142,7 +144,7 @@ def _finish(summary: SyncSummary, quiet: bool) -> int:
 
 
 @click.command()
-@click.argument("cases", nargs=-1, required=True, metavar="CASE...")
+@click.argument("cases", nargs=-1, required=True, metavar="CASE...", shell_complete=complete.cases)
 @place_options
 def rm(cases: tuple[str, ...], config: Path | None, quiet: bool, **flags: Any) -> None:
     """Take cases out of the index; the files stay.
@@ -245,19 +247,20 @@ def gc(
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="dvdup-demo")
-def demo(folder: Path) -> int:
+@terminal_options
+def demo(folder: Path, quiet: bool) -> int:
     """Write a small synthetic dataset with planted copies to FOLDER and check it.
 
     The exit code is 0 although copies are found: finding them is what the demo is for.
     """
     from dvdup.commands import adhoc
 
-    with progress_bar() as progress:
+    with progress_bar(quiet=quiet) as progress:
         text, planted = adhoc.demo(folder, **screen(), progress=progress)
     for line in planted:
-        say(line)
+        say(line, quiet=quiet)
     click.echo(text, nl=False)
-    say(f"\nThe scans lie in {folder}; try: cd {folder} && dvdup check")
+    say(f"\nThe scans lie in {folder}; try: cd {folder} && dvdup check", quiet=quiet)
     return 0
 
 

@@ -21,7 +21,7 @@ from dvdup.compare.refs import all_refs, split_order
 from dvdup.compare.walk import prune_variants
 from dvdup.config import Config
 from dvdup.errors import InputError
-from dvdup.forecast import Work, warning
+from dvdup.forecast import Work, description
 from dvdup.readers import share_of_pictures
 from dvdup.records import Case, Hooks, Report, Say, SyncSummary
 from dvdup.store import Index
@@ -173,7 +173,7 @@ def _expected(
     work = _work(config, new, declared)
     if minutes is not None and work.seconds(n_jobs(config)) > 60 * minutes:
         raise InputError(
-            f"{warning(work, n_jobs(config))}. That is more than {minutes:g} minutes: "
+            f"{description(work, n_jobs(config))}. That is more than {minutes:g} minutes: "
             f"run `{command} check` once by hand"
         )
     return work

@@ -238,6 +238,7 @@ def verify_pairs(
     todo = [pair for pair in pairs if pair not in found]
     _logger.info("%d pairs wanted: %d compared before, %d now", len(pairs), len(found), len(todo))
     n, done = jobs if len(todo) >= _FEW else 1, 0
+    hooks.expect("comparing voxels", [_weight(*cases[pair]) for pair in todo])
     for job, seen in do_all(judge_pair, jobs_of(todo, sides, missed), n, hooks.should_stop):
         hooks.progress("comparing voxels", done, len(todo))
         found[job.pair] = result_of(job.pair, seen.found, sides)
@@ -253,6 +254,11 @@ def verify_pairs(
     if todo:
         hooks.progress("comparing voxels", len(todo), len(todo))
     return {pair: found[pair] for pair in sorted(found)}
+
+
+def _weight(a: IndexedCase, b: IndexedCase) -> float:
+    """How long a pair may take beside another one."""
+    return forecast.PICTURE if is_flat(a.shape) or is_flat(b.shape) else 1.0
 
 
 def kept_pair(cache: Cache, a: IndexedCase, b: IndexedCase) -> PairResult | None:

@@ -114,7 +114,7 @@ class VariantStore:
                 )
             block = missing[start : start + _BLOCK]
             filled = proxies.filled(holder.proxied([case.key for case in block]).values())
-            made = self._made(filled)
+            made = self._made(filled, start, len(missing))
             self._tell_empty(case for case in filled.values() if not len(made[case.key].slices))
             rows = {
                 self.network.name_of(filled[key].content): each.to_bytes()
@@ -149,15 +149,22 @@ class VariantStore:
         for name, rows in self.table.read(names, VariantRows.from_bytes, self.pool):
             yield names[name], rows
 
-    def _made(self, cases: Mapping[Key, IndexedCase]) -> dict[Key, VariantRows]:
-        """The rows of some cases, which have their proxies."""
+    def _made(
+        self, cases: Mapping[Key, IndexedCase], before: int, total: int
+    ) -> dict[Key, VariantRows]:
+        """The rows of some cases, which have their proxies; so many of all were made before."""
         if not cases:
             return {}
         if self._embedder is None:  # once, before the threads ask for it
             self._embedder = self.network.load()
         embed, projection = self._embedder.embed, self.network.projection
         rows = self.pool.map(lambda case: rows_of(case, embed, projection), cases.values())
-        return dict(zip(cases, rows, strict=True))
+        made = {}
+        for n, (key, row) in enumerate(zip(cases, rows, strict=True), start=1):
+            made[key] = row
+            if n < len(cases):  # what is not kept yet is not finished
+                self.hooks.progress("embedding variants", before + n, total)
+        return made
 
 
 def rows_of(

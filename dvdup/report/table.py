@@ -38,13 +38,17 @@ NARROWEST = 40
 """Columns below which nothing sensible can be laid out."""
 WHY_BESIDE_FROM = 66
 """Free columns from which the reason stands beside the cases, not below: a line of scores."""
+BRIEF_BESIDE_FROM = 28
+"""The same where findings are told in brief: what was done."""
 NAME_LINES = 4
 """Lines a name may be folded to; a longer one is shortened in its middle."""
 
 BRIEF_FROM = 12
-"""Blocks above which each is told in brief: what was done, and neither scores nor empty lines."""
+"""Blocks above which each is told in brief: files and what was done, the same cause once."""
 MOST = 40
 """Blocks that are listed: about two screens. The totals count all."""
+MOST_COPIES = 8
+"""Copies of one scan that are named on a side."""
 MOST_CASES = 5
 """Cases that are named for one reason why they could not be checked."""
 MOST_REASONS = 12
@@ -152,21 +156,52 @@ def _changes(told: Sequence[Row], width: int) -> Iterator[Line]:
 def _findings(shown: tuple[Block, ...], report: Report, width: int) -> Iterator[Line]:
     """The table and what is to be known about it; long ones are told in brief, and cut."""
     brief = len(shown) > BRIEF_FROM
-    listed = tuple(map(_brief, shown[:MOST])) if brief else shown
+    listed = _in_brief(shown[:MOST]) if brief else shown
     yield from _table(listed, columns(report), width, brief=brief)
     if brief:
         left = len(shown) - len(listed)
-        said = f"... and {counted(left, 'more finding')}." if left else "Told in brief."
         yield []
-        yield from _paragraph(f"{said} {ALL}", width, "bold" if left else "dim")
-    elif shows_scores(report):
+        if left:
+            yield from _paragraph(f"... and {counted(left, 'more finding')}. {ALL}", width, "bold")
+        else:
+            yield from _paragraph(f"Told in brief, the same cause once. {ALL}", width, "dim")
+    else:
+        yield from _notes(shown, report, width)
+
+
+def _notes(shown: Sequence[Block], report: Report, width: int) -> Iterator[Line]:
+    """What is to be known about a short table."""
+    if shows_scores(report):
         yield []
         yield from _paragraph(LEGEND, width, "dim")
+    if any(len(side) > MOST_COPIES + 1 for block in shown for side in (block.left, block.right)):
+        yield []
+        yield from _paragraph(f"Not all copies are named. {ALL}", width, "bold")
 
 
-def _brief(block: Block) -> Block:
-    """A block without scores, of whose reason the first part alone stays: what was done."""
-    return replace(block, why=tuple(line.partition("; ")[0] for line in block.why), scores="")
+def _in_brief(shown: Sequence[Block]) -> tuple[Block, ...]:
+    """Blocks of files and of what was done; a cause that is that of the block above is left out."""
+    told: list[Block] = []
+    before = None
+    for block in shown:
+        why = tuple(line.partition("; ")[0] for line in block.why)
+        cause = (block.verdict, why)
+        told.append(
+            replace(
+                block,
+                left=tuple(map(_file, block.left)),
+                right=tuple(map(_file, block.right)),
+                why=() if cause == before else why,
+                scores="",
+            )
+        )
+        before = cause
+    return tuple(told)
+
+
+def _file(entry: Entry) -> Entry:
+    """A case as its file, where that says its name too."""
+    return Entry(entry.files, "") if entry.name in entry.files else entry
 
 
 def _headline_style(report: Report) -> str:
@@ -182,7 +217,7 @@ def _paragraph(text: str, width: int, style: str, indent: int = 0) -> Iterator[L
 
 
 def _table(shown: Sequence[Block], titles: Columns, width: int, *, brief: bool) -> Iterator[Line]:
-    layout = _layout(shown, titles, width)
+    layout = _layout(shown, titles, width, BRIEF_BESIDE_FROM if brief else WHY_BESIDE_FROM)
     head = ["verdict", titles.left, titles.right] + (["why"] if layout.why else [])
     yield from _row([[(text, "bold")] for text in head], layout)
     yield [("-" * layout.total, "dim")]
@@ -192,7 +227,7 @@ def _table(shown: Sequence[Block], titles: Columns, width: int, *, brief: bool) 
         yield from _block(block, layout)
 
 
-def _layout(shown: Sequence[Block], titles: Columns, width: int) -> Layout:
+def _layout(shown: Sequence[Block], titles: Columns, width: int, beside_from: int) -> Layout:
     """Share the width: names get what they need, or half of what is left each; then the reason."""
     verdict = max(len(name) for name in VERDICTS)
     room = width - verdict - 2 * _GAP
@@ -203,7 +238,7 @@ def _layout(shown: Sequence[Block], titles: Columns, width: int) -> Layout:
     names = verdict + left + right + 2 * _GAP
     need_why = max([3, *(cell_len(line) for block in shown for line in _why(block))])
     free = width - names - _GAP
-    if free >= WHY_BESIDE_FROM:
+    if free >= beside_from:
         why = min(free, need_why)
         return Layout(verdict, left, right, why, names + _GAP + why)
     return Layout(verdict, left, right, 0, min(width, max(names, verdict + _GAP + need_why)))
@@ -235,12 +270,15 @@ def _why(block: Block) -> list[str]:
 
 
 def _entries(entries: Sequence[Entry], width: int) -> Iterator[Piece]:
-    for entry in entries:
+    cut = len(entries) > MOST_COPIES + 1  # "1 more" takes the line that it would
+    for entry in entries[:MOST_COPIES] if cut else entries:
         for line in fold_name(entry.name, width):
             yield (line, "bold")
         if entry.files:
             for line in fold_name(entry.files, width):
                 yield (line, "dim")
+    if cut:
+        yield (f"... and {len(entries) - MOST_COPIES:,} more", "bold")
 
 
 def _row(cells: Sequence[Sequence[Piece]], layout: Layout) -> Iterator[Line]:
@@ -288,11 +326,12 @@ def _unreadable(report: Report, width: int) -> Iterator[Line]:
 
 
 def _case(case: Unreadable, width: int) -> Iterator[Line]:
-    """The name of a case and its files."""
+    """A case by its file, where that says its name too, else by both."""
     name = visible(case_label(case.split, case.case))
-    yield from ([("  ", ""), (line, "bold")] for line in fold_name(name, width - 2))
-    if case.paths:
-        files = fold_name(files_text(case), width - 4)
+    shown = _file(Entry(name, files_text(case)))
+    yield from ([("  ", ""), (line, "bold")] for line in fold_name(shown.name, width - 2))
+    if shown.files:
+        files = fold_name(shown.files, width - 4)
         yield from ([("    ", ""), (line, "dim")] for line in files)
 
 
@@ -321,12 +360,18 @@ def _folded(text: str, width: int) -> list[str]:
     lines = []
     while cell_len(text) > width:
         line, rest = _split(text, width)
-        cut = max(line.rfind(separator) for separator in "/_-. ") + 1
-        if cut > len(line) // 2:
+        cut = _break(line)
+        if cut:
             line, rest = line[:cut], text[cut:]
         lines.append(line)
         text = rest
     return [*lines, text]
+
+
+def _break(line: str) -> int:
+    """Where a line is best broken in its second half: behind a folder, a word, a dot; else 0."""
+    cuts = (max(map(line.rfind, group)) + 1 for group in ("/", "_- ", "."))
+    return next((cut for cut in cuts if cut > len(line) // 2), 0)
 
 
 def _split(text: str, width: int) -> tuple[str, str]:

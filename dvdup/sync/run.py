@@ -38,6 +38,7 @@ from dvdup.workers import reader_threads
 PATIENCE_SECONDS = 8.0
 """How long a case in hand is waited for when the user wishes to stop."""
 _POLL_SECONDS = 0.2
+_OVERHEAD = 300_000  # bytes that take as long to be read as all else that a case costs
 
 Embed = Callable[[SliceStack], Embedded]
 
@@ -87,6 +88,7 @@ class Run:
         missing, notes = [as_unreadable(case) for case in todo.unchecked], [*todo.notes]
         self._counts["unchanged"] = todo.unchanged
         left, done = set(todo.vanished), 0
+        self._hooks.expect("reading", [_weight(self._root, case) for case in todo.pending])
         for outcome in self._outcomes(todo.pending):
             self._hooks.progress("reading", done, len(todo.pending))
             if self._hooks.should_stop():
@@ -224,6 +226,17 @@ def _says_the_same(old: IndexedCase, new: IndexedCase) -> bool:
     """Whether two rows of a case that cannot be read differ in the times of its files at most."""
     here = dataclasses.replace(old, files=new.files)
     return old.recorded == new.recorded and dataclasses.asdict(here) == dataclasses.asdict(new)
+
+
+def _weight(root: Path, case: Case) -> float:
+    """How long a case may take, as bytes; parts of a file are taken to be alike."""
+    if case.series is not None and is_row(case.series):
+        return float(_OVERHEAD)
+    try:
+        size = (root / case.files[0]).stat().st_size
+    except OSError:  # the reader will tell
+        size = 0
+    return float(_OVERHEAD + size * len(case.files))
 
 
 def _has_rows(case: IndexedCase) -> bool:

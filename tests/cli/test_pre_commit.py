@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -113,46 +114,113 @@ def test_only_data_and_splits_make_it_run(hook):
     assert all(re.search(hook["exclude"], name) for name in OTHER)
 
 
-def test_with_pre_commit_itself(repository, tmp_path):
+@dataclass
+class Hooked:
+    """A repository whose commits run a hook."""
+
+    root: Path
+    environ: dict[str, str]
+
+    def git(self, *args: str) -> subprocess.CompletedProcess[str]:
+        return git(self.root, *args, **self.environ)
+
+    def pre_commit(self, *args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "pre_commit", *args],
+            cwd=self.root,
+            env={**os.environ, **self.environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def commit(self, *files: str) -> tuple[int, str]:
+        """Commit some files; gives the exit code and what was said."""
+        assert self.git("add", "-f", *files).returncode == 0
+        done = self.git("commit", "-m", "more")
+        return done.returncode, done.stderr + done.stdout
+
+
+@pytest.fixture
+def hooked(repository, tmp_path):
+    """Install a hook of a repository of hooks with the real pre-commit."""
     pytest.importorskip("pre_commit")
+
+    def install(hook: dict[str, object], hooks: Path, **environ: str) -> Hooked:
+        rev = git(hooks, "rev-parse", "HEAD").stdout.strip()
+        config = {"repos": [{"repo": str(hooks), "rev": rev, "hooks": [hook]}]}
+        (repository.root / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config))
+        scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        home = {"PATH": scripts, "PRE_COMMIT_HOME": str(tmp_path / "home")}
+        made = Hooked(repository.root, {**home, **environ})
+        done = made.pre_commit("install", "--install-hooks")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return made
+
+    return install
+
+
+@pytest.fixture
+def hooks_alone(tmp_path):
+    """A repository that has nothing but the hooks, for those that take the dvdup that is here."""
     shared = tmp_path / "hooks"
     shared.mkdir()
     shutil.copy(ROOT / ".pre-commit-hooks.yaml", shared)
     git(shared, "init", "-q")
     git(shared, "add", ".")
     git(shared, "commit", "-qm", "hooks")
-    rev = git(shared, "rev-parse", "HEAD").stdout.strip()
-    root = repository.root
-    hooks = [{"id": "dvdup-check-system"}]
-    config = {"repos": [{"repo": str(shared), "rev": rev, "hooks": hooks}]}
-    (root / ".pre-commit-config.yaml").write_text(yaml.safe_dump(config))
-    scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environ = {"PATH": scripts, "PRE_COMMIT_HOME": str(tmp_path / "home")}
+    return shared
 
-    def run(*args: str) -> subprocess.CompletedProcess[str]:
-        return git(root, *args, **environ)
 
-    command = [sys.executable, "-m", "pre_commit", "install"]
-    subprocess.run(command, cwd=root, env={**os.environ, **environ}, check=True)
-    repository.put("test/leak.nii.gz", 3)  # not part of the next commit
-    (root / "README.md").write_text("words\n")
-    run("add", "README.md")
-    done = run("commit", "-m", "words")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "no files to check" in done.stderr + done.stdout
+def demand_a_guard(place: Hooked, repository) -> None:
+    """The life of a repository with the hook: words, a clean scan, a leak, all files."""
+    repository.put("test/leak.nii.gz", 3)  # not part of the next commits
+    (place.root / "README.md").write_text("words\n")
+    code, said = place.commit("README.md")
+    assert code == 0, said
+    assert "no files to check" in said  # dvdup was not started
     repository.put("test/new.nii.gz", 20)
-    run("add", "test/new.nii.gz")
-    done = run("commit", "-m", "a clean scan")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Passed" in done.stderr + done.stdout
-    run("add", "test/leak.nii.gz")
-    done = run("commit", "-m", "a leak")
-    said = done.stderr + done.stdout
-    assert done.returncode == 1
+    code, said = place.commit("test/new.nii.gz")
+    assert code == 0, said
+    assert "Passed" in said
+    everything = place.pre_commit("run", "--all-files")
+    assert everything.returncode == 0, everything.stdout
+    code, said = place.commit("test/leak.nii.gz")
+    assert code == 1
     assert "test/leak.nii.gz" in said
     assert "train/p03.nii.gz" in said
-    command[-1:] = ["run", "--all-files"]
-    everything = subprocess.run(
-        command, cwd=root, env={**os.environ, **environ}, capture_output=True, check=False
-    )
+    everything = place.pre_commit("run", "--all-files")
     assert everything.returncode == 1
+    assert "test/leak.nii.gz" in everything.stdout
+
+
+def test_with_pre_commit_itself(repository, hooked, hooks_alone):
+    demand_a_guard(hooked({"id": "dvdup-check-system"}, hooks_alone), repository)
+
+
+def test_a_first_run_that_would_take_long_says_what_to_do(repository, hooked, hooks_alone):
+    """And once that is done the hook passes."""
+    hook = {"id": "dvdup-check-system", "args": ["--give-up", "0.001"]}
+    place = hooked(hook, hooks_alone)
+    repository.put("test/new.nii.gz", 20)
+    code, said = place.commit("test/new.nii.gz")
+    assert code == 1
+    assert "21 scans to read" in said
+    assert "run `dvdup check` once by hand" in said
+    command = [Path(sys.executable).parent / "dvdup", "check", "-q"]
+    assert subprocess.run(command, cwd=place.root, check=False).returncode == 0
+    code, said = place.commit("test/new.nii.gz")
+    assert code == 0, said
+
+
+@pytest.mark.skipif("NETWORK_TESTS" not in os.environ, reason="installs packages: NETWORK_TESTS=1")
+def test_installed_by_pre_commit_from_a_clone(repository, hooked, tmp_path):
+    """`language: python`: the light install, in an environment that pre-commit makes."""
+    clone = tmp_path / "clone"
+    assert git(tmp_path, "clone", "-q", str(ROOT), str(clone)).returncode == 0
+    constraints = str(ROOT / "constraints.txt")
+    place = hooked({"id": "dvdup-check"}, clone, PIP_CONSTRAINT=constraints)
+    (python,) = tmp_path.glob("home/repo*/py_env-*/bin/python")
+    without = subprocess.run([python, "-c", "import torch"], capture_output=True, check=False)
+    assert without.returncode == 1
+    demand_a_guard(place, repository)

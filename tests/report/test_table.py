@@ -61,35 +61,6 @@ def test_reasons_and_refs_are_made_printable_too(build):
     assert r"one\ntwo" in text
 
 
-@pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize(
-    ("n", "listed", "most", "said"),
-    [
-        (3, 3, 35, "Pairs of scores"),
-        (30, 30, 110, "Told in brief. The same command with -f concise tells all"),
-        (300, 40, 140, "... and 260 more findings. The same command with -f concise tells all"),
-    ],
-)
-def test_long_lists_are_told_in_brief_and_cut(build, n, listed, most, said, width):
-    reason = (
-        "rotated 15 degrees; local correlation 0.998, of fine structures 0.988; axial slices 6-36"
-    )
-    pairs = [
-        build.finding(
-            build.member("train", f"a{i}"), build.member("test", f"x{i}"), "near", reason=reason
-        )
-        for i in range(n)
-    ]
-    refs = (RefInfo("train", "train", 1000), RefInfo("test", "test", 600))
-    lines = render(build.report(refs, pairs), width, False).splitlines()
-    assert lines[0].startswith(f"{n} of 600 test cases are already in train (")
-    assert lines[-1] == f"{n} pairs: {n} near. Cases: 600 test, 1,000 train."
-    assert sum(line.startswith("near ") for line in lines) == listed
-    assert sum("rotated 15 degrees" in line for line in lines) == listed
-    assert len(lines) <= most
-    assert said in " ".join(lines)
-
-
 def test_a_cause_is_told_once_and_many_are_cut(build):
     cases = [
         Unreadable(f"p{i:04}", "test", (f"test/p{i:04}.nii",), "a pointer: fetch it")
