@@ -271,13 +271,13 @@ def _gone_is_fine() -> Iterator[None]:
 
 _REASONS = (
     (r"NoSuchBucket|BucketNotFound|ContainerNotFound", "there is no such bucket"),
-    (r"\b40[13]\b|AccessDenied|InvalidAccessKey|SignatureDoes|PermissionDenied|Unauthenticated",
+    (r"status code: 40[13]|AccessDenied|InvalidAccessKey|SignatureDoes|Unauthenticated",
      "access was refused"),
     (r"credential|metadata|169\.254", "no credentials were found"),
     (r"BadScheme|scheme is not http|builder error",
      "it is reached by plain http, which has to be allowed (AWS_ALLOW_HTTP=true)"),
     (r"error sending request|[Cc]onnect|timed out|dns|tcp", "it cannot be reached"),
-    (r"\b404\b|NotFound", "it is not there"),
+    (r"status code: 404|NotFound", "it is not there"),
 )  # fmt: skip
 
 

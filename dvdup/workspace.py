@@ -63,7 +63,7 @@ class Workspace:
         storage = self.home or self.storage
         if not storage.is_marked():
             return nowhere()
-        return SealedFiles(storage.local, functools.cache(storage.key))
+        return SealedFiles(storage.caches(), functools.cache(storage.key))
 
     def beside(self, name: str) -> Workspace:
         """The same dataset with another index: the folder `name` inside this one's."""

@@ -39,8 +39,8 @@ def checked_uri(text: str) -> str:
     if any(part in ("", ".", "..") or not part.isprintable() for part in parts):
         raise ConfigError(
             f"{_without_secrets(text)} is no address of a folder; write one as s3://bucket/folder "
-            f"(or {', '.join(f'{each}://' for each in SCHEMES[1:])}, file:///folder), without user, "
-            "query or empty parts: credentials come from the environment"
+            f"(or {', '.join(f'{each}://' for each in SCHEMES[1:])}, file:///folder), without "
+            "user, query or empty parts: credentials come from the environment"
         )
     return address
 
@@ -59,4 +59,4 @@ def path_of(text: str) -> Path:
 
 def _without_secrets(text: str) -> str:
     """An address as messages may show it."""
-    return re.sub(r"//[^/]*@", "//...@", text.partition("?")[0])
+    return re.sub(r"//[^/]*@", "//...@", re.split(r"[?#\n]", text)[0])

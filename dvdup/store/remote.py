@@ -19,7 +19,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from dvdup.errors import StoreError
@@ -73,6 +73,12 @@ class RemoteStorage:
     def table(self, name: str) -> str:
         """The address of a table."""
         return f"{self.database}/{name}.lance"
+
+    def caches(self) -> Path:
+        """The local folder, made for its user only; where it cannot be made nothing is kept."""
+        with suppress(OSError):
+            made_private(self.local)
+        return self.local
 
     def is_marked(self) -> bool:
         """Whether dvdup made it, as far as the marker tells."""
@@ -174,7 +180,7 @@ class RemoteStorage:
         mark = self._marked()
         if mark is None:
             raise StoreError(f"the index in {self.name} was deleted meanwhile; run it again")
-        inside = self._inside(REBUILD)
+        inside = self.inside(REBUILD)
         old, new, source = mark["tables"], f"{_FIRST}-{secrets.token_hex(4)}", inside.database
         below = source.removeprefix(f"{self.name}/")
         for each in self._objects.found(below):
@@ -204,7 +210,8 @@ class RemoteStorage:
         self._objects.delete([MARKER])
         self._mark = None
 
-    def _inside(self, name: str) -> RemoteStorage:
+    def inside(self, name: str) -> RemoteStorage:
+        """An index in a folder of this one."""
         return RemoteStorage(ObjectFolder(f"{self.name}/{name}"), self.local / name)
 
     def _clear(self, folder: str) -> None:

@@ -51,6 +51,9 @@ class Storage(Protocol):
     def table(self, name: str) -> str:
         """The address of a table, `cases` or `slices`, as Lance wants it."""
 
+    def caches(self) -> Path:
+        """The folder for caches, `local`; one that dvdup makes is for its user only."""
+
     def is_marked(self) -> bool:
         """Whether dvdup made it, as far as the marker tells."""
 
@@ -107,6 +110,10 @@ class FolderStorage:
     def table(self, name: str) -> str:
         """The folder of a table."""
         return str(tables.table_path(self.local, name))
+
+    def caches(self) -> Path:
+        """The folder itself, as private as its user has made it."""
+        return self.local
 
     def is_marked(self) -> bool:
         """See `place.is_marked`."""

@@ -90,6 +90,7 @@ class Writer:
         self._holders: dict[str, set[Key]] | None = None
         # the versions that what is known of the two tables is of
         self._known = {"cases": index.version, "slices": int(index.slices.version)}
+        self._alone = True  # whether nobody else has committed cases since
         self._opened = clock()
         self._counts: dict[str, int] = {}
         self.commits = 0
@@ -249,13 +250,14 @@ class Writer:
                 )
 
     def _commit_cases(self) -> int:
-        storage, last = self._index.storage, self._known["cases"]
+        storage = self._index.storage
         for _ in range(_MOST_TRIES):
             with lance_faults("commit to the index"), _unless_preempted() as passed:
                 head = open_table(storage, "cases")
-                # what others have written meanwhile may be rows of the same cases
+                # what others have written may be rows of the same cases
+                self._alone = self._alone and int(head.version) == self._known["cases"]
                 puts = set(self._puts)
-                replaced = puts & self._held if int(head.version) == last else puts
+                replaced = puts & self._held if self._alone else puts
                 removed, updated = _delete(head, self._gone | replaced)
                 fragments = _new_fragments(self._puts.values(), head, storage)
                 version = _commit_to(
