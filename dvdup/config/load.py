@@ -225,7 +225,13 @@ def _shown(file: Path, cwd: Path) -> str:
 
 
 def _check_dataset(dataset: DatasetConfig) -> None:
-    """Refuse settings that the layout would leave unused."""
+    """Refuse settings that the layout would leave unused, and scans that are not files here."""
+    for key, place in (("path", dataset.path), ("csv", dataset.csv or "")):
+        if is_uri(place):
+            raise ConfigError(
+                f"dataset.{key} is an address, and dvdup reads scans from files of this machine "
+                "only (its index may lie elsewhere); mount or copy them, and name the folder"
+            )
     if dataset.csv is not None and dataset.layout not in ("auto", "csv"):
         raise ConfigError(
             f"dataset.csv is set but dataset.layout is {dataset.layout}; set it to csv, or take "

@@ -443,3 +443,11 @@ def test_a_calibration_alone_declares_no_dataset(tmp_path, write, text, declares
     if text is not None:
         write(known.get(text, text))
     assert load(tmp_path).declares is declares
+
+
+@pytest.mark.parametrize("key", ["path", "csv"])
+def test_scans_elsewhere_are_refused(tmp_path, write, key):
+    write(f'[dataset]\n{key} = "s3://me:secret@bucket/data"')
+    with pytest.raises(ConfigError, match=rf"dataset.{key} is an address") as raised:
+        load(tmp_path)
+    assert "secret" not in str(raised.value)
