@@ -24,7 +24,7 @@ from dvdup.records import Embedded, EmbedderSpec, Say, SliceStack
 from dvdup.repository import commit_of
 from dvdup.sealed import SealedFiles, nowhere
 from dvdup.slicing import Recipe
-from dvdup.store import Index, IndexMeta, Lease, Writer
+from dvdup.store import Index, IndexMeta, Storage, WriteLease, Writer
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Workspace:
     """The settings of one command."""
 
     config: Config
-    home: Path | None = None
-    """The index folder whose key and caches are used; None: its own."""
-    lease: Lease | None = None
+    home: Storage | None = None
+    """The index whose key and caches are used; None: its own."""
+    lease: WriteLease | None = None
     """The write lock, where the command holds it."""
 
     @property
@@ -42,10 +42,15 @@ class Workspace:
         """Folder of the configuration; paths in the index are relative to it."""
         return self.config.root
 
+    @functools.cached_property
+    def storage(self) -> Storage:
+        """Where the index lies: `.dvdup` beside the configuration unless configured otherwise."""
+        return store.storage_at(self.config.index, self.config.root)
+
     @property
     def folder(self) -> Path:
-        """The index folder, `.dvdup` beside the configuration unless configured otherwise."""
-        return self.config.root / self.config.index
+        """The folder of its locks and caches on this machine; the index folder if it is here."""
+        return self.storage.local
 
     @functools.cached_property
     def verified(self) -> Verified:
@@ -55,10 +60,10 @@ class Workspace:
     @functools.cached_property
     def sealed(self) -> SealedFiles:
         """The caches beside the index; none where there is no index folder yet."""
-        folder = self.home or self.folder
-        if not store.is_marked(folder):
+        storage = self.home or self.storage
+        if not storage.is_marked():
             return nowhere()
-        return SealedFiles(folder, functools.cache(lambda: store.index_key(folder)))
+        return SealedFiles(storage.caches(), functools.cache(storage.key))
 
     def beside(self, name: str) -> Workspace:
         """The same dataset with another index: the folder `name` inside this one's."""
@@ -66,7 +71,7 @@ class Workspace:
         return dataclasses.replace(
             self,
             config=dataclasses.replace(self.config, index=index),
-            home=self.home or self.folder,
+            home=self.home or self.storage,
         )
 
     @property
@@ -80,8 +85,8 @@ class Workspace:
         Raises:
             StoreError: There is none, or it is not of this dataset.
         """
-        store.demand(self.folder, self.root)
-        return Index(self.folder)
+        self.storage.demand(self.root)
+        return Index(self.storage)
 
     def open_index(self) -> Index:
         """Open the index for reading.
@@ -121,24 +126,24 @@ class Workspace:
             This workspace, with the lock. A command that fails before there is an index leaves no
             folder behind.
         """
-        with store.write_lock(self.folder, self.root, waiting, moved=moved) as lease:
-            store.finish_swap(self.folder)
+        with self.storage.locked(self.root, waiting, moved=moved) as lease:
+            self.storage.finish_swap()
             try:
                 yield dataclasses.replace(self, lease=lease)
             except BaseException:
-                store.abandon(self.folder)
+                self.storage.abandon()
                 raise
 
     def open_or_create(self, embedder: LazyEmbedder) -> Index:
         """Open the index for writing; make it if there is none. The caller holds the lock."""
-        store.demand(self.folder, self.root)
-        if store.exists(self.folder):
+        self.storage.demand(self.root)
+        if self.storage.exists():
             index = self.open_index()
             embedder.expect(index.meta.embedder)
             return index
         spec = embedder.spec
         recipe = recipe_of(self.config, spec)
-        return store.create(self.folder, IndexMeta(spec, recipe.describe(), recipe.hash()))
+        return store.create(self.storage, IndexMeta(spec, recipe.describe(), recipe.hash()))
 
 
 def open_workspace(

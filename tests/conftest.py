@@ -7,7 +7,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import settings
+from object_server import BUCKET, ObjectServer
 from scipy import ndimage
 
 # the same examples in every run, so that a run of CI tells about the change and not about luck
@@ -110,6 +112,29 @@ def dataset(tmp_path: Path, _pool: Path) -> Dataset:
         'embedder = "thumbnail"\n[dataset]\nlayout = "folders"\n', encoding="utf-8"
     )
     return made
+
+
+@pytest.fixture(scope="session")
+def _object_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
+    """One server for all tests that do not kill it."""
+    server = ObjectServer(tmp_path_factory.mktemp("objects"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def object_server(_object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> ObjectServer:
+    """The server, and its address and credentials in the environment."""
+    for name, value in _object_server.environ.items():
+        monkeypatch.setenv(name, value)
+    return _object_server
+
+
+@pytest.fixture
+def address(object_server: ObjectServer) -> str:
+    """The address of a folder on the server that is new."""
+    return f"s3://{BUCKET}/{uuid.uuid4().hex}"
 
 
 @dataclass

@@ -152,7 +152,8 @@ _PLACE = (
     click.option(
         "--index",
         metavar="FOLDER",
-        help="Index folder [default: .dvdup beside the configuration].",
+        help="Index folder, or s3://bucket/folder, gs://, az:// "
+        "[default: .dvdup beside the configuration].",
     ),
     click.option(
         "--outside-index",

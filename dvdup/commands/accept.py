@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dvdup import accepted, store
+from dvdup import accepted
 from dvdup.accepted import Entry, Side
 from dvdup.commands import adhoc
 from dvdup.commands.output import write_file
@@ -176,7 +176,7 @@ def listed(workspace: Workspace) -> tuple[Listed, ...]:
         InputError: The file is malformed.
     """
     entries = accepted.read(workspace.root)
-    if not store.exists(workspace.folder):
+    if not workspace.storage.exists():
         return tuple(Listed(entry, _state(entry, unknown=True)) for entry in entries)
     stale = accepted.missing(entries, accepted.holders(workspace.open_any().cases))
     return tuple(
@@ -249,7 +249,7 @@ def _is_of(indexed: IndexedCase, case: Case) -> bool:
 @contextmanager
 def _locked(workspace: Workspace, waiting: Waiting) -> Iterator[None]:
     """One command at a time changes the file; the lock is that of the index, where there is one."""
-    if not store.exists(workspace.folder):
+    if not workspace.storage.exists():
         yield
         return
     with workspace.writing(waiting):

@@ -75,7 +75,7 @@ def gc(
 
 
 def _tidied(workspace: Workspace, keep_days: int | None, hooks: Hooks, *, dry_run: bool) -> Tidied:
-    before = folder_bytes(workspace.folder)
+    before = workspace.storage.size()
     index = workspace.open_any()
     todo = store.plan_tables(index, keep_days, _advance(hooks, "reading the history"))
     caches = [(each, *each.wasted()) for each in _caches(workspace, index, todo)]
@@ -89,7 +89,7 @@ def _tidied(workspace: Workspace, keep_days: int | None, hooks: Hooks, *, dry_ru
     return Tidied(
         wastes=tuple(waste for waste in found if waste.number),
         before=before,
-        after=None if dry_run else folder_bytes(workspace.folder),
+        after=None if dry_run else workspace.storage.size(),
         tags=tuple(store.tags(index)),
     )
 
@@ -101,18 +101,13 @@ def _tidy_tables(
 
     def mark() -> int:
         counts = {waste.what: waste.number for waste in todo.wastes if waste.number}
-        return workspace.writer(Index(workspace.folder), command).mark(counts)
+        return workspace.writer(Index(workspace.storage), command).mark(counts)
 
     store.tidy_tables(index, todo, mark, _advance(hooks, "tidying"))
 
 
 def _advance(hooks: Hooks, what: str) -> Callable[[int, int], None]:
     return lambda done, total: hooks.progress(what, done, total)
-
-
-def folder_bytes(folder: Path) -> int:
-    """What all files of a folder take."""
-    return _bytes_of(path for path in folder.rglob("*") if path.is_file())
 
 
 def _caches(workspace: Workspace, index: Index, todo: TablePlan) -> Iterator[_Cache]:

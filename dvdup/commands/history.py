@@ -79,7 +79,7 @@ def status(
         version=index.version,
         embedder=index.meta.embedder.name,
         recipe=index.meta.recipe_hash,
-        bytes=sum(path.stat().st_size for path in workspace.folder.rglob("*") if path.is_file()),
+        bytes=workspace.storage.size(),
         splits=tuple(_split_status(workspace, index, name, new[name]) for name in names),
         tags=tuple(store.tags(index)),
         damage=damage,

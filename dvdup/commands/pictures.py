@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dvdup import store, verify
+from dvdup import verify
 from dvdup.commands import adhoc, show
 from dvdup.compare.memory import EmbeddedScan
 from dvdup.compare.refs import Ref, find_ref
@@ -131,7 +131,7 @@ class _Scans:
 
     @cached_property
     def _index(self) -> Index:
-        if not store.exists(self._workspace.folder):
+        if not self._workspace.storage.exists():
             raise InputError("there is no index here that holds the scans")
         return self._workspace.open_index()
 
@@ -142,7 +142,7 @@ class _Scans:
     @cached_property
     def _meta(self) -> IndexMeta:
         """Of the index or, where files alone are compared, of what an index would have."""
-        if store.exists(self._workspace.folder) and any(ref.split for ref in self._refs):
+        if self._workspace.storage.exists() and any(ref.split for ref in self._refs):
             return self._index.meta
         recipe = recipe_of(self._workspace.config, self._embedder.spec)
         return IndexMeta(self._embedder.spec, recipe.describe(), recipe.hash())

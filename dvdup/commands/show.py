@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dvdup import readers, store, verify
+from dvdup import readers, verify
 from dvdup.commands import adhoc
 from dvdup.compare import verdicts
 from dvdup.compare.cases import FileChannel, Sides
@@ -183,7 +183,7 @@ def _scans(
 
 def _index(workspace: Workspace, names: Named) -> Index | None:
     """The index, where a name could be a case of it."""
-    if all(map(adhoc.is_file, names)) or not store.exists(workspace.folder):
+    if all(map(adhoc.is_file, names)) or not workspace.storage.exists():
         return None
     return workspace.open_index()
 

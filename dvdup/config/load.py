@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath
 
 from dvdup.config.kinds import Unfit, did_you_mean
 from dvdup.config.settings import CalibrationConfig, Config, DatasetConfig, build, settings_table
+from dvdup.config.uris import checked_uri, is_object_uri, is_uri, path_of
 from dvdup.errors import ConfigError
 
 CONFIG_NAME = "dvdup.toml"
 PROJECT_NAME = "pyproject.toml"
 
 _PREFIX = "DVDUP_"
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # one letter is a drive
 _CONFIG_VARIABLE = "DVDUP_CONFIG"
 _SETTINGS = {setting.key: setting for setting in settings_table()}
 _SECTIONS = {key.rpartition(".")[0] for key in _SETTINGS} - {""}
@@ -196,7 +195,8 @@ def _unfit(key: str, value: object, where: str, error: ValueError) -> ConfigErro
 def _demand_inside(index: str, file: Path, cwd: Path) -> None:
     """Refuse an index of a configuration file that lies elsewhere, links followed."""
     real = os.path.realpath(file.parent / index)
-    if not PurePath(real).is_relative_to(os.path.realpath(file.parent)):
+    inside = PurePath(real).is_relative_to(os.path.realpath(file.parent))
+    if is_object_uri(index) or not inside:
         raise ConfigError(
             f"{_shown(file, cwd)}: index {index!r} lies outside of the folder of that file; if you "
             "trust it, add --outside-index, or name the index yourself with --index"
@@ -204,16 +204,15 @@ def _demand_inside(index: str, file: Path, cwd: Path) -> None:
 
 
 def _index(text: str, base: Path, root: Path) -> str:
-    """Relative to the root where it lies inside, else absolute.
+    """A folder relative to the root where it lies inside, else absolute; or an address.
 
     Raises:
-        ConfigError: It is a URI.
+        ConfigError: It is an address that dvdup cannot use.
     """
-    if _URI.match(text):
-        raise ConfigError(
-            f"index {text!r} is a URI, and dvdup keeps an index in a local folder only; name one"
-        )
-    folder = PurePath(os.path.abspath(base / text))
+    is_file = text.startswith("file:")
+    if is_uri(text) and not is_file:
+        return checked_uri(text)
+    folder = PurePath(os.path.abspath(base / (path_of(text) if is_file else text)))
     return (folder.relative_to(root) if folder.is_relative_to(root) else folder).as_posix()
 
 
@@ -235,7 +234,13 @@ _FILES = {
 
 
 def _check_dataset(dataset: DatasetConfig) -> None:
-    """Refuse settings that the layout would leave unused."""
+    """Refuse settings that the layout would leave unused, and scans that are not files here."""
+    for key in ("path", *(key for key in _FILES if key != "splits")):
+        if is_uri(str(getattr(dataset, key) or "")):
+            raise ConfigError(
+                f"dataset.{key} is an address, and dvdup reads scans from files of this machine "
+                "only (its index may lie elsewhere); mount or copy them, and name the folder"
+            )
     given = [key for key in _FILES if getattr(dataset, key)]
     for key in given:
         if dataset.layout not in ("auto", *_FILES[key]):

@@ -175,8 +175,8 @@ class Config:
     """The configuration file, None if there is none."""
     declares: bool = False
     """Whether that file sets more than a calibration, which alone declares no dataset."""
-    index: str = _setting(".dvdup", TEXT, "index folder")
-    """Relative to `root`; absolute if it lies outside."""
+    index: str = _setting(".dvdup", TEXT, "index folder, or s3://, gs://, az://bucket/folder")
+    """Relative to `root`; absolute if it lies outside; or the address of one elsewhere."""
     embedder: str = _setting(DEFAULT_EMBEDDER, TEXT, "name of the embedder, see `dvdup models`")
     device: str = _setting("auto", TEXT, "auto, cpu, cuda, cuda:1 or mps")
     batch: int | None = _setting(None, whole(1), "slices embedded at a time", 64)

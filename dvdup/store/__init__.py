@@ -1,4 +1,4 @@
-"""The only owner of the index on disk (LanceDB): tables, commits, history, locks, checks."""
+"""The only owner of the index (LanceDB): where it lies, tables, commits, history, locks, checks."""
 
 from dvdup.store.exported import (
     Exported,
@@ -10,8 +10,9 @@ from dvdup.store.exported import (
 from dvdup.store.history import add_tag, log, remove_tag, resolve, tags
 from dvdup.store.index import Index, IndexMeta, SliceBlock, create, exists
 from dvdup.store.key import index_key
-from dvdup.store.lock import Lease, write_lock
+from dvdup.store.lock import write_lock
 from dvdup.store.place import claim, demand, is_marked
+from dvdup.store.storage import Storage, WriteLease, storage_at
 from dvdup.store.swap import REBUILD, abandon, discard, finish_swap, swap_in
 from dvdup.store.tidy import Held, TablePlan, plan_tables, tidy_tables
 from dvdup.store.verify import find_damage
@@ -24,10 +25,11 @@ __all__ = [
     "Held",
     "Index",
     "IndexMeta",
-    "Lease",
     "SharedCase",
     "SliceBlock",
+    "Storage",
     "TablePlan",
+    "WriteLease",
     "Writer",
     "abandon",
     "add_tag",
@@ -45,6 +47,7 @@ __all__ = [
     "read_export",
     "remove_tag",
     "resolve",
+    "storage_at",
     "swap_in",
     "tags",
     "tidy_tables",

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from dvdup.errors import StoreDamagedError, StoreError, StoreMismatchError
 from dvdup.records import Embedded, EmbedderSpec, IndexedCase
 from dvdup.store import schema
 from dvdup.store.faults import lance_faults
-from dvdup.store.place import remove_table
+from dvdup.store.storage import Storage, storage_of
 
 if TYPE_CHECKING:
     import lance
@@ -84,28 +83,30 @@ class SliceBlock:
 class Index:
     """An open index at its newest version, or at an older one (`at`)."""
 
-    def __init__(self, folder: Path, version: int | str | None = None) -> None:
+    def __init__(self, where: Path | Storage, version: int | str | None = None) -> None:
         """Open it.
 
         Args:
-            folder: The index folder (`.dvdup`).
+            where: The index folder (`.dvdup`), or where else it lies.
             version: A version number of `cases`; None for the newest.
 
         Raises:
             StoreError: There is no index.
             StoreDamagedError: Lance cannot open it.
         """
-        self.folder = folder
-        if not exists(folder):
-            raise StoreError(f"no index in {folder}; make one with `dvdup sync` or `dvdup add`")
+        self.storage = storage = storage_of(where)
+        if not storage.exists():
+            raise StoreError(
+                f"no index in {storage.name}; make one with `dvdup sync` or `dvdup add`"
+            )
         with lance_faults("open the index"):
-            self._cases = _open(cases_uri(folder), version)
-            self._slices = _open(slices_uri(folder))
+            self._cases = open_table(storage, "cases", version)
+            self._slices = open_table(storage, "slices")
         metadata = (self._cases.schema.metadata or {}).get(METADATA_KEY.encode())
         if metadata is None:
             raise StoreDamagedError(
-                f"the table in {cases_path(folder)} is not one that dvdup made; move it elsewhere, "
-                "or name another index with --index"
+                f"the table in {storage.table('cases')} is not one that dvdup made; move it "
+                "elsewhere, or name another index with --index"
             )
         self.meta = IndexMeta.from_json(metadata.decode())
 
@@ -126,7 +127,7 @@ class Index:
 
     def at(self, version: int) -> Index:
         """The same index at an older version, on handles of its own."""
-        return Index(self.folder, version)
+        return Index(self.storage, version)
 
     @functools.cached_property
     def cases(self) -> tuple[IndexedCase, ...]:
@@ -225,71 +226,44 @@ class Index:
         return found
 
 
-def exists(folder: Path) -> bool:
-    """Whether there is an index, perhaps damaged: `cases` is made last, so it decides.
-
-    A creation that a kill or a full disk ended leaves tables without a manifest or without content;
-    rows in a table without a manifest are an index that has lost it.
-    """
-    return _has_manifest(cases_path(folder)) or any(
-        _has_files(Path(uri) / "data") for uri in (cases_uri(folder), slices_uri(folder))
-    )
-
-
-def _has_manifest(table: Path) -> bool:
-    return any(file.stat().st_size > 0 for file in (table / "_versions").glob("*.manifest"))
-
-
-def _has_files(folder: Path) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is not None
-    except OSError:
-        return False
-
-
-def create(folder: Path, meta: IndexMeta) -> Index:
+def create(where: Path | Storage, meta: IndexMeta) -> Index:
     """Make an empty index. The caller holds the write lock.
 
     Left-overs of a creation that was killed are replaced: without `cases` nothing counts.
     """
-    import lance
-
-    if not exists(folder):
-        for path in (cases_path(folder), Path(slices_uri(folder))):
-            remove_table(path)
+    storage = storage_of(where)
+    if not storage.exists():
+        storage.clear()
         with lance_faults("create the index"):
-            (folder / "index").mkdir(parents=True, exist_ok=True)
             empty = schema.slices_schema(meta.embedder.dimensions).empty_table()
-            _write_empty(lance, slices_uri(folder), empty)
+            _write_empty(storage, "slices", empty)
             cases = schema.cases_schema({METADATA_KEY: meta.to_json()}).empty_table()
-            _write_empty(lance, cases_uri(folder), cases)
-    return Index(folder)
+            _write_empty(storage, "cases", cases)
+    return Index(storage)
 
 
-def _write_empty(lance: Any, uri: str, table: pa.Table) -> None:
-    lance.write_dataset(table, uri, mode="create", data_storage_version=STORAGE_VERSION)
+def exists(where: Path | Storage) -> bool:
+    """Whether there is an index, perhaps damaged; see `tables.exists`."""
+    return storage_of(where).exists()
 
 
-def cases_path(folder: Path) -> Path:
-    """Folder of the `cases` table."""
-    return folder / "index" / "cases.lance"
-
-
-def cases_uri(folder: Path) -> str:
-    """Where `cases` lies, as Lance wants it."""
-    return str(cases_path(folder))
-
-
-def slices_uri(folder: Path) -> str:
-    """Where `slices` lies, as Lance wants it."""
-    return str(folder / "index" / "slices.lance")
-
-
-def _open(uri: str, version: int | str | None = None) -> lance.LanceDataset:
+def _write_empty(storage: Storage, name: str, table: pa.Table) -> None:
     import lance
 
-    return lance.dataset(uri, version=version)
+    lance.write_dataset(
+        table,
+        storage.table(name),
+        mode="create",
+        data_storage_version=STORAGE_VERSION,
+        storage_options=storage.options,
+    )
+
+
+def open_table(storage: Storage, name: str, version: int | str | None = None) -> lance.LanceDataset:
+    """Open a table of an index, at its newest version or at another one."""
+    import lance
+
+    return lance.dataset(storage.table(name), version=version, storage_options=storage.options)
 
 
 def quoted(text: str) -> str:

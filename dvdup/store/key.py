@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 KEY_NAME = "key"
-_BYTES = 32
+KEY_BYTES = 32
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a FIFO in the place of the file must not hold us
 
@@ -34,7 +34,7 @@ def index_key(folder: Path) -> bytes:
             return found
         with suppress(OSError):
             _make(folder)
-    return secrets.token_bytes(_BYTES)
+    return secrets.token_bytes(KEY_BYTES)
 
 
 def read_key(folder: Path) -> bytes | None:
@@ -46,8 +46,8 @@ def read_key(folder: Path) -> bytes | None:
     with os.fdopen(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             return None
-        found = stream.read(_BYTES + 1)
-    return found if len(found) == _BYTES else None
+        found = stream.read(KEY_BYTES + 1)
+    return found if len(found) == KEY_BYTES else None
 
 
 def _make(folder: Path) -> None:
@@ -58,7 +58,7 @@ def _make(folder: Path) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS
     try:
         with os.fdopen(os.open(part, flags, 0o600), "wb") as stream:
-            stream.write(secrets.token_bytes(_BYTES))
+            stream.write(secrets.token_bytes(KEY_BYTES))
             stream.flush()
             os.fsync(stream.fileno())
         if damaged:

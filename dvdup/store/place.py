@@ -22,7 +22,7 @@ from dvdup.store.schema import FORMAT
 MARKER = "dvdup-index.json"
 _PART = f"{MARKER}."
 """How the names of markers begin that were not finished."""
-_LANCE_FILES = re.compile(
+LANCE_FILES = re.compile(
     r"data/.+\.lance|_versions/([^/]+\.manifest|latest_version_hint\.json|\.tmp[^/]*)"
     r"|_transactions/[^/]+\.txn|_deletions/[^/]+\.(arrow|bin)|_refs/(tags|branches)/.+\.json"
     r"|_indices/.+/[^/]+\.(idx|lance)"
@@ -106,7 +106,7 @@ def remove_table(table: Path) -> None:
     for folder, _, names in os.walk(table, topdown=False):
         for name in names:
             file = Path(folder, name)
-            if _LANCE_FILES.fullmatch(file.relative_to(table).as_posix()):
+            if LANCE_FILES.fullmatch(file.relative_to(table).as_posix()):
                 file.unlink(missing_ok=True)
         with suppress(OSError):
             os.rmdir(folder)

@@ -11,14 +11,13 @@ from pathlib import Path
 
 from dvdup.errors import StoreError
 from dvdup.store import place
-from dvdup.store.index import exists
 from dvdup.store.key import KEY_NAME
 from dvdup.store.place import MARKER, is_marked
+from dvdup.store.tables import TABLES, exists
 
 REBUILD = "rebuild"
 """Folder beside `index` in which a new index grows; it is an index folder of its own."""
 _OLD = "index.old"
-_TABLES = ("cases.lance", "slices.lance")
 _OWN_FILES = (MARKER, KEY_NAME, "lock", ".gitignore")
 
 
@@ -79,9 +78,9 @@ def finish_swap(folder: Path) -> None:
 
 def _remove(index: Path) -> None:
     """Delete the tables of an index, and its folder if nothing else is in it."""
-    for name in _TABLES:
+    for name in TABLES:
         with suppress(OSError):
-            place.remove_table(index / name)
+            place.remove_table(index / f"{name}.lance")
     with suppress(OSError):
         index.rmdir()
 

@@ -114,10 +114,10 @@ def tidy_tables(index: Index, todo: TablePlan, mark: Callable[[], int], advance:
     """
 
     def cases() -> lance.LanceDataset:
-        return Index(index.folder).dataset
+        return Index(index.storage).dataset
 
     def slices() -> lance.LanceDataset:
-        return Index(index.folder).slices
+        return Index(index.storage).slices
 
     def joined() -> None:
         if todo.join_cases:

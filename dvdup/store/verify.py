@@ -58,7 +58,9 @@ def _closed_to_lancedb(index: Index) -> Iterator[str]:
     import lancedb
 
     with lance_faults("open the index with lancedb"):
-        tables = lancedb.connect(index.folder / "index")
+        storage = index.storage
+        options = {"storage_options": storage.options} if storage.options else {}
+        tables = lancedb.connect(storage.database, **options)
         for name, dataset in (("cases", index.dataset), ("slices", index.slices)):
             table = tables.open_table(name)
             if table.version == dataset.version and table.count_rows() != dataset.count_rows():

@@ -3,6 +3,10 @@
 A window is written in two steps: its slice rows are appended to `slices`, then one commit of
 `cases` deletes the old rows and adds the new ones. Killed between the two, the slice rows are
 orphans that no case refers to; the next run finds them by their content key and takes them up.
+
+Locks keep writers apart. Should one of them fail, as where a machine slept longer than its lock on
+an object store lasts, then of two commits that do not know of each other Lance lets one pass, and
+the other is made again on top of it: no row is lost or doubled (`_commit`).
 """
 
 from __future__ import annotations
@@ -12,7 +16,8 @@ import functools
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -22,17 +27,19 @@ from dvdup.errors import StoreError
 from dvdup.records import Embedded, IndexedCase, Key
 from dvdup.store import schema
 from dvdup.store.faults import lance_faults
-from dvdup.store.index import (
-    METADATA_KEY,
-    STORAGE_VERSION,
-    Index,
-    cases_uri,
-    keys_filter,
-    slices_uri,
-)
+from dvdup.store.index import METADATA_KEY, STORAGE_VERSION, Index, keys_filter, open_table
+from dvdup.store.storage import Storage
 
 if TYPE_CHECKING:
+    import lance
+    import pyarrow as pa
     from lance.fragment import FragmentMetadata
+
+_NO_FRAGMENT = 2**63 - 1
+"""Every commit says that it removes this fragment, which no table has: Lance takes two that do not
+know of each other for a conflict then, whatever else they do."""
+_MOST_TRIES = 20
+"""Commits that others may put in front of one before it is given up."""
 
 
 class Writer:
@@ -81,6 +88,9 @@ class Writer:
         self._gathered = 0  # slice rows in there
         self._gone: set[Key] = set()
         self._holders: dict[str, set[Key]] | None = None
+        # the versions that what is known of the two tables is of
+        self._known = {"cases": index.version, "slices": int(index.slices.version)}
+        self._alone = True  # whether nobody else has committed cases since
         self._opened = clock()
         self._counts: dict[str, int] = {}
         self.commits = 0
@@ -105,7 +115,7 @@ class Writer:
         if before is not None and before.content != case.content:
             self._forget_rows(before)
         if rows is not None and len(rows.channel):
-            rows = _stored_precision(rows, case)
+            rows = self._own_rows(case) or _stored_precision(rows, case)
             case = dataclasses.replace(
                 case, n_slices=len(rows.channel), checksum=schema.checksum(rows)
             )
@@ -179,6 +189,12 @@ class Writer:
         if self._gathered >= rows or self._clock() - self._opened >= seconds:
             self.flush()
 
+    def _own_rows(self, case: IndexedCase) -> Embedded | None:
+        """Rows that a case has already: those of another machine may differ in their last bits."""
+        if case.key not in self._written().get(case.content, ()):
+            return None
+        return self._index.rows_of(*case.key, case.content)
+
     def _commit(self) -> int:
         self._still_mine()
         self._append_slices()
@@ -191,44 +207,68 @@ class Writer:
         return version
 
     def _append_slices(self) -> None:
-        gathered = {key: rows for waiting in self._rows.values() for key, rows in waiting.items()}
-        items = [(self._puts[key], rows) for key, rows in sorted(gathered.items())]
-        if not items:
-            return
-        import lance
+        """Append what no other writer has appended meanwhile."""
+        import pyarrow as pa
 
-        with lance_faults("write slices to the index"):
-            # Through Lance alone: importing lancedb takes longer than all the rest of a small
-            # run. That no vector is NaN, which lancedb would refuse, `put` has made sure of.
-            batch = schema.slices_batch(items, self._index.slices.schema)
-            lance.write_dataset(
-                [batch], slices_uri(self._index.folder), batch.schema, mode="append"
-            )
+        for _ in range(_MOST_TRIES):
+            items = self._unwritten()
+            if not items:
+                return
+            with lance_faults("write slices to the index"), _unless_preempted() as passed:
+                # Through Lance alone: importing lancedb takes longer than all the rest of a small
+                # run. That no vector is NaN, which lancedb would refuse, `put` has made sure of.
+                storage = self._index.storage
+                batch = schema.slices_batch(items, self._index.slices.schema)
+                fragments = _write_fragments(pa.Table.from_batches([batch]), storage, "slices")
+                self._known["slices"] = _commit_to(
+                    storage, "slices", self._known["slices"], fragments
+                )
+                passed.append(True)
             self._index.slices.checkout_latest()
-        for content, waiting in self._rows.items():
-            self._written().setdefault(content, set()).update(waiting)
-        self._rows, self._gathered = {}, 0
+            if passed:
+                for content, waiting in self._rows.items():
+                    self._written().setdefault(content, set()).update(waiting)
+                self._rows, self._gathered = {}, 0
+            else:
+                self._take_up()
+        raise _too_busy(self._index.storage)
+
+    def _unwritten(self) -> list[tuple[IndexedCase, Embedded]]:
+        gathered = {key: rows for waiting in self._rows.values() for key, rows in waiting.items()}
+        return [(self._puts[key], rows) for key, rows in sorted(gathered.items())]
+
+    def _take_up(self) -> None:
+        """Leave out rows that another writer has appended, and refer to its own."""
+        self._known["slices"] = int(self._index.slices.version)
+        self._holders = self._index.holders()
+        for case, _ in self._unwritten():
+            stored = self._own_rows(case)
+            if stored is not None:
+                self._forget_rows(case)
+                self._puts[case.key] = dataclasses.replace(
+                    case, n_slices=len(stored.channel), checksum=schema.checksum(stored)
+                )
 
     def _commit_cases(self) -> int:
-        import lance
-        from lance.dataset import Transaction
-
-        with lance_faults("commit to the index"):
-            uri = cases_uri(self._index.folder)
-            head = lance.dataset(uri)
-            removed, updated = _delete(head, self._gone | (self._held & set(self._puts)))
-            operation = lance.LanceOperation.Update(
-                removed_fragment_ids=removed,
-                updated_fragments=updated,
-                new_fragments=_new_fragments(self._puts.values(), head, uri),
-            )
-            properties = {METADATA_KEY: self._entry()}
-            transaction = Transaction(
-                read_version=head.version,
-                operation=operation,
-                transaction_properties=properties,
-            )
-            return int(lance.LanceDataset.commit(uri, transaction).version)
+        storage = self._index.storage
+        for _ in range(_MOST_TRIES):
+            with lance_faults("commit to the index"), _unless_preempted() as passed:
+                head = open_table(storage, "cases")
+                # what others have written may be rows of the same cases
+                self._alone = self._alone and int(head.version) == self._known["cases"]
+                puts = set(self._puts)
+                replaced = puts & self._held if self._alone else puts
+                removed, updated = _delete(head, self._gone | replaced)
+                fragments = _new_fragments(self._puts.values(), head, storage)
+                version = _commit_to(
+                    storage, "cases", int(head.version), fragments, (removed, updated),
+                    {METADATA_KEY: self._entry()},
+                )  # fmt: skip
+                passed.append(True)
+            if passed:
+                self._known["cases"] = version
+                return version
+        raise _too_busy(storage)
 
     def _entry(self) -> str:
         entry = {
@@ -243,7 +283,7 @@ class Writer:
 
 
 def _delete(
-    head: object, keys: Iterable[Key], batch: int = 500
+    head: lance.LanceDataset, keys: Iterable[Key], batch: int = 500
 ) -> tuple[list[int], list[FragmentMetadata]]:
     """Mark rows as deleted in every fragment that has some; nothing is visible until a commit."""
     removed: list[int] = []
@@ -254,7 +294,7 @@ def _delete(
     condition = " OR ".join(
         keys_filter(ordered[start : start + batch]) for start in range(0, len(ordered), batch)
     )
-    for fragment in head.get_fragments():  # type: ignore[attr-defined]
+    for fragment in head.get_fragments():
         left = fragment.delete(condition)
         if left is None:
             removed.append(fragment.fragment_id)
@@ -263,16 +303,70 @@ def _delete(
     return removed, updated
 
 
-def _new_fragments(cases: Iterable[IndexedCase], head: object, uri: str) -> list[FragmentMetadata]:
+def _new_fragments(
+    cases: Iterable[IndexedCase], head: lance.LanceDataset, storage: Storage
+) -> list[FragmentMetadata]:
+    table = schema.cases_table(cases, head.schema)
+    return _write_fragments(table, storage, "cases") if table.num_rows else []
+
+
+def _write_fragments(table: pa.Table, storage: Storage, name: str) -> list[FragmentMetadata]:
+    """Write rows beside a table; nothing is visible until a commit."""
     import lance
 
-    table = schema.cases_table(cases, head.schema)  # type: ignore[attr-defined]
-    if not table.num_rows:
-        return []
     fragments: list[FragmentMetadata] = lance.fragment.write_fragments(
-        table, uri, schema=table.schema, data_storage_version=STORAGE_VERSION
+        table,
+        storage.table(name),
+        schema=table.schema,
+        data_storage_version=STORAGE_VERSION,
+        storage_options=storage.options,
     )
     return fragments
+
+
+def _commit_to(
+    storage: Storage,
+    name: str,
+    read_version: int,
+    fragments: list[FragmentMetadata],
+    gone: tuple[list[int], list[FragmentMetadata]] = ([], []),
+    properties: Mapping[str, str] | None = None,
+) -> int:
+    """Commit to a table unless another writer has since a version; gives the new version."""
+    import lance
+    from lance.dataset import Transaction
+
+    operation = lance.LanceOperation.Update(
+        removed_fragment_ids=[*gone[0], _NO_FRAGMENT],
+        updated_fragments=gone[1],
+        new_fragments=fragments,
+    )
+    transaction = Transaction(
+        read_version=read_version,
+        operation=operation,
+        transaction_properties=dict(properties or {}),
+    )
+    committed = lance.LanceDataset.commit(
+        storage.table(name), transaction, storage_options=storage.options
+    )
+    return int(committed.version)
+
+
+@contextmanager
+def _unless_preempted() -> Iterator[list[bool]]:
+    """Go on behind a commit that another writer was faster than; gives a list to tell that by."""
+    passed = list[bool]()
+    try:
+        yield passed
+    except OSError as error:
+        if passed or "commit conflict" not in str(error).lower():
+            raise
+
+
+def _too_busy(storage: Storage) -> StoreError:
+    return StoreError(
+        f"other commands write to the index in {storage.name} all the time; run it again later"
+    )
 
 
 def _stored_precision(rows: Embedded, case: IndexedCase) -> Embedded:

@@ -24,24 +24,24 @@ def rebuild_index(
     if loss and not confirm(loss):
         raise InputError(f"{loss}; nothing was done, --yes goes on")
     aside = workspace.beside(store.REBUILD)
-    store.claim(aside.folder, workspace.root)
+    aside.storage.claim(workspace.root)
     embedder = LazyEmbedder(workspace.config)
-    if store.exists(aside.folder):
+    if aside.storage.exists():
         try:  # go on where an interrupted rebuild stopped, if it was one with these settings
             aside.open_index()
         except DvdupError:
-            store.discard(aside.folder)
+            aside.storage.clear()
     summary, _ = bring_up_to_date(aside, embedder, hooks, added, full=full)
-    store.swap_in(workspace.folder)
+    workspace.storage.swap_in()
     return summary
 
 
 def _worth_keeping(workspace: Workspace, say: Say) -> tuple[list[Case], str]:
     """Cases added by hand in an index that is about to go, and what is lost with it, in words."""
-    if not store.exists(workspace.folder):
+    if not workspace.storage.exists():
         return [], ""
     try:
-        index = Index(workspace.folder)
+        index = Index(workspace.storage)
         return by_hand(index.cases), _loss(sorted(store.tags(index)), len(store.log(index)))
     except StoreError as error:
         say(f"the old index cannot be read: {error}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from dvdup import forecast, store
+from dvdup import forecast
 from dvdup.forecast import Work
 from dvdup.readers import share_of_pictures
 from dvdup.records import Case, Declaration, Hooks, SyncSummary
@@ -46,7 +46,7 @@ def bring_up_to_date(
         expected: What the command has to do, from the number of cases that are new and from all
             that are declared.
     """
-    index = workspace.open_or_create(embedder) if store.exists(workspace.folder) else None
+    index = workspace.open_or_create(embedder) if workspace.storage.exists() else None
     old = index.cases if index is not None else ()
     kept = by_hand(old) if added is None else list(added)
     declared = declaration(workspace, old, kept, hooks.should_stop, full=full)

@@ -1,4 +1,7 @@
-"""The main job through the command line: sync, diff, check, query, compare, in every format."""
+"""The main job through the command line: sync, diff, check, query, compare, in every format.
+
+All of it twice: with the index in a folder, and on an object store.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,19 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
+from object_server import needs_server
 
 from dvdup.report.json import schema
+
+
+@pytest.fixture(autouse=True, params=["folder", pytest.param("store", marks=needs_server)])
+def index(request, monkeypatch):
+    """Where the index lies; gives what puts that of another dataset elsewhere."""
+    if request.param == "folder":
+        return lambda name: None
+    address = request.getfixturevalue("address")
+    monkeypatch.setenv("DVDUP_INDEX", address)
+    return lambda name: monkeypatch.setenv("DVDUP_INDEX", f"{address}-{name}")
 
 
 def plain(source, folder, name):
@@ -127,13 +141,14 @@ def test_output_goes_to_a_file(dataset, dvdup):
     assert json.loads((dataset.root / "report.json").read_text())["totals"]["pairs"] == 0
 
 
-def test_same_input_same_bytes(dataset, dvdup, tmp_path):
+def test_same_input_same_bytes(dataset, dvdup, tmp_path, index):
     dataset.put("test/leak.nii.gz", 3)
     noisy(dataset.root / "train/p04.nii.gz", dataset.root / "test", "noisy")
     texts = []
     for place in ("one", "two"):
         copy = tmp_path / place
         shutil.copytree(dataset.root, copy)
+        index(place)
         for how in ("table", "json", "csv", "markdown"):
             texts.append(dvdup(copy, "check", "-q", "-f", how).stdout)
             texts.append(dvdup(copy, "check", "-q", "-f", how).stdout)  # now from the store

@@ -12,10 +12,10 @@ import pytest
 
 from dvdup.cache import NAME as ANSWERS
 from dvdup.cache import open_cache, wasted_answers
-from dvdup.commands.gc import folder_bytes
 from dvdup.sealed import SealedFiles
 from dvdup.store import Index, find_damage
 from dvdup.store.key import index_key
+from dvdup.store.tables import folder_bytes
 from dvdup.store.variants import VariantTable
 
 WITH_VOXELS = ("check", "-q", "--candidates", "1")

@@ -364,13 +364,33 @@ def test_an_index_elsewhere(tmp_path):
     assert Path(outside) == tmp_path / "b"
 
 
-@pytest.mark.parametrize("uri", ["s3://bucket/x", "gs://b/x", "file:///tmp/x", "az:/b/x"])
+@pytest.mark.parametrize(
+    "uri", ["http://host/x", "az:/b/x", "s3://", "s3://me:secret@b/x", "gs://b/x?key=secret"]
+)
 @pytest.mark.parametrize("source", ["file", "variable", "flag"])
-def test_an_index_that_is_no_local_folder_is_refused(tmp_path, write, source, uri):
+def test_an_index_that_is_nowhere_is_refused(tmp_path, write, source, uri):
     write(f'index = "{uri}"' if source == "file" else "")
     environ = {"DVDUP_INDEX": uri} if source == "variable" else {}
-    with pytest.raises(ConfigError, match="in a local folder only"):
+    with pytest.raises(ConfigError, match="is no address of a folder") as raised:
         load(tmp_path, environ, {"index": uri} if source == "flag" else {})
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/x", "gs://b/x/y", "az://b/x/"])
+def test_an_index_on_an_object_store(tmp_path, write, uri):
+    """A file may have come with somebody's data, and must not choose where the index goes."""
+    assert load(tmp_path, {"DVDUP_INDEX": uri}).index == uri.rstrip("/")
+    assert load(tmp_path, overrides={"index": uri}).index == uri.rstrip("/")
+    write(f'index = "{uri}"')
+    with pytest.raises(ConfigError, match="lies outside of the folder of that file"):
+        load(tmp_path)
+    assert load(tmp_path, outside=True).index == uri.rstrip("/")
+
+
+def test_a_file_address_is_a_folder(tmp_path):
+    folder = tmp_path / "my index"
+    assert Path(load(tmp_path / "a", overrides={"index": folder.as_uri()}).index) == folder
+    assert load(tmp_path, overrides={"index": folder.as_uri()}).index == "my index"
 
 
 @pytest.mark.parametrize("index", ["/elsewhere", "..", "../other/.dvdup", "link/index"])
@@ -427,3 +447,11 @@ def test_a_calibration_alone_declares_no_dataset(tmp_path, write, text, declares
     if text is not None:
         write(known.get(text, text))
     assert load(tmp_path).declares is declares
+
+
+@pytest.mark.parametrize("key", ["path", "csv"])
+def test_scans_elsewhere_are_refused(tmp_path, write, key):
+    write(f'[dataset]\n{key} = "s3://me:secret@bucket/data"')
+    with pytest.raises(ConfigError, match=rf"dataset.{key} is an address") as raised:
+        load(tmp_path)
+    assert "secret" not in str(raised.value)

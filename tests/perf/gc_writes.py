@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from dvdup import store
-from dvdup.commands.gc import folder_bytes, gc
+from dvdup.commands.gc import gc
 from dvdup.records import Embedded, EmbedderSpec, FileStat, IndexedCase
 from dvdup.store import Index, IndexMeta, Writer, find_damage
+from dvdup.store.tables import folder_bytes
 from dvdup.workspace import open_workspace
 
 _DIMENSIONS = 256

@@ -1,0 +1,290 @@
+"""Object stores, as far as dvdup asks them itself: small files, listings, deletions.
+
+By obstore, which has the same Rust core as Lance and so takes the same variables of the
+environment. Credentials come from there alone: an address that holds some is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dvdup.config.uris import checked_uri
+from dvdup.errors import StoreError
+from dvdup.extras import demand, is_installed
+from dvdup.hashing import text_hash
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+EXTRA = "cloud"
+"""The extra that brings obstore."""
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_RETRIES = {"max_retries": 4, "retry_timeout": timedelta(seconds=20)}
+_PRIVATE = 0o700
+_AT_ONCE = 500  # objects that are deleted in one request
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object in a listing."""
+
+    name: str
+    """Relative to the folder, POSIX."""
+    size: int
+    """Bytes."""
+    etag: str
+    """What the store calls this content; "" if it does not."""
+    modified_ns: int
+    """When it was written, by the clock of the store; ns since 1970."""
+
+
+def local_folder(uri: str, kind: str) -> Path:
+    """Where this machine keeps what belongs to an address: locks and caches.
+
+    Args:
+        uri: The address.
+        kind: Folder for this kind of address, such as `indexes`.
+
+    Returns:
+        A folder of the user's cache folder; the same address at another endpoint has another one.
+    """
+    demand(uri, ("platformdirs",), EXTRA)
+    import platformdirs
+
+    name = re.sub(r"[^A-Za-z0-9]+", "-", uri.partition("://")[2])[-40:].strip("-")
+    digest = text_hash(f"{_endpoint()}\0{uri}")[:16]
+    return Path(platformdirs.user_cache_dir("dvdup", appauthor=False), kind, f"{name}-{digest}")
+
+
+def made_private(folder: Path) -> Path:
+    """Make a folder that only its user may look into."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=_PRIVATE, exist_ok=True)
+    return folder
+
+
+def lance_options(uri: str) -> dict[str, str]:
+    """What Lance has to be told about an address beyond what it reads from the environment."""
+    endpoint = _endpoint() if uri.startswith("s3:") else ""
+    if not endpoint:
+        return {}
+    plain = {"allow_http": "true"} if endpoint.startswith("http://") else {}
+    return {"endpoint": endpoint, **plain}
+
+
+def _endpoint() -> str:
+    return next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), "")
+
+
+class ObjectFolder:
+    """All objects below an address; nothing is asked of the store before it is needed."""
+
+    def __init__(self, uri: str) -> None:
+        """Take an address.
+
+        Raises:
+            ConfigError: It is malformed.
+            InstallError: obstore is not installed.
+        """
+        self.uri = checked_uri(uri)
+        demand(self.uri, ("obstore",), EXTRA)
+        self._opened: ObjectStore | None = None
+
+    def read(self, name: str) -> bytes | None:
+        """The content of an object, None if there is none.
+
+        Raises:
+            StoreError: The store cannot be asked.
+        """
+        from obstore.exceptions import NotFoundError
+
+        with self._asking("read"):
+            try:
+                return bytes(self._store().get(name).bytes())
+            except (NotFoundError, FileNotFoundError):
+                return None
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Write the content of an object to a file, block by block.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+            OSError: The file cannot be written.
+            StoreError: The store cannot be asked.
+        """
+        from obstore.exceptions import NotFoundError
+
+        with self._asking("read"):
+            try:
+                stream = self._store().get(name).stream()
+            except NotFoundError as error:
+                raise FileNotFoundError(name) from error
+        with target.open("wb") as file:
+            blocks = iter(stream)
+            while True:
+                with self._asking("read"):
+                    block = next(blocks, None)
+                if block is None:
+                    return
+                file.write(block)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write an object unless there is one of this name; whether it was written.
+
+        Whether the store heeds the condition is tried every time: one that does not would lose
+        commits, Lance's too.
+
+        Raises:
+            StoreError: The store cannot be asked, or overwrites what it was told not to.
+        """
+        if not self._created(name, content):
+            return False
+        if self._created(name, content):
+            raise StoreError(
+                f"the object store of {self.uri} overwrites objects although it is told not to "
+                "(If-None-Match), so that two machines that write at once would lose cases; keep "
+                "the index elsewhere"
+            )
+        return True
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Write an object, over the one of this name if there is one.
+
+        Raises:
+            StoreError: The store cannot be asked.
+        """
+        with self._asking("write"):
+            self._store().put(name, content)
+
+    def found(self, below: str = "") -> Iterator[Found]:
+        """All objects, or those of a folder, sorted by name.
+
+        Raises:
+            StoreError: The store cannot be asked.
+        """
+        with self._asking("list"):
+            metas = [meta for batch in self._store().list(below or None) for meta in batch]
+        for meta in sorted(metas, key=lambda meta: meta["path"]):
+            yield Found(
+                name=meta["path"],
+                size=int(meta["size"]),
+                etag=meta.get("e_tag") or "",
+                modified_ns=int(meta["last_modified"].timestamp() * 1_000_000) * 1000,
+            )
+
+    def names(self) -> tuple[str, ...]:
+        """What lies at the top, folders and objects, sorted.
+
+        Raises:
+            StoreError: The store cannot be asked.
+        """
+        with self._asking("list"):
+            listed = self._store().list_with_delimiter()
+        paths = [*listed["common_prefixes"], *(meta["path"] for meta in listed["objects"])]
+        return tuple(sorted(path.rstrip("/") for path in paths))
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete objects; those that are not there are no error.
+
+        Raises:
+            StoreError: The store cannot be asked.
+        """
+        left = sorted(names)
+        for start in range(0, len(left), _AT_ONCE):
+            with self._asking("delete"), _gone_is_fine():
+                self._store().delete(left[start : start + _AT_ONCE])
+
+    def copy(self, name: str, target: str) -> None:
+        """Copy an object inside the store.
+
+        Raises:
+            StoreError: The store cannot be asked.
+        """
+        with self._asking("write"):
+            self._store().copy(name, target)
+
+    def _created(self, name: str, content: bytes) -> bool:
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        with self._asking("write"):
+            try:
+                self._store().put(name, content, mode="create", use_multipart=False)
+            except (AlreadyExistsError, PreconditionError):
+                return False
+        return True
+
+    def _store(self) -> ObjectStore:
+        if self._opened is None:
+            from obstore.store import from_url
+
+            options = lance_options(self.uri)
+            how: dict[str, Any] = {"retry_config": _RETRIES, **_credentials(self.uri)}
+            if options.pop("allow_http", "") == "true":
+                how["client_options"] = {"allow_http": True}
+            if options:
+                how["config"] = options
+            self._opened = from_url(self.uri, **how)
+        return self._opened
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """Turn what obstore raises into a `StoreError` of one line, without its request."""
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except BaseError as error:
+            raise StoreError(
+                f"cannot {what} {self.uri}: {_reason(error)}; look at the address, the network and "
+                "the credentials in the environment, and run it again"
+            ) from error
+
+
+def _credentials(uri: str) -> dict[str, Any]:
+    """Profiles of AWS, which obstore does not read itself, where boto3 is there to read them."""
+    has_profile = "AWS_PROFILE" in os.environ or Path("~/.aws").expanduser().is_dir()
+    if not uri.startswith("s3:") or "AWS_ACCESS_KEY_ID" in os.environ or not has_profile:
+        return {}
+    if not is_installed("boto3"):
+        return {}
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    return {"credential_provider": Boto3CredentialProvider()}
+
+
+@contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    from obstore.exceptions import NotFoundError
+
+    try:
+        yield
+    except (NotFoundError, FileNotFoundError):
+        return
+
+
+_REASONS = (
+    (r"NoSuchBucket|BucketNotFound|ContainerNotFound", "there is no such bucket"),
+    (r"status code: 40[13]|AccessDenied|InvalidAccessKey|SignatureDoes|Unauthenticated",
+     "access was refused"),
+    (r"credential|metadata|169\.254", "no credentials were found"),
+    (r"BadScheme|scheme is not http|builder error",
+     "it is reached by plain http, which has to be allowed (AWS_ALLOW_HTTP=true)"),
+    (r"error sending request|[Cc]onnect|timed out|dns|tcp", "it cannot be reached"),
+    (r"status code: 404|NotFound", "it is not there"),
+)  # fmt: skip
+
+
+def _reason(error: Exception) -> str:
+    return reason_of(str(error)) or f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
+
+
+def reason_of(text: str) -> str:
+    """Why an object store gave no answer, in words, from a message of its Rust core; else ""."""
+    return next((words for pattern, words in _REASONS if re.search(pattern, text)), "")
