@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dvdup.discover import LAYOUTS
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 
@@ -152,3 +154,11 @@ def test_every_example_is_listed():
         if path.is_file() and "__pycache__" not in path.parts and path != EXAMPLES / "README.md"
     ]
     assert sorted(a or b for a, b in listed) == sorted(there)
+
+
+def test_every_layout_that_is_recognised_has_an_example():
+    """In layouts.md, whose text is held to the script by `cog --check`."""
+    shown = runpy.run_path(str(EXAMPLES / "layouts.py"))["markdown"]()
+    for layout in LAYOUTS:
+        assert (f"\nfound {layout.what}" in shown) == (layout.recognised is not None), layout.name
+    assert shown.count("\n$ dvdup init\nfound ") == shown.count("\n## ") + 1
