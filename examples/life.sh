@@ -44,6 +44,7 @@ say 'Now the check passes.'
 run check -q
 run tag v2
 
-say 'What happened; what test has now of train as it was.'
+say 'What happened; what has changed between the two tags; what test has now of train as it was.'
 run log
+run diff v1 v2 -q
 run diff train@v1 test -q

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
-import re
-import shutil
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -60,28 +55,6 @@ def test_a_report_that_fails_leaves_nothing_behind(synced, dvdup, monkeypatch, f
     assert ran.code == 2
     assert (synced.root / "out.json").read_text(encoding="utf-8") == "before"
     assert not list(synced.root.glob("*.part"))
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
-@pytest.mark.parametrize(
-    ("state", "code"), [("clean", 0), ("leak", 1), ("unreadable", 2), ("no layout", 2)]
-)
-def test_the_lines_for_ci_keep_the_exit_code(dataset, state, code):
-    """GitHub runs them with `bash -e`; where no report was written the code is still 2."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (line,) = re.findall(r"^- run: (dvdup check --format markdown .*)$", text, re.MULTILINE)
-    if state == "leak":
-        dataset.put("test/leak.nii.gz", 3)
-    elif state == "unreadable":
-        (dataset.root / "test/broken.nii.gz").write_bytes(b"no scan")
-    elif state == "no layout":
-        (dataset.root / "dvdup.toml").write_text('[dataset]\npath = "nowhere"\n', "utf-8")
-    summary = dataset.root / "summary.md"
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    env = {**os.environ, "PATH": path, "GITHUB_STEP_SUMMARY": str(summary)}
-    done = subprocess.run(["bash", "-e", "-c", line], cwd=dataset.root, env=env, check=False)
-    assert done.returncode == code
-    assert summary.exists() == (state != "no layout")
 
 
 @pytest.mark.parametrize("name", ["DVDUP_VERSION", "DVDUP_FAILON", "DVDUP_OUTPUT"])
