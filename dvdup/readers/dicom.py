@@ -200,6 +200,7 @@ def _pixels(stack: Stack) -> tuple[list[np.ndarray], tuple[float, float]]:
 
 def _values(frame: Frame, pixels: np.ndarray) -> np.ndarray:
     """The values of one frame, float32, for stacks that have no common slope and intercept."""
+    import pydicom  # noqa: F401  # before its parts
     from pydicom.pixels import apply_modality_lut
 
     if frame.has_lut:
@@ -254,6 +255,7 @@ def decode_file(path: str, name: str) -> np.ndarray:
 
 
 def _decode_here(source: Source, dataset: Any) -> np.ndarray:
+    import pydicom  # noqa: F401  # before its parts
     from pydicom.pixels import apply_color_lut
     from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 

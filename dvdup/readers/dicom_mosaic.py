@@ -192,5 +192,6 @@ def _csa_tags(data: bytes) -> dict[str, list[Any]]:
 def _csa_reader() -> Callable[[bytes], Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the package is experimental; this reader is not new
+        import nibabel  # noqa: F401  # before its parts, which threads may not import at a time
         from nibabel.nicom import csareader
     return cast(Callable[[bytes], Any], csareader.read)

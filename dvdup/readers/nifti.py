@@ -140,6 +140,7 @@ def _volume(layout: _Layout, array: np.ndarray, name: str) -> Volume:
 
 def _nifti_layout(source: Source, head: bytes, *, pair: bool) -> _Layout:
     """Read a NIfTI-1, NIfTI-2 or (of a pair) Analyze header."""
+    import nibabel  # noqa: F401  # before its parts, which threads may not import at a time
     from nibabel.nifti1 import Nifti1Header, Nifti1PairHeader
     from nibabel.nifti2 import Nifti2Header, Nifti2PairHeader
     from nibabel.spatialimages import HeaderDataError
@@ -230,6 +231,7 @@ def _analyze_layout(header: Any) -> _Layout:
 
 
 def _mgh_layout(source: Source, head: bytes) -> _Layout:
+    import nibabel  # noqa: F401  # before its parts, which threads may not import at a time
     from nibabel.freesurfer.mghformat import MGHHeader
 
     if len(head) < _MGH_DATA or struct.unpack(">i", head[:4])[0] != 1:
