@@ -129,8 +129,9 @@ def test_commands_exist(name):
             words = shlex.split(part, comments=True)
             if words[:1] != ["dvdup"]:
                 continue
-            options = [option for each in app.commands[words[1]].params for option in each.opts]
-            assert {word for word in words[2:] if word.startswith("-")} <= set(options), part
+            command = next((word for word in words[1:] if word in app.commands), words[1])
+            options = [option for each in app.commands[command].params for option in each.opts]
+            assert {word for word in words[1:] if word.startswith("-")} <= set(options), part
 
 
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if name != "examples/commands.md"])

@@ -43,7 +43,7 @@ def keyed(case: IndexedCase, key: bytes | None) -> IndexedCase:
             export holds are equal to one another, and to nothing else.
     """
     if key is None:
-        own = (case.content,) if case.content else ()
+        own = (f"{case.split}/{case.content}",) if case.content else ()
         return dataclasses.replace(case, voxel_hashes=own, value_hashes=(), slice_hashes=b"")
     return dataclasses.replace(
         case,

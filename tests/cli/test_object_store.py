@@ -95,7 +95,7 @@ def test_credentials_are_in_no_file_and_no_line(small, dvdup, address, object_se
         done = dvdup(small, *args, "--index", address)
         assert done.code in (0, 1), done.stderr
         assert SECRET not in done.stdout + done.stderr
-    files = [path for path in tmp_path.parent.rglob("*") if path.is_file()]
+    files = [path for top in {tmp_path, small.parent} for path in top.rglob("*") if path.is_file()]
     assert files
     for path in (*files, *object_server.files()):
         assert SECRET.encode() not in path.read_bytes(), path

@@ -145,7 +145,7 @@ def test_the_checksum_sees_every_column_and_the_order(rows):
 CHANGES = {
     "split": "test", "case_id": "z", "files": (FileStat("x", 1, 1),), "group": "g",
     "origin": "added", "series": "1.2", "status": "unchecked", "reason": "why", "notes": ("n",),
-    "content": "c", "voxel_hashes": ("w",),
+    "instances": b"\0" * 8, "content": "c", "voxel_hashes": ("w",),
     "value_hashes": ("v",), "slice_hashes": b"\0" * 8, "n_channels": 2, "n_slices": 3,
     "shape": (5, 6, 8),
     "spacing": (1.0, 1.5, 2.6), "modality": "CT", "checksum": "s", "proxy": b"\0\1\3",
