@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def key_of(
 ) -> str:
     """Name of the result of comparing some pairs (positions) of refs; blake2b-128 hex."""
     digest = hashlib.blake2b(digest_size=16)
-    what = [[list(pair) for pair in pairs], [ref.info.ref for ref in refs]]
+    what = [[list(pair) for pair in pairs], [astuple(ref.info) for ref in refs]]
     digest.update((salt_of(meta, limits) + json.dumps(what)).encode())
     for ref in refs:
         for case in ref.cases:
@@ -82,7 +83,14 @@ def salt_of(meta: IndexMeta, limits: dict[str, Any], code: Sequence[str] = CODE)
 def _inputs(case: IndexedCase) -> tuple[Any, ...]:
     return (
         *(case.split, case.case_id, case.group, case.status, case.reason, case.paths),
-        *(case.content, case.voxel_hashes, case.checksum, case.n_slices, case.recorded),
+        *(
+            case.content,
+            case.voxel_hashes,
+            case.checksum,
+            case.n_slices,
+            case.recorded,
+            case.instances,
+        ),
     )
 
 
