@@ -48,17 +48,24 @@ def sharing_images(
         (key of a, key of b) -> how many images both have, and how many the one with more has. A
         UID that many cases have is a placeholder, and counts for none of them.
     """
-    ours, theirs = _images(a), _images(b)
-    shared = np.intersect1d(ours[0], theirs[0])
-    counts: Counter[tuple[int, int]] = Counter()
-    for mine, others in zip(_holders(ours, shared), _holders(theirs, shared), strict=True):
-        if len(mine) <= _MOST and len(others) <= _MOST:
-            counts.update((i, k) for i in mine for k in others)
+    counts = _shared(_images(a), _images(b))
     return {
         (a[i].key, b[k].key): (n, max(len(a[i].instances), len(b[k].instances)) // 8)
         for (i, k), n in sorted(counts.items())
         if a[i].key != b[k].key and not (a is b and a[i].key > b[k].key)
     }
+
+
+def _shared(
+    ours: tuple[np.ndarray, np.ndarray], theirs: tuple[np.ndarray, np.ndarray]
+) -> Counter[tuple[int, int]]:
+    """How many hashes two cases share, by their places; what many cases have tells none apart."""
+    shared = np.intersect1d(ours[0], theirs[0])
+    counts: Counter[tuple[int, int]] = Counter()
+    for mine, others in zip(_holders(ours, shared), _holders(theirs, shared), strict=True):
+        if len(mine) <= _MOST and len(others) <= _MOST:
+            counts.update((i, k) for i in mine for k in others)
+    return counts
 
 
 def _images(cases: Sequence[IndexedCase]) -> tuple[np.ndarray, np.ndarray]:
@@ -79,12 +86,7 @@ def _of_equal_scans(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[P
 
 
 def _of_equal_slices(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[Pair]:
-    ours, theirs = _slices(a), _slices(b)
-    shared = np.intersect1d(ours[0], theirs[0])
-    counts: Counter[tuple[int, int]] = Counter()
-    for mine, others in zip(_holders(ours, shared), _holders(theirs, shared), strict=True):
-        if len(mine) <= _MOST and len(others) <= _MOST:
-            counts.update((i, k) for i in mine for k in others)
+    counts = _shared(_slices(a), _slices(b))
     return {
         (a[i].key, b[k].key)
         for (i, k), n in counts.items()

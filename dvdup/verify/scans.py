@@ -56,7 +56,6 @@ _APART = 0.2  # numbers of linear maps that are not nearly the same
 _FIRST, _LAST = slice(1), slice(-1, None)  # of the rounds of a registration
 _NEAR = 0.125  # of the longest extent: shifts less apart are in reach of one registration
 _EQUAL = 0.02  # of the extent
-_AGREED = 8.5  # strength of copies that are laid on each other as well as can be
 _SURE = 0.99  # merit of a start that makes others needless
 
 
@@ -321,12 +320,12 @@ class _Look:
         Where parts were blacked out in one scan, what both show is registered; that leaves out the
         outline, too, which may be needed, and its edges lead astray where too little is left out.
         """
-        apart = not self.flat and _blank_apart(self.a, self.b, place)
-        found = self.evidence(self._moved(place, rounds, by_outline=not apart))
-        if self.flat or found.agreement.strength > _AGREED or not self._filled():
-            return found
-        others = [self._moved(place, rounds, by_outline=True)] if apart else []
-        return max(found, *map(self.evidence, (place, *others)), key=_by_enough)
+        if self.flat or not self._filled():
+            return self.evidence(self._moved(place, rounds, by_outline=True))
+        ways = (True, False) if _blank_apart(self.a, self.b, place) else (True,)
+        moved = [self._moved(place, rounds, by_outline=way) for way in ways]
+        # of equals the first: the outline makes the place more precise
+        return max(map(self.evidence, (*moved, place)), key=_by_enough)
 
     def _filled(self) -> bool:
         """Whether anything of either scan was filled in."""
@@ -416,10 +415,10 @@ def _starts(look: _Look) -> list[start.Start]:
     ways = (*ways, *start.fitted(look.a, look.b))
     found += [start.search(kind(look.a), kind(look.b), ways) for kind in kinds]
     most = _TRIES + len(kinds) - 1
-    return [*_as_stored(look), *start.distinct(start.taken_in_turn(*found), most, reach)]
+    return list(start.distinct(start.taken_in_turn(*found), most, reach))
 
 
-def _as_stored(look: _Look) -> list[start.Start]:
+def _as_stored(look: _Look) -> list[_Try]:
     """Voxel on voxel where both scans cover as much, or one of them flipped; the best of these.
 
     Coarse structures are compared, their grey values fitted to each other: where values have
@@ -431,7 +430,7 @@ def _as_stored(look: _Look) -> list[start.Start]:
     places = [on_voxels(_linear(flip), *look.scans) for flip in start.flips()]
     merits = [_merit(look, place) for place in places]
     best = int(np.argmax(merits))
-    return [start.Start(places[best], merits[best], masked=True)]
+    return [(merits[best], places[best])]
 
 
 def _axis_across(look: _Look) -> int:
@@ -457,8 +456,8 @@ def _searched(look: _Look) -> list[start.Start]:
 
 
 def _tried(look: _Look, starts: Sequence[start.Start]) -> list[_Try]:
-    """Merit and placement of the starts that are worth it."""
-    tried: list[_Try] = []
+    """Merit and placement of the scans as they are stored, and of the starts that are worth it."""
+    tried = _as_stored(look) if look.steps.turns else []
     rough = [_rough(look, masked) for masked in (False, True)]
     for each in starts:
         if _settled(tried, each.place):

@@ -141,7 +141,7 @@ def test_of_several_channels_the_most_similar_are_compared(workspace, dataset, s
     dataset.put("one.nii.gz", 21)
     shown = show(workspace, "both.nii.gz", "one.nii.gz")
     assert "same voxels in 1 of 2 channels" in shown.words[0]
-    assert shown.words[1].startswith("voxels: strength 8.")
+    assert shown.words[1].startswith("voxels: strength 8.7")
     assert np.array_equal(shown.scans[0].values, phantom(21).astype(np.float32))
 
 

@@ -13,7 +13,7 @@ SIZE = (2.0, 2.0, 2.0)
 
 # edit, level, verdict, how far the middle may be misplaced (mm)
 KNOWN = [
-    ("rotation", "medium", "near", 0.7),
+    ("rotation", "medium", "near", 0.6),
     ("translation", "medium", "near", 0.6),
     ("mirror", "medium", "identical", 0.4),
     ("mirror", "strong", "identical", 0.4),
