@@ -315,7 +315,7 @@ class _Look:
         return replace(self, a=one, b=other)
 
     def registered(
-        self, place: np.ndarray, begun: Evidence | None = None, rounds: slice = slice(None)
+        self, place: np.ndarray, begun: Evidence | None = None, *, rounds: slice = slice(None)
     ) -> Evidence:
         """The same after b was registered by structures that get finer, in some of the rounds.
 
@@ -397,9 +397,7 @@ def _found(
     places = [_settled_in(rough, *each) for each in best]
     seen = [(place, look.evidence(place)) for place in places]
     seen.sort(key=lambda each: -_strength(each[1]))
-    hopeful = [
-        each for each in seen if shortcuts is None or not shortcuts.hopeless(each[1], True)
-    ]
+    hopeful = [each for each in seen if shortcuts is None or not shortcuts.hopeless(each[1], True)]
     return hopeful or seen[0][1]
 
 
