@@ -57,6 +57,19 @@ def path_of(text: str) -> Path:
     return Path(url2pathname(parts.path))
 
 
+def refuse_secrets(text: str) -> None:
+    """Refuse an address that could hold a credential, before it is shown anywhere.
+
+    Raises:
+        ConfigError: It has a user or a query.
+    """
+    if is_uri(text) and ("?" in text or "@" in text.partition("://")[2].partition("/")[0]):
+        raise ConfigError(
+            f"{without_secrets(text)} is no address that dvdup takes: it has a user or a query; "
+            "leave them out, credentials come from the environment"
+        )
+
+
 def without_secrets(text: str) -> str:
     """An address as messages may show it."""
     return re.sub(r"//[^/]*@", "//...@", re.split(r"[?#\n]", text)[0])

@@ -77,7 +77,7 @@ def test_every_layout_is_told_and_finds_the_same(scans, there, address, work, dv
 
 
 def test_init_fetches_no_scan(scans, there, address, work, dvdup, object_server):
-    for name in ("bids", "table", "monai"):
+    for name in ("bids", "nnunet", "monai"):
         VARIANTS[name](there / name, scans)
         assert dvdup(work, "init", f"{address}/{name}", "--force").code == 0
     fetched = object_server.fetched(there.name)
@@ -104,6 +104,7 @@ def write_pairs(folder: Path, kind: str) -> None:
         values = np.kron(rng.integers(0, 900, (8, 8, 6)), np.ones((4, 4, 4))).astype(np.int16)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if kind == "dicom":
+            (folder / name).mkdir()
             write_series(folder / name, values.astype(np.uint16), f"{seed}{name[-1]}")
         elif kind == "hdr":
             save_as(folder / f"{name}.hdr", values, np.diag([3.0, 3.0, 3.0, 1.0]))
@@ -199,7 +200,7 @@ def test_an_object_that_is_gone_is_told(scans, there, address, work, dvdup):
     assert dvdup(work, "check", "-q").code == 1
     (there / "test/h007.nii.gz").unlink()
     diff = dvdup(work, "diff", "train", "test", "-q", "-f", "json")
-    assert diff.code == 2
+    assert [case["kind"] for case in diff.json["unreadable"]] == ["stale"]
     ran = dvdup(work, "check", "-q", "-f", "json")
     assert ran.code == 2
     (missing,) = ran.json["unreadable"]
@@ -207,7 +208,6 @@ def test_an_object_that_is_gone_is_told(scans, there, address, work, dvdup):
         f"{address}/test/h007.nii.gz: there is no such object; put it back, or leave it out of "
         "the dataset"
     )
-    assert "1 missing" in dvdup(work, "status").stdout or ran.code == 2
 
 
 def test_the_cache_keeps_its_bound(scans, there, address, work, dvdup, object_server, tmp_path):
