@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dvdup import embedders, readers, slicing, store
+from dvdup import embedders, readers, remote, slicing, store
 from dvdup.config import DEFAULT_EMBEDDER, Config, load_config
 from dvdup.discover import Formats
 from dvdup.embedders import Embedder, LoadOptions
@@ -172,6 +172,7 @@ def open_workspace(
         warn=warn,
     )
     limits.choose(loaded.read.max_bytes)
+    remote.begin(loaded.read.cache_bytes)
     return Workspace(loaded)
 
 

@@ -15,6 +15,7 @@ import click
 from dvdup import __version__
 from dvdup.cli.console import say
 from dvdup.cli.options import SHOW, place_options
+from dvdup.config.uris import refuse_secrets
 from dvdup.errors import EXIT_FAILED, DvdupError
 from dvdup.records import READER_THREADS
 
@@ -39,6 +40,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        for text in (*ctx._protected_args, *ctx.args):
+            refuse_secrets(text)
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from dvdup import files
+from dvdup import files, remote
 from dvdup.errors import Interrupted, ReadError
 from dvdup.readers import limits, reads
 from dvdup.records import (
@@ -154,9 +154,15 @@ class Run:
             if not is_row(case.series):  # of which more may be read than one case may take
                 for stat in stats:  # before it is read from end to end for nothing
                     limits.check(stat.path, stat.size, stat.size)
-            hashed = files.hash_files(self._root, stats, self._verified.recent)
+            with remote.at_hand(self._root, case.files):  # once, to be hashed and to be read
+                hashed = files.hash_files(self._root, stats, self._verified.recent)
+                return self._hashed(case, stats, hashed)
         except ReadError as error:
             return _failed(case, stats, str(error))
+
+    def _hashed(
+        self, case: Case, stats: tuple[FileStat, ...], hashed: tuple[FileStat, ...]
+    ) -> Outcome:
         old = self._old.get(case.key)
         same = files.fingerprint(hashed, case.series)
         if old is not None and _has_rows(old) and same == files.fingerprint(old.files, old.series):
@@ -232,11 +238,8 @@ def _weight(root: Path, case: Case) -> float:
     """How long a case may take, as bytes; parts of a file are taken to be alike."""
     if case.series is not None and is_row(case.series):
         return float(_OVERHEAD)
-    try:
-        size = (root / case.files[0]).stat().st_size
-    except OSError:  # the reader will tell
-        size = 0
-    return float(_OVERHEAD + size * len(case.files))
+    stats = files.stat_files(root, case.files[:1])  # where there is nothing the reader will tell
+    return float(_OVERHEAD + (stats[0].size if stats else 0) * len(case.files))
 
 
 def _has_rows(case: IndexedCase) -> bool:
