@@ -53,7 +53,7 @@ def by_hand(
         raise InputError(f"split {shown(split)!r} {fault}; choose another name")
     rules = Rules(dataset.include, dataset.exclude)
     search = Search(root, formats, rules, should_stop=should_stop)
-    named = [scan for path in paths for scan in _scans(search, path)]
+    named = [scan for path in paths for scan in _scans(search, os.fspath(path))]
     scans = arrays.rows_instead(search, dataset, named)
     if case is not None and len(scans) != 1:
         raise InputError(
