@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import islice, product
 
 import numpy as np
@@ -286,7 +285,9 @@ class _Look:
 
     def coarser(self) -> _Look:
         """The same on voxels twice as wide."""
-        return _coarser(self)
+        width = 2 * self.width
+        one, other = coarser(self.a, width), coarser(self.b, width)
+        return replace(self, a=one, b=other, width=width, side=self.side // 2)
 
     def turned(self) -> _Look:
         """The same with a and b exchanged."""
@@ -351,13 +352,6 @@ class _Look:
             return (self, MIDDLE), (self, FINE)
         # what is twice as wide shows as well on an eighth of the voxels
         return (self.coarser(), MIDDLE), (self, MIDDLE)
-
-
-@lru_cache(maxsize=4)  # both ways of a registration, and the search before it
-def _coarser(look: _Look) -> _Look:
-    width = 2 * look.width
-    one, other = coarser(look.a, width), coarser(look.b, width)
-    return replace(look, a=one, b=other, width=width, side=look.side // 2)
 
 
 def _look(a: Scan, b: Scan, side: int, steps: Steps) -> _Look | None:
