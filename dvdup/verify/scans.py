@@ -403,13 +403,16 @@ def _rivals(look: _Look, tried: Sequence[_Try]) -> list[_Try]:
     """
     by_merit = sorted(tried, key=lambda each: -each[0])
     by_strength = sorted(tried, key=lambda each: -_strength(look.evidence(each[1])))
+    # of those that lie alike fine structures know the better one
+    best = [each for each in by_strength if not _differ(each, by_merit[0])][:1]
     close = [each for each in by_merit if each[0] > by_merit[0][0] - _CLOSE]
-    others = (
-        each
-        for each in (*by_strength[:1], *close)
-        if np.abs(each[1] - by_merit[0][1])[:3, :3].max() > _APART
-    )
-    return [*by_merit[:1], *islice(others, 1)]
+    others = (each for each in (*by_strength[:1], *close) if _differ(each, by_merit[0]))
+    return [*best, *islice(others, 1)]
+
+
+def _differ(one: _Try, other: _Try) -> bool:
+    """Whether two placements turn or stretch a scan differently."""
+    return bool(np.abs(one[1] - other[1])[:3, :3].max() > _APART)
 
 
 def _settled_in(look: _Look, merit: float, place: np.ndarray) -> np.ndarray:
