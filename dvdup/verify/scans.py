@@ -52,6 +52,7 @@ _MIDDLE, _AROUND = 24, 8  # voxels of the middle of a scan at least, and around 
 _CLOSE = 0.15  # merits this far apart leave it open which start is right
 _APART_SHOWN = 0.08  # of what either scan shows, that one of them shows more
 _APART_THICK = 0.005  # the same, in parts that are no mere rims
+_SMALL = 28  # voxels of the longest extent: on half of them too little is left to register
 _APART = 0.2  # numbers of linear maps that are not nearly the same
 _FIRST, _LAST = slice(1), slice(-1, None)  # of the rounds of a registration
 _NEAR = 0.125  # of the longest extent: shifts less apart are in reach of one registration
@@ -350,6 +351,8 @@ class _Look:
         """What is registered, and how fine its structures are, in voxels."""
         if self.side == FINE_SIDE:
             return (self, MIDDLE), (self, FINE)
+        if max(*self.a.values.shape, *self.b.values.shape) < _SMALL:
+            return (self, 2 * MIDDLE), (self, MIDDLE)
         # what is twice as wide shows as well on an eighth of the voxels
         return (self.coarser(), MIDDLE), (self, MIDDLE)
 
