@@ -193,6 +193,8 @@ def _opened(file: Path) -> sqlite3.Connection:
         # every answer is its own transaction: a kill loses none that was given
         connection = sqlite3.connect(file, isolation_level=None)
         try:
+            # the system writes them in its own time: seals tell what a power cut spoils
+            connection.execute("PRAGMA synchronous = OFF")
             connection.execute(_TABLE)
             with suppress(sqlite3.OperationalError):  # it has the column
                 connection.execute(_OLDER_TABLE)

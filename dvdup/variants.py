@@ -9,7 +9,8 @@ coronal slices and leaves the sagittal ones, which is why scores let slices choo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -125,16 +126,36 @@ def _resampled(
 ) -> np.ndarray:
     """Bilinear, all pictures at once; a shift by 1 is half a frame."""
     _, height, width = pixels.shape
+    corners = _corners(height, width, tuple(linear.ravel().tolist()), tuple(map(float, shift)))
+    flat = pixels.reshape(len(pixels), -1)
+    found = np.zeros(flat.shape, np.float32)
+    weighted = np.empty_like(found)
+    for place, share in corners:
+        np.multiply(flat.take(place, axis=1), share, out=weighted)
+        found += weighted
+    found += np.float32(0.5)
+    grey: np.ndarray = np.clip(found, 0, 255, out=found).astype(np.uint8)
+    return grey.reshape(pixels.shape)
+
+
+@lru_cache(maxsize=64)
+def _corners(
+    height: int, width: int, linear: tuple[float, ...], shift: tuple[float, ...]
+) -> Sequence[tuple[np.ndarray, np.ndarray]]:
+    """Where each pixel of a new picture takes its value from, the same for every picture.
+
+    Returns:
+        Four times the place among all pixels, int (H * W,), and its share, float32 (H * W,).
+    """
     centre = np.array([(height - 1) / 2, (width - 1) / 2])
     grid = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij"), -1)
-    place = (grid - centre) @ linear.T + centre + centre * shift
+    place = (grid - centre) @ np.reshape(linear, (2, 2)).T + centre + centre * shift
     place = np.clip(place, 0, (height - 1, width - 1))
     low = np.floor(place).astype(int)
     high = np.minimum(low + 1, (height - 1, width - 1))
     share = (place - low).astype(np.float32)
-    found = np.zeros(pixels.shape, np.float32)
-    for rows, down in ((low[..., 0], 1 - share[..., 0]), (high[..., 0], share[..., 0])):
-        for columns, right in ((low[..., 1], 1 - share[..., 1]), (high[..., 1], share[..., 1])):
-            found += pixels[:, rows, columns] * (down * right)
-    grey: np.ndarray = np.clip(found + 0.5, 0, 255).astype(np.uint8)
-    return grey
+    return [
+        ((rows * width + columns).ravel(), (down * right).ravel())
+        for rows, down in ((low[..., 0], 1 - share[..., 0]), (high[..., 0], share[..., 0]))
+        for columns, right in ((low[..., 1], 1 - share[..., 1]), (high[..., 1], share[..., 1]))
+    ]
