@@ -23,11 +23,10 @@ UNKNOWN = (1.0, 1.0, 1.0)
 """Spacing in mm of what says nothing about it."""
 
 _SIDE = 20  # voxels of the cubes
-_LIKELY, _CERTAIN = (
-    0.65,
-    0.9,
-)  # correlations from which sizes are doubted: unknown ones, stated ones
-_FAR, _OUT_OF_REACH = np.log(1.06), np.log(1.25)  # changes of size that are then worth a try
+# correlations from which sizes are doubted: unknown ones, stated ones
+_LIKELY, _CERTAIN = 0.6, 0.9
+# changes of size that are then worth a try: registration finds smaller ones by itself
+_FAR, _OUT_OF_REACH = np.log(1.15), np.log(1.25)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
