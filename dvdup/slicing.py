@@ -208,16 +208,21 @@ def thinned(stack: SliceStack, most: int) -> SliceStack:
         stack: Sorted, as slicing gives it.
         most: Slices a plane and channel.
     """
+    chosen = thinned_places(stack, most)
+    return SliceStack(
+        **{field.name: getattr(stack, field.name)[chosen] for field in dataclasses.fields(stack)}
+    )
+
+
+def thinned_places(stack: SliceStack, most: int) -> np.ndarray:
+    """Where the slices of `thinned` lie in the stack: int (S',), ascending."""
     runs = stack.channel.astype(np.int64) * len(PLANES) + stack.plane
     kept = []
     for run in np.unique(runs).tolist():
         rows = np.flatnonzero(runs == run)
         places = np.linspace(0, len(rows) - 1, min(len(rows), most))
         kept.append(rows[np.rint(places).astype(int)])
-    chosen = np.concatenate(kept) if kept else np.zeros(0, int)
-    return SliceStack(
-        **{field.name: getattr(stack, field.name)[chosen] for field in dataclasses.fields(stack)}
-    )
+    return np.concatenate(kept) if kept else np.zeros(0, int)
 
 
 def _empty(size: int) -> SliceStack:
@@ -301,7 +306,10 @@ def _is_negative(smooth: np.ndarray) -> bool:
     faces = [smooth.take(end, axis).ravel() for axis in axes for end in (0, -1)]
     if not faces:
         return False
-    low, middle, high = np.percentile(np.concatenate(faces), (20, 50, 80)).tolist()
+    values = np.concatenate(faces)
+    if 2 * np.count_nonzero(values > _BRIGHT) < len(values):
+        return False  # their median is dark: nearly always so, and quickly seen
+    low, middle, high = np.percentile(values, (20, 50, 80)).tolist()
     darker = (smooth < middle - 2 * _EVEN).mean()
     return bool(middle > _BRIGHT and high - low < _EVEN and darker > _BODY)
 

@@ -190,11 +190,13 @@ def variant_rows(
         stack.pixels,
         *(variants.changed(some.pixels, crop) for crop in variants.CROPS),
         variants.trimmed(stack.pixels),
-        *(variants.changed(few.pixels, change) for change in ASKING),
+        *(variants.changed(few.pixels, change) for change in ASKING[1:]),
     ]
     rows = projection.rows(embed(np.concatenate(pictures)))
-    ends = [len(stack), len(rows) - len(ASKING) * len(few)]
-    slices, crops, asking = np.split(rows, ends)
+    ends = [len(stack), len(rows) - len(ASKING[1:]) * len(few)]
+    slices, crops, changed = np.split(rows, ends)
+    # those that ask as they are have their rows already
+    asking = np.concatenate([slices[slicing.thinned_places(stack, ASKING_SLICES)], changed])
     asked = projection.asked_cells(asking)
     return VariantRows(
         slices,
