@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from dvdup.errors import ConfigError
 
@@ -54,6 +53,9 @@ def path_of(text: str) -> Path:
     parts = urlsplit(text)
     if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
         raise ConfigError(f"{without_secrets(text)} is no folder of this machine; name one")
+    # it brings all of HTTP along, which no other command should wait for
+    from urllib.request import url2pathname
+
     return Path(url2pathname(parts.path))
 
 

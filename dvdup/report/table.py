@@ -13,8 +13,6 @@ from io import StringIO
 from itertools import zip_longest
 
 from rich.cells import cell_len
-from rich.console import Console
-from rich.text import Text
 
 from dvdup.records import VERDICTS, Report, Unreadable, Verdict
 from dvdup.report.blocks import (
@@ -88,25 +86,32 @@ def render(report: Report, width: int, color: bool) -> str:
 
 
 def _printed(lines: Iterable[Line], color: bool) -> str:
-    """Return lines as text. The console reads neither the terminal nor the environment."""
+    """Return lines as text."""
+    if color:
+        return _colored(lines)
+    return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines)
+
+
+def _colored(lines: Iterable[Line]) -> str:
+    """Return lines with ANSI styles. The console reads neither the terminal nor the environment."""
+    # where nothing is coloured, a check should not wait for it
+    from rich.console import Console
+    from rich.text import Text
+
     out = StringIO()
     console = Console(
         file=out,
-        color_system="standard" if color else None,
-        force_terminal=color,
-        no_color=not color,
+        color_system="standard",
+        force_terminal=True,
+        no_color=False,
         legacy_windows=False,
         _environ={},
     )
     for line in lines:
-        console.print(_text(line), soft_wrap=True)
+        text = Text.assemble(*line)
+        text.rstrip()
+        console.print(text, soft_wrap=True)
     return out.getvalue()
-
-
-def _text(line: Line) -> Text:
-    text = Text.assemble(*line)
-    text.rstrip()
-    return text
 
 
 def _lines(report: Report, width: int) -> Iterator[Line]:
