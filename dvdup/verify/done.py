@@ -5,6 +5,8 @@ In: two scans and how they lie on each other. Out: a `Change`, in numbers: how b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dvdup.records import Change, GreyChange
@@ -15,6 +17,7 @@ from dvdup.verify.grid import Grid, resampled, smoothed, structured
 from dvdup.verify.scans import Scan, on_voxels, usable_extent
 
 _CURVED = 0.025  # deviation of the grey values from a straight line, share of the range
+_SPREAD = 2.2  # times what values lie around a curve, in the median, that it deviates at least
 _BLACK = 0.02  # of the range; what is darker is background
 _SOFTER = 0.75  # gain of fine structures against that of coarse ones
 
@@ -84,8 +87,7 @@ def grey_changes(a: Grid, b: Grid, place: np.ndarray) -> tuple[GreyChange, ...]:
     if usable.sum() < 100:
         return ()
     whole = seen & (structured(a) | (ours < _BLACK))
-    curved = _curve(ours[whole], theirs[whole]) > _CURVED
-    found: list[GreyChange] = ["curve"] if curved else []
+    found: list[GreyChange] = ["curve"] if _is_curve(ours[whole], theirs[whole]) else []
     voxel = np.minimum(width / a.spacing, 8.0)
     curves = grey_curves(ours[usable], theirs[usable])
     forth, back = _gains(curves.of_a(ours), curves.of_b(theirs), usable, voxel)
@@ -94,17 +96,28 @@ def grey_changes(a: Grid, b: Grid, place: np.ndarray) -> tuple[GreyChange, ...]:
     return tuple(found)
 
 
-def _curve(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Deviation of the mapping of grey values from a straight line, share of the range."""
+def _is_curve(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """Whether the grey values of the other follow one's own, and not along a straight line.
+
+    Noise and blur bend the mapping too, as they draw means together, but values then lie far
+    around it.
+    """
     levels = np.clip((ours * 32).astype(int), 0, 31)
     fewest = max(20, len(ours) // 2000)
     used = [level for level in range(32) if np.count_nonzero(levels == level) >= fewest]
     if len(used) < 4:
-        return 0.0
+        return False
     # medians, because padding of one of the two lies over structures of the other
     x, y = (np.array([np.median(v[levels == level]) for level in used]) for v in (ours, theirs))
-    line = np.polyval(np.polyfit(x, y, 1), x)
-    return float(np.sqrt(((y - line) ** 2).mean()))
+    spread = _rms(
+        [np.median(np.abs(theirs[levels == level] - y[i])) for i, level in enumerate(used)]
+    )
+    deviation = _rms(y - np.polyval(np.polyfit(x, y, 1), x))
+    return deviation > max(_CURVED, _SPREAD * spread)
+
+
+def _rms(values: Sequence[float] | np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))
 
 
 def _gains(

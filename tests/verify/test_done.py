@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from dvdup import edits
 from dvdup.report.sentences import changes
@@ -30,6 +31,17 @@ def test_words_say_what_was_done(person, edit, level, phrase):
     words = changes(judge(Scan(person(1), SIZE), Scan(copy.values, copy.spacing)).change)
     assert any(word.startswith(phrase) for word in words), words
     assert len(words) <= 2, words
+
+
+@pytest.mark.parametrize("level", ["medium", "strong"])
+def test_what_lacks_the_noise_of_the_other_has_no_other_window(level):
+    """Noise draws means together, which bends how the values of the clean scan follow its own."""
+    clean = ndimage.gaussian_filter(np.random.default_rng(0).random((40, 40, 40)), 2)
+    clean = ((clean - clean.min()) / np.ptp(clean)) ** 3 * 1000
+    clean = clean.astype(np.float32)
+    noisy = edits.apply("noise", level, clean, SIZE, "p").values
+    judged = judge(Scan(np.asarray(noisy, np.float32), SIZE), Scan(clean, SIZE))
+    assert "gamma or window changed" not in changes(judged.change)
 
 
 def test_the_voxels_of_proxies_are_not_those_of_the_scans(person):
