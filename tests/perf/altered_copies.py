@@ -77,7 +77,7 @@ def thick(image, values, size, rng) -> Altered:
 
 
 def mirrored(image, values, size, rng) -> Altered:
-    return Altered(made(values[::-1], image), ("near",))
+    return Altered(made(values[::-1], image), ("near", "identical"))
 
 
 def turned_right(image, values, size, rng) -> Altered:
@@ -87,7 +87,7 @@ def turned_right(image, values, size, rng) -> Altered:
 
 def turned_wrong(image, values, size, rng) -> Altered:
     turned = values.transpose(1, 2, 0)[:, ::-1]
-    return Altered(made(turned, image, size[[1, 2, 0]]), ("near",), offset=None)
+    return Altered(made(turned, image, size[[1, 2, 0]]), ("near", "identical"), offset=None)
 
 
 def three_at_once(image, values, size, rng) -> Altered:
