@@ -52,9 +52,11 @@ def version_of(found: Found) -> int:
     """A number that another content of an object does not have, below 2**61.
 
     It is made of the ETag or, where the store gives none, when it was written; the size is told
-    apart from it.
+    apart from it. A store may quote an ETag when it is asked for an object and not in a list
+    (Azure), and give fractions of a second in a list alone.
     """
-    return int(text_hash(found.etag)[:15], 16) if found.etag else found.modified_ns
+    etag = found.etag.removeprefix("W/").strip('"')
+    return int(text_hash(etag)[:15], 16) if etag else found.modified_ns // 1_000_000_000
 
 
 def _found(meta: Mapping[str, Any]) -> Found:
