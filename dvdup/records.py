@@ -344,8 +344,9 @@ class PairScore:
         )
 
 
-GreyChange = Literal["curve", "blur", "noise"]
-"""What was done to grey values: another curve (gamma, window), a blur, or noise."""
+GreyChange = Literal["curve", "blur", "noise", "blank"]
+"""What was done to grey values: another curve (gamma, window), a blur, noise, or parts
+filled in with one value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ _GREY: dict[GreyChange, str] = {
     "curve": "gamma or window changed",
     "blur": "blurred",
     "noise": "noise added",
+    "blank": "parts blanked",
 }
 
 _BY_HASHES = {

@@ -365,6 +365,13 @@ def _cell_means(values: np.ndarray, cell: tuple[int, ...]) -> np.ndarray:
     return means
 
 
+def thick(mask: np.ndarray) -> int:
+    """How many voxels of a mask have no other ones beside them."""
+    from scipy import ndimage
+
+    return int(ndimage.binary_erosion(mask, np.ones((3, 3, 3), bool)).sum())
+
+
 def looked_up(mask: np.ndarray, grid: Grid, place: np.ndarray, on: Grid) -> np.ndarray:
     """Bool, on another grid: the nearest voxel of a mask.
 

@@ -11,12 +11,15 @@ import numpy as np
 
 from dvdup.records import Change, GreyChange
 from dvdup.verify.bands import band
-from dvdup.verify.compare import FINE, MIDDLE, grey_curves
+from dvdup.verify.compare import FINE, MIDDLE, grey_curves, looked_up, thick
 from dvdup.verify.exact import orders
-from dvdup.verify.grid import Grid, resampled, smoothed, structured
+from dvdup.verify.grid import Grid, filled, resampled, smoothed, structured
 from dvdup.verify.scans import Scan, on_voxels, usable_extent
 
 _CURVED = 0.025  # deviation of the grey values from a straight line, share of the range
+_LIT = 0.3  # the same: no narrower range of values, as that of a crop, makes it black
+_BLANKED = 0.02  # of the body, apart from rims
+_OTHER = 0.1  # of the range: values that evenness alone, as JPEG makes it, does not change so
 _SPREAD = 2.2  # times what values lie around a curve, in the median, that it deviates at least
 _BLACK = 0.02  # of the range; what is darker is background
 _SOFTER = 0.75  # gain of fine structures against that of coarse ones
@@ -83,17 +86,42 @@ def grey_changes(a: Grid, b: Grid, place: np.ndarray) -> tuple[GreyChange, ...]:
     width = max(float(np.sort(a.spacing)[1]), float(np.sort(b.spacing)[1]))
     ours = smoothed(a, width)
     theirs, seen = resampled(smoothed(b, width), b, place, a)
-    usable = seen & structured(a)
+    blank = looked_up(filled(b), b, place, a) & (np.maximum(ours, theirs) > _LIT)
+    usable = seen & structured(a) & ~blank
     if usable.sum() < 100:
         return ()
-    whole = seen & (structured(a) | (ours < _BLACK))
+    whole = usable | (seen & (ours < _BLACK))
     found: list[GreyChange] = ["curve"] if _is_curve(ours[whole], theirs[whole]) else []
     voxel = np.minimum(width / a.spacing, 8.0)
     curves = grey_curves(ours[usable], theirs[usable])
     forth, back = _gains(curves.of_a(ours), curves.of_b(theirs), usable, voxel)
     if min(forth, back) < _SOFTER:
         found.append("blur" if forth < back else "noise")
+    # noise fills what is blank, and a window or a negative empties something: nothing can be told
+    alike = float(np.cov(ours[usable], theirs[usable])[0, 1]) > 0
+    if not found and alike and _is_blanked(a, b, place, seen & (np.abs(ours - theirs) > _OTHER)):
+        found.append("blank")
     return tuple(found)
+
+
+def _is_blanked(a: Grid, b: Grid, place: np.ndarray, differ: np.ndarray) -> bool:
+    """Whether one scan has a single value where the other shows a part of the body.
+
+    Args:
+        a: One scan.
+        b: The other.
+        place: float64 (4, 4), mm of a to mm of b.
+        differ: Bool, on a: where values are others than those of b.
+    """
+    in_b, blank_b = (looked_up(each, b, place, a) for each in (_body(b), filled(b)))
+    shown = int((_body(a) | in_b).sum())
+    missing = (blank_b & _body(a) & differ, filled(a) & in_b & differ)
+    return any(thick(each) > _BLANKED * shown for each in missing)
+
+
+def _body(grid: Grid) -> np.ndarray:
+    body: np.ndarray = ~filled(grid) & (grid.values > _LIT)
+    return body
 
 
 def _is_curve(ours: np.ndarray, theirs: np.ndarray) -> bool:

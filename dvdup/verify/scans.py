@@ -25,6 +25,7 @@ from dvdup.verify.compare import (
     grey_curves,
     looked_up,
     sharpness_gap,
+    thick,
 )
 from dvdup.verify.grid import (
     Grid,
@@ -571,14 +572,7 @@ def _blank_apart(a: Grid, b: Grid, place: np.ndarray) -> bool:
     shown = int((~filled(a) | theirs).sum())
     if abs(int(ours.sum()) - int(theirs.sum())) > _APART_SHOWN * shown:
         return True
-    return any(_thick(each) > _APART_THICK * shown for each in (ours, theirs))
-
-
-def _thick(mask: np.ndarray) -> int:
-    """How many voxels of a mask have no other ones beside them."""
-    from scipy import ndimage
-
-    return int(ndimage.binary_erosion(mask, np.ones((3, 3, 3), bool)).sum())
+    return any(thick(each) > _APART_THICK * shown for each in (ours, theirs))
 
 
 def _shown_by_both(a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:

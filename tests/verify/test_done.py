@@ -22,6 +22,8 @@ SIZE = (2.0, 2.0, 2.0)
         ("gamma", "strong", "gamma or window changed"),
         ("noise", "medium", "noise added"),
         ("blur", "medium", "blurred"),
+        ("erase", "medium", "parts blanked"),
+        ("deface", "medium", "parts blanked"),
         ("shear", "medium", "sheared"),
         ("scale", "medium", "stretched by 1.1"),
     ],
