@@ -6,6 +6,7 @@ The pointers are written by hand, so that no tool of theirs is needed.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 
 import pytest
@@ -151,6 +152,49 @@ def test_folders_of_dvc(small, dvdup):
     ran = dvdup(small, "check", "-f", "json")
     assert ran.code == 1
     assert [(p["a"]["case"], p["b"]["case"]) for p in ran.json["pairs"]] == [("one", "two")]
+
+
+def of_dvc(folder):
+    """The hash that DVC records of a folder, by its documentation."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    rows = [
+        {
+            "md5": hashlib.md5(file.read_bytes()).hexdigest(),
+            "relpath": file.relative_to(folder).as_posix(),
+        }
+        for file in files
+    ]
+    size = sum(file.stat().st_size for file in files)
+    return hashlib.md5(json.dumps(rows).encode()).hexdigest(), size
+
+
+def track(root, name, digest, size):
+    (root / f"{name}.dvc").write_text(
+        f"outs:\n- md5: {digest}.dir\n  size: {size}\n  hash: md5\n  path: {name[-1]}\n"
+    )
+
+
+def test_each_folder_of_dvc_is_a_case(small, dvdup):
+    for name, digit in (("train/p", "1"), ("train/q", "2"), ("test/r", "2"), ("test/s", "3")):
+        track(small, name, digit * 32, 99)
+    ran = dvdup(small, "check", "-f", "json")
+    assert ran.code == 1
+    assert [(p["a"]["case"], p["b"]["case"]) for p in ran.json["pairs"]] == [("q", "r")]
+    assert [entry["case"] for entry in ran.json["unreadable"]] == ["r", "s", "p", "q"]
+
+
+@pytest.mark.parametrize(("more", "code"), [("", 1), ("other", 2)])
+def test_a_folder_of_dvc_and_one_that_is_here(small, dvdup, save, phantom, more, code):
+    """The hash of a folder is that of its files and their names."""
+    save(small / "train/d/deep/b.nii.gz", phantom(4, (16, 16, 16)))
+    (small / "train/d/a.txt").write_text("notes")
+    digest, size = of_dvc(small / "train/d")
+    track(small, "test/e", digest, size)
+    (small / "train/d/a.txt").write_text(more or "notes")
+    ran = dvdup(small, "check", "-f", "json")
+    assert ran.code == code
+    pairs = [(p["a"]["case"], p["b"]["case"], p["basis"]) for p in ran.json["pairs"]]
+    assert pairs == ([("d/deep/b", "e", "recorded-hash")] if not more else [])
 
 
 def test_a_split_that_a_pipeline_makes(small, dvdup):
