@@ -63,10 +63,11 @@ def _rows(declared: Sequence[Case], known: Mapping[Key, IndexedCase]) -> list[In
         old = known.get(case.key)
         row = row_of(case, ())
         content = old.content if old is not None else ""
+        stats = tuple(FileStat(path, 0, 0) for path in case.files)
         rows.append(
             dataclasses.replace(
                 row,
-                files=tuple(FileStat(path, 0, 0) for path in case.files),
+                files=old.files if old is not None and old.paths == case.files else stats,
                 content=content or text_hash(f"{case.split}/{case.case_id}"),
                 voxel_hashes=old.voxel_hashes if old is not None else (),
             )

@@ -1,8 +1,10 @@
 """What of the tables nobody needs any more, and how it goes: history, orphan rows, small files.
 
 History goes first and slice rows last: slices go only once no version of `cases` that is left
-holds them. Every step is one commit of Lance, so that a kill between two of them costs nothing but
-another run. The caller holds the write lock, or asks only.
+holds them. Joining files of `cases` copies their rows, with the small copies of scans: that frees
+nothing as long as a version is kept that has the old files, so that it is done only where as much
+is freed elsewhere. Every step is one commit of Lance, so that a kill between two of them costs
+nothing but another run. The caller holds the write lock, or asks only.
 """
 
 from __future__ import annotations
@@ -63,6 +65,10 @@ class TablePlan:
     """What the versions hold that stay."""
     join_cases: bool
     """Whether small files of `cases` are worth joining."""
+    copied: int
+    """Bytes that joining them takes, because versions that stay keep the old files too."""
+    left_small: int
+    """Small files of `cases` that are not joined, as that would take more than it frees."""
     orphans: tuple[tuple[str, str, str], ...]
     """(split, case_id, content) of slice rows that no version holds; sorted."""
     wastes: tuple[Waste, ...]
@@ -91,16 +97,27 @@ def plan_tables(
         kept = [each for each in versions if each not in gone or each == index.version]
         held = _held_by(index.dataset, kept, advance)
         orphans, rows = _orphans(index, held)
-        join_cases = _is_worth_joining(index, gone)
         older = tuple(sorted(gone - {index.version}))
-        wastes = (
+        freed = (
             _history_waste(index.dataset, older),
-            Waste("cases files to join", _n_joined(index.dataset, _CASE_ROWS) * join_cases, 0),
             _orphan_waste(index, rows),
             Waste("slices files to join", _n_joined(index.slices, None), 0),
             _old_files_waste("old files of slices", index.slices, timedelta(0)),
         )
-    return TablePlan(tuple(sorted(gone)), held, join_cases, orphans, wastes)
+        files = _n_joined(index.dataset, _CASE_ROWS)
+        stays = index.version not in gone
+        copied = _size_of(index.dataset) * stays
+        is_many = len(index.dataset.get_fragments()) > (_MOST_FILES if stays else 1)
+        join_cases = is_many and copied <= sum(waste.bytes for waste in freed)
+    return TablePlan(
+        gone=tuple(sorted(gone)),
+        held=held,
+        join_cases=join_cases,
+        copied=copied * join_cases,
+        left_small=files * (is_many and not join_cases),
+        orphans=orphans,
+        wastes=(freed[0], Waste("cases files to join", files * join_cases, 0), *freed[1:]),
+    )
 
 
 def tidy_tables(index: Index, todo: TablePlan, mark: Callable[[], int], advance: Advance) -> None:
@@ -187,12 +204,6 @@ def _orphans(index: Index, held: Held) -> tuple[tuple[tuple[str, str, str], ...]
         found.update(lost)
         rows += len(lost)
     return tuple(sorted(found)), rows
-
-
-def _is_worth_joining(index: Index, gone: set[int]) -> bool:
-    """Joining copies rows: it frees nothing as long as a version is kept that has the old files."""
-    files = len(index.dataset.get_fragments())
-    return files > (1 if index.version in gone else _MOST_FILES)
 
 
 def _history_waste(dataset: lance.LanceDataset, gone: tuple[int, ...]) -> Waste:

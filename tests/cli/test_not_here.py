@@ -233,3 +233,30 @@ def test_a_renamed_pointer_is_a_rename(small, dvdup):
     ran = dvdup(small, "diff", "v1", "-f", "json")
     assert ran.code == 0
     assert [(c["change"], c["after"]["case"]) for c in ran.json["changes"]] == [("renamed", "y")]
+
+
+@every_tool
+def test_a_pair_that_is_not_here_can_be_accepted(small, dvdup, write, command):
+    """It is known by what the pointers record: renamed it stays, other bytes are another pair."""
+    write(small, "test/x.nii.gz", b"a scan")
+    write(small, "train/y.nii.gz", b"a scan")
+    assert dvdup(small, "check", "-q").code == 1
+    ran = dvdup(small, "accept", "train/y.nii.gz", "test/x.nii.gz", "--reason", "known")
+    assert ran.code == 0, ran.stderr
+    assert small.joinpath("dvdup-accepted.toml").read_text().count("bytes:") == 2
+    ran = dvdup(small, "check", "-f", "json", "--allow-unreadable")
+    assert (ran.code, ran.json["totals"]["accepted"]) == (0, 1)
+    assert dvdup(small, "accept", "--list").stdout.startswith("holds")
+
+
+def test_a_report_of_pairs_that_are_not_here_is_a_baseline(small, dvdup):
+    lfs(small, "test/x.nii.gz")
+    lfs(small, "train/y.nii.gz")
+    assert dvdup(small, "check", "-o", "before.json", "-q").code == 1
+    ran = dvdup(small, "accept", "--baseline", "before.json", "--reason", "known")
+    assert ran.code == 0
+    assert "not accepted" not in ran.stderr
+    (small / "test/x.nii.gz").rename(small / "test/z.nii.gz")
+    assert dvdup(small, "check", "--allow-unreadable").code == 0
+    lfs(small, "test/third.nii.gz")
+    assert dvdup(small, "check", "--allow-unreadable").code == 1
