@@ -144,7 +144,7 @@ class _Description:
                 yield from self._of_set(one, said)
             elif self._search.formats.claims(_base_of(one)):
                 path = self._path(one)
-                (split,) = self._splits(one, said, [os.path.basename(path)])
+                (split,) = self._splits_of(one, said, [os.path.basename(path)])
                 yield TableScan(path, split)
 
     def _of_set(self, one: _Resource, said: _SplitField | None) -> Iterator[TableScan]:
@@ -161,12 +161,12 @@ class _Description:
                 for below in [relative(path, folder)]
                 if not any(_fits(below, each) for each in one.excludes)
             ]
-            splits = self._splits(one, said, [below for _, below in kept])
+            splits = self._splits_of(one, said, [below for _, below in kept])
             for (path, _), split in zip(kept, splits, strict=True):
                 place = os.path.dirname(path) if is_dicom_name(path) else path
                 yield TableScan(place, split)
             if not files:
-                (split,) = self._splits(one, said, [pattern])
+                (split,) = self._splits_of(one, said, [pattern])
                 yield TableScan(pattern, split, case_id=pattern)
 
     def _matching(self, folder: str, pattern: str) -> Iterator[tuple[str, str]]:
@@ -215,7 +215,9 @@ class _Description:
         places = [self._search.path(self.base, name) for name in names if name]
         return next(filter(os.path.lexists, places), places[0])
 
-    def _splits(self, one: _Resource, said: _SplitField | None, paths: Sequence[str]) -> list[str]:
+    def _splits_of(
+        self, one: _Resource, said: _SplitField | None, paths: Sequence[str]
+    ) -> list[str]:
         """The splits of files, by their paths below the folder of what contains them."""
         taken = self._taken(said, paths)
         return [
