@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dvdup.records import (
     VERDICTS,
     Acceptance,
+    CaseNote,
     Directed,
     Finding,
     Group,
