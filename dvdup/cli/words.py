@@ -198,8 +198,8 @@ def tidied_lines(tidied: Tidied) -> Iterator[str]:
         yield f"the index took {_size(tidied.before)}, now {_size(tidied.after)}"
     if tidied.left_small:
         yield (
-            f"{tidied.left_small:,} small files of cases stay apart, as the history needs them so; "
-            "`dvdup gc --history` drops it and joins them"
+            f"{tidied.left_small:,} small files of cases stay apart: versions that stay need them; "
+            "those without a tag go with `dvdup gc --history`"
         )
     if tidied.tags:
         yield f"tags that stay: {', '.join(tidied.tags)}"

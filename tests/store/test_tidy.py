@@ -178,6 +178,11 @@ def test_without_history_an_index_never_grows(folder, write, rows, case, monkeyp
     todo = tidy(folder)
     assert (todo.join_cases, todo.left_small) == (False, 6)
     assert folder_bytes(folder) < before
+    store.add_tag(Index(folder), "v1")
+    before = folder_bytes(folder)
+    assert not tidy(folder, keep_days=0).join_cases  # the tag keeps them as the history did
+    assert folder_bytes(folder) < before
+    store.remove_tag(Index(folder), "v1")
     again = tidy(folder, keep_days=0)
     assert (again.join_cases, again.left_small) == (True, 0)
     assert len(Index(folder).dataset.get_fragments()) == 1
