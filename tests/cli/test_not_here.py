@@ -260,3 +260,18 @@ def test_a_report_of_pairs_that_are_not_here_is_a_baseline(small, dvdup):
     assert dvdup(small, "check", "--allow-unreadable").code == 0
     lfs(small, "test/third.nii.gz")
     assert dvdup(small, "check", "--allow-unreadable").code == 1
+
+
+def test_an_accepted_pair_whose_data_has_come_is_accepted_anew(small, dvdup):
+    scan = (small / "train/a.nii.gz").read_bytes()
+    lfs(small, "test/x.nii.gz", scan)
+    assert dvdup(small, "check", "-q").code == 1
+    known = ("accept", "train/a", "test/x", "--reason", "known")
+    assert dvdup(small, *known).code == 0
+    assert dvdup(small, "check", "-q", "--allow-unreadable").code == 0
+    (small / "test/x.nii.gz").write_bytes(scan)
+    ran = dvdup(small, "check", "-q")
+    assert ran.code == 1
+    assert "test/x was accepted before its voxels were here, accept the pair again;" in ran.stderr
+    assert dvdup(small, *known).code == 0
+    assert dvdup(small, "check", "-q").code == 0
