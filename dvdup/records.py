@@ -483,7 +483,8 @@ class Member:
     group: str | None
     paths: tuple[str, ...]
     voxels: str = ""
-    """`hashing.voxels_key`: what its voxels are, whatever it is called; "" where not known."""
+    """`accepted.known_by`: what its voxels are, whatever it is called; of a scan without voxels
+    what its bytes are; "" where neither is known."""
 
     @property
     def label(self) -> str:
@@ -579,6 +580,16 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseNote:
+    """Something odd about a case that was compared all the same."""
+
+    case: str
+    split: str
+    note: str
+    """As `IndexedCase.notes`."""
+
+
+@dataclass(frozen=True, slots=True)
 class RefInfo:
     """A ref as asked for (`train@v1`), its split and how many cases it holds."""
 
@@ -646,6 +657,8 @@ class Report:
     unreadable: tuple[Unreadable, ...]
     changes: tuple[VersionChange, ...] | None = None
     """What happened between two versions, where the two refs are one thing at two times."""
+    notes: tuple[CaseNote, ...] = ()
+    """What is odd about cases that were compared (missing slices), sorted by case."""
 
 
 @dataclass(frozen=True, slots=True)

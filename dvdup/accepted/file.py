@@ -26,7 +26,7 @@ _HEAD = """\
 # The voxels say which scans are meant, a and b (split/case) only what they were called.
 """
 _KEYS = ("a", "b", "voxels", "reason", "until")
-_HASH = re.compile(r"[0-9a-f]{32}")
+_HASH = re.compile(r"(bytes:)?[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,7 +38,7 @@ class Side:
     case: str
     """What it was called when it was accepted."""
     voxels: str
-    """`hashing.voxels_key` of it."""
+    """`match.known_by` of it: its voxels, or its bytes where it has none."""
 
     @property
     def label(self) -> str:
@@ -132,8 +132,9 @@ def _voxels(value: Any, where: str) -> list[str]:
     is_pair = isinstance(value, list) and len(value) == 2
     if not is_pair or not all(isinstance(key, str) and _HASH.fullmatch(key) for key in value):
         raise InputError(
-            f"{where}: voxels must be the hashes of a and b, 32 hex digits each; take the entry "
-            "out and accept the pair anew with `dvdup accept`"
+            f"{where}: voxels must be the hashes of a and b, 32 hex digits each (bytes: before "
+            "that of a scan without voxels); take the entry out and accept the pair anew with "
+            "`dvdup accept`"
         )
     return list(value)
 

@@ -13,11 +13,14 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 
 from dvdup.accepted.file import Entry, Side
-from dvdup.hashing import voxels_key
+from dvdup.hashing import text_hash, voxels_key
 from dvdup.records import Acceptance, Finding, IndexedCase, Member
+from dvdup.rows import part_of
 
+BYTES = "bytes:"
+"""How what a scan is known by begins that has no voxels."""
 Holders = Mapping[tuple[str, str], frozenset[str]]
-"""(split, voxels) -> the ids of the cases of a split that have these voxels."""
+"""(split, `known_by`) -> the ids of the cases of a split that are known by it."""
 _Place = tuple[str, str, str]
 """(split, case id now, voxels); without a name for a file given by hand."""
 
@@ -27,12 +30,30 @@ def today() -> dt.date:
     return dt.datetime.now(dt.UTC).date()
 
 
+def known_by(case: IndexedCase) -> str:
+    """What tells a scan from others, whatever it is called.
+
+    Args:
+        case: As indexed.
+
+    Returns:
+        `hashing.voxels_key` of its voxels. Of a scan without, which is not here or cannot be read,
+        a hash of its bytes that begins with `BYTES`; "" where neither is known.
+    """
+    if case.voxel_hashes:
+        return voxels_key(case.voxel_hashes)
+    hashes = sorted(stat.file_hash for stat in case.files)
+    if not hashes or not all(hashes):
+        return ""
+    return BYTES + text_hash("\n".join((*hashes, part_of(case.series))))
+
+
 def holders(cases: Iterable[IndexedCase]) -> Holders:
-    """Who has which voxels."""
+    """Who has which voxels, or bytes where there are no voxels."""
     found: dict[tuple[str, str], set[str]] = {}
     for case in cases:
-        if case.voxel_hashes:
-            found.setdefault((case.split, voxels_key(case.voxel_hashes)), set()).add(case.case_id)
+        if known := known_by(case):
+            found.setdefault((case.split, known), set()).add(case.case_id)
     return {place: frozenset(ids) for place, ids in found.items()}
 
 
@@ -84,6 +105,20 @@ def of_pair(entries: Iterable[Entry], sides: tuple[Side, Side], there: Holders) 
     names = _names_now(listed, there)
     asked = {(s.split, s.case if s.split else "", s.voxels) for s in sides}
     return [entry for entry in listed if {names.get(side) for side in entry.sides} == asked]
+
+
+def labels_now(entries: Iterable[Entry], there: Holders) -> dict[Side, str]:
+    """What the scans of entries are called now, `split/case`; those that are gone are left out.
+
+    Args:
+        entries: What is accepted.
+        there: All cases of the index.
+    """
+    places = _names_now(entries, there)
+    return {
+        side: f"{split}/{case}" if split else side.label
+        for side, (split, case, _) in places.items()
+    }
 
 
 def _names_now(entries: Iterable[Entry], there: Holders) -> dict[Side, _Place]:

@@ -88,7 +88,8 @@ def diff(ref_a: str, ref_b: str | None, config: Path | None, quiet: bool, **flag
     "--names-only",
     is_flag=True,
     help="Only tell which subjects and DICOM images lie in two splits, from what is declared: in "
-    "about a second, before a scan is read, and without an index. Says nothing about copies.",
+    "about a second, before a scan is read, and without an index. Says nothing about copies. Makes "
+    "the key of the index if a patient has to be named.",
 )
 @click.option(
     "--give-up",

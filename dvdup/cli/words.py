@@ -192,10 +192,15 @@ def tidied_lines(tidied: Tidied) -> Iterator[str]:
     if not rows:
         yield f"nothing to tidy; the index takes {_size(tidied.before)}"
     elif tidied.after is None:
-        freed = sum(waste.bytes for waste in tidied.wastes)
+        freed = max(0, sum(waste.bytes for waste in tidied.wastes) - tidied.copied)
         yield f"would free about {_size(freed)} of {_size(tidied.before)}; nothing was changed"
     else:
         yield f"the index took {_size(tidied.before)}, now {_size(tidied.after)}"
+    if tidied.left_small:
+        yield (
+            f"{tidied.left_small:,} small files of cases stay apart: versions that stay need them; "
+            "those without a tag go with `dvdup gc --history`"
+        )
     if tidied.tags:
         yield f"tags that stay: {', '.join(tidied.tags)}"
 
@@ -209,7 +214,7 @@ def accepted_lines(done: Accepted) -> Iterator[str]:
         if len(entries) > _SHOWN:
             yield f"... and {len(entries) - _SHOWN} more"
     for labels in done.impossible[:_SHOWN]:
-        yield f"not accepted, because the report has no hash of the voxels: {labels}"
+        yield f"not accepted, because the report has no hash of the scans: {labels}"
     if len(done.impossible) > _SHOWN:
         yield f"... and {len(done.impossible) - _SHOWN} more without a hash"
     if not done.added and not done.changed:
@@ -223,9 +228,11 @@ def listed_lines(rows: Sequence[Listed]) -> Iterator[str]:
     width = max((len(row.state) for row in rows), default=0)
     for row in rows:
         entry = row.entry
-        yield f"{row.state.ljust(width)}  {'  '.join(side.label for side in entry.sides)}"
+        yield f"{row.state.ljust(width)}  {'  '.join(row.now)}"
         until = f"until {entry.until}: " if entry.until is not None else ""
         yield from _wrapped(until + entry.reason, width + 2)
+        if row.is_renamed:
+            yield from _wrapped(f"accepted as {entry.labels}", width + 2)
         if row.missing:
             gone = " and ".join(side.label for side in row.missing)
             yield from _wrapped(f"not in the index any more: {gone}", width + 2)

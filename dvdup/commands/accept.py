@@ -17,7 +17,6 @@ from dvdup.commands import adhoc
 from dvdup.commands.output import write_file
 from dvdup.errors import InputError
 from dvdup.files import stat_files
-from dvdup.hashing import voxels_key
 from dvdup.records import Case, Finding, IndexedCase, Member
 from dvdup.report.json import from_json
 from dvdup.rows import part_of
@@ -50,7 +49,7 @@ class Accepted:
     changed: tuple[Entry, ...]
     """Pairs that were accepted on other terms before."""
     impossible: tuple[str, ...] = ()
-    """Pairs of a report that name no voxels."""
+    """Pairs of a report of whose scans neither voxels nor bytes are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,13 @@ class Listed:
     """"stale": scans of its voxels are not in the index any more; "unknown": there is no index."""
     missing: tuple[Side, ...] = ()
     """Which of its scans these are."""
+    now: tuple[str, ...] = ()
+    """What the two are called now, `split/case`; as before where that is not known."""
+
+    @property
+    def is_renamed(self) -> bool:
+        """Whether one of them is not called as it was when the pair was accepted."""
+        return self.now != tuple(side.label for side in self.entry.sides)
 
 
 def accept(
@@ -77,7 +83,7 @@ def accept(
         waiting: Called once if another command is writing.
 
     Raises:
-        InputError: One of them is not there or has no voxels to know it by, both are one case, or
+        InputError: One of them is not there or has nothing to know it by, both are one case, or
             the terms are none.
         StoreError: There is no index.
     """
@@ -145,7 +151,7 @@ def remove(workspace: Workspace, a: str, b: str, waiting: Waiting = lambda: None
 
     Args:
         workspace: Where.
-        a: A case, as `dvdup accept --list` names it.
+        a: A case, as it is called now or was when the pair was accepted.
         b: The other one.
         waiting: Called once if another command is writing.
 
@@ -153,9 +159,10 @@ def remove(workspace: Workspace, a: str, b: str, waiting: Waiting = lambda: None
         InputError: There is no such pair.
     """
     with _locked(workspace, waiting):
-        entries = accepted.read(workspace.root)
+        rows = listed(workspace)
+        entries = [row.entry for row in rows]
         asked = {a.removeprefix("/"), b.removeprefix("/")}
-        fitting = [e for e in entries if {s.label.removeprefix("/") for s in e.sides} == asked]
+        fitting = [row.entry for row in rows if asked in _called(row)]
         if not fitting:
             raise InputError(
                 f"{a} and {b} are no accepted pair; `dvdup accept --list` shows those there are"
@@ -169,6 +176,12 @@ def remove(workspace: Workspace, a: str, b: str, waiting: Waiting = lambda: None
     return fitting[0]
 
 
+def _called(row: Listed) -> list[set[str]]:
+    """What a pair is and was called."""
+    then = [side.label for side in row.entry.sides]
+    return [{label.removeprefix("/") for label in labels} for labels in (row.now, then)]
+
+
 def listed(workspace: Workspace) -> tuple[Listed, ...]:
     """Every accepted pair, sorted, and whether it has an effect.
 
@@ -176,13 +189,25 @@ def listed(workspace: Workspace) -> tuple[Listed, ...]:
         InputError: The file is malformed.
     """
     entries = accepted.read(workspace.root)
-    if not workspace.storage.exists():
-        return tuple(Listed(entry, _state(entry, unknown=True)) for entry in entries)
-    stale = accepted.missing(entries, accepted.holders(workspace.open_any().cases))
+    there = _there(workspace)
+    stale = {} if there is None else accepted.missing(entries, there)
+    names = {} if there is None else accepted.labels_now(entries, there)
     return tuple(
-        Listed(entry, "stale", stale[entry]) if entry in stale else Listed(entry, _state(entry))
+        Listed(
+            entry,
+            "stale" if entry in stale else _state(entry, unknown=there is None),
+            stale.get(entry, ()),
+            tuple(names.get(side, side.label) for side in entry.sides),
+        )
         for entry in entries
     )
+
+
+def _there(workspace: Workspace) -> accepted.Holders | None:
+    """Who is in the index; None where there is none."""
+    if not workspace.storage.exists():
+        return None
+    return accepted.holders(workspace.open_any().cases)
 
 
 def _state(entry: Entry, *, unknown: bool = False) -> State:
@@ -195,8 +220,10 @@ def to_json(rows: Iterable[Listed]) -> str:
     """The list as JSON, ending with a newline."""
     pairs = [
         {
-            "a": dataclasses.asdict(row.entry.sides[0]),
-            "b": dataclasses.asdict(row.entry.sides[1]),
+            **{
+                name: {**dataclasses.asdict(side), "now": now}
+                for name, side, now in zip("ab", row.entry.sides, row.now, strict=True)
+            },
             "reason": row.entry.reason,
             "until": None if row.entry.until is None else row.entry.until.isoformat(),
             "state": row.state,
@@ -218,15 +245,18 @@ def _side(workspace: Workspace, index: Index, text: str) -> Side:
     """What a name of a user stands for.
 
     Raises:
-        InputError: Nothing, or a scan without voxels to know it by.
+        InputError: Nothing, or a scan without voxels or bytes to know it by.
     """
     known = adhoc.known_case(index, text)
     case = known[1] if known is not None else _of_file(workspace, index, text)
-    if not case.voxel_hashes:
+    known_by = accepted.known_by(case)
+    if not known_by:
         why = case.reason or "all its voxels are equal"
-        raise InputError(f"{text} has no voxels to know it by, so it cannot be accepted: {why}")
+        raise InputError(
+            f"{text} has neither voxels nor bytes to know it by, so it cannot be accepted: {why}"
+        )
     name = case.case_id if case.split else Path(case.case_id).name
-    return Side(case.split, name, voxels_key(case.voxel_hashes))
+    return Side(case.split, name, known_by)
 
 
 def _of_file(workspace: Workspace, index: Index, text: str) -> IndexedCase:

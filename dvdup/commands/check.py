@@ -9,7 +9,7 @@ from functools import partial
 from itertools import combinations
 
 from dvdup import accepted, store
-from dvdup.accepted import Entry
+from dvdup.accepted import Entry, Side
 from dvdup.commands import limits
 from dvdup.commands.committed import committed as committed_of
 from dvdup.commands.git import GitRange, range_since
@@ -209,7 +209,16 @@ def _warn_if_stale(entries: Sequence[Entry], index: Index, say: Say) -> None:
     if stale:
         (entry, sides) = next(iter(stale.items()))
         n = "1 accepted pair is" if len(stale) == 1 else f"{len(stale)} accepted pairs are"
+        why = f"{sides[0].label} {_why_stale(sides[0], index)}"
         say(
-            f"note: {n} stale, such as {entry.labels}: {sides[0].label} is not in the index any "
-            "more; `dvdup accept --list` shows them, `--remove` takes one out"
+            f"note: {n} stale, such as {entry.labels}: {why}; "
+            "`dvdup accept --list` shows them, `--remove` takes one out"
         )
+
+
+def _why_stale(side: Side, index: Index) -> str:
+    if all(case.key != (side.split, side.case) for case in index.cases):
+        return "is not in the index any more"
+    if side.voxels.startswith(accepted.BYTES):
+        return "was accepted before its voxels were here, accept the pair again"
+    return "has other voxels than when it was accepted"

@@ -37,6 +37,10 @@ class Tidied:
     """The same afterwards; None if nothing was done."""
     tags: tuple[str, ...]
     """Names of versions, which all stay."""
+    copied: int = 0
+    """Bytes that joining files takes while the history keeps them apart, too."""
+    left_small: int = 0
+    """Small files that were not joined, as that would have taken more than all else frees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ def _tidied(workspace: Workspace, keep_days: int | None, hooks: Hooks, *, dry_ru
         before=before,
         after=None if dry_run else workspace.storage.size(),
         tags=tuple(store.tags(index)),
+        copied=todo.copied,
+        left_small=todo.left_small,
     )
 
 

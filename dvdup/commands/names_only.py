@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -12,14 +13,16 @@ from dvdup.compare import verdicts
 from dvdup.compare.findings import with_accepted, with_fail_on
 from dvdup.compare.refs import split_order
 from dvdup.compare.verdicts import thresholds_for
-from dvdup.errors import InputError
+from dvdup.config.uris import is_object_uri
+from dvdup.errors import InputError, StoreError
 from dvdup.hashing import text_hash
 from dvdup.records import Case, FileStat, Finding, Hooks, IndexedCase, Key, RefInfo, Report
 from dvdup.report.findings import finding_of
+from dvdup.sealed import SealedFiles
 from dvdup.sync.declared import by_hand, declaration
 from dvdup.sync.prepare import row_of
 from dvdup.text import visible
-from dvdup.workspace import Workspace
+from dvdup.workspace import Workspace, readers_as_formats
 
 _BASES = ("declared", "dicom-uid")
 
@@ -38,7 +41,9 @@ def names_only(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
     hooks = hooks or Hooks()
     entries = accepted.read(workspace.root)
     known = workspace.open_any().cases if store.exists(workspace.folder) else ()
-    declared = declaration(workspace, known, by_hand(known), hooks.should_stop).cases
+    formats = readers_as_formats(_lasting(workspace), workspace.root)
+    hand = by_hand(known)
+    declared = declaration(workspace, known, hand, hooks.should_stop, formats=formats).cases
     if not declared:
         raise InputError("there is nothing to compare: no scan is declared, and none was added")
     cases = _rows(declared, {case.key: case for case in known})
@@ -56,6 +61,27 @@ def names_only(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
     return with_fail_on(with_accepted(report, entries, cases), workspace.config.report)
 
 
+def _lasting(workspace: Workspace) -> SealedFiles:
+    """The sealed files of the index; without one, files that are not kept, with a key that is.
+
+    The key hides who a patient is, and patients are called by it: they are to have one name before
+    and after there is an index. It is made only when a patient has to be named, and holds for this
+    process where it cannot be kept.
+    """
+    sealed, storage = workspace.sealed, workspace.storage
+    if sealed.folder is not None or is_object_uri(workspace.config.index):
+        return sealed
+
+    def key() -> bytes:
+        try:
+            storage.claim(workspace.root)
+            return storage.key()
+        except (OSError, StoreError):
+            return sealed.key()
+
+    return SealedFiles(None, functools.cache(key))
+
+
 def _rows(declared: Sequence[Case], known: Mapping[Key, IndexedCase]) -> list[IndexedCase]:
     """The declared cases, with the contents that the index knows, by which pairs are accepted."""
     rows = []
@@ -63,10 +89,11 @@ def _rows(declared: Sequence[Case], known: Mapping[Key, IndexedCase]) -> list[In
         old = known.get(case.key)
         row = row_of(case, ())
         content = old.content if old is not None else ""
+        stats = tuple(FileStat(path, 0, 0) for path in case.files)
         rows.append(
             dataclasses.replace(
                 row,
-                files=tuple(FileStat(path, 0, 0) for path in case.files),
+                files=old.files if old is not None and old.paths == case.files else stats,
                 content=content or text_hash(f"{case.split}/{case.case_id}"),
                 voxel_hashes=old.voxel_hashes if old is not None else (),
             )

@@ -14,7 +14,7 @@ from dvdup.cache import Cache, open_cache
 from dvdup.compare import match, results, verdicts
 from dvdup.compare.alike import Alike, own_threshold, without_alike
 from dvdup.compare.cases import CaseSet, Sides
-from dvdup.compare.findings import assemble, decide, with_fail_on
+from dvdup.compare.findings import assemble, decide, with_fail_on, with_notes
 from dvdup.compare.missed import Missed
 from dvdup.compare.pair import CODE, jobs_of, judge_pair, result_of
 from dvdup.compare.recorded import same_bytes
@@ -78,10 +78,12 @@ def compare_refs(
                     alike[name] = compared.alike
         run.missed.tell(hooks.say)
         findings = tuple(found.values())
-        made = assemble(refs, findings, index.meta, rules, run.missed.unreadable, alike)
+        within = any(i == j for i, j in pairs)
+        broken = run.missed.unreadable
+        made = assemble(refs, findings, index.meta, rules, broken, alike, within=within)
         report = results.keep(workspace.sealed, key, made, lasting=run.missed.nothing)
     tell_damaged(workspace.sealed, hooks.say)
-    return with_fail_on(report, workspace.config.report)
+    return with_fail_on(with_notes(report, refs), workspace.config.report)
 
 
 def _warn_if_long(refs: Sequence[Ref], pairs: Sequence[tuple[int, int]], run: Run) -> None:

@@ -17,6 +17,7 @@ from dvdup.compare.rules import Rules
 from dvdup.compare.verdicts import Thresholds
 from dvdup.config import ReportConfig
 from dvdup.records import (
+    CaseNote,
     Finding,
     IndexedCase,
     Pair,
@@ -27,6 +28,7 @@ from dvdup.records import (
     as_unreadable,
 )
 from dvdup.report.findings import finding_of
+from dvdup.report.names import public_text
 from dvdup.store import IndexMeta
 
 
@@ -91,6 +93,8 @@ def assemble(
     rules: Rules,
     unreadable: Sequence[Unreadable] = (),
     alike: Mapping[tuple[str, str], Alike] = MappingProxyType({}),
+    *,
+    within: bool = False,
 ) -> Report:
     """Put the result object together; `fail_on` is left empty.
 
@@ -101,6 +105,7 @@ def assemble(
         rules: What made a finding.
         unreadable: Cases that are readable by the index, and were not when they were wanted.
         alike: Thresholds of their own, by the names of two sides.
+        within: Whether every ref was compared with itself beside the others.
     """
     ordered = tuple(sorted(findings, key=verdicts.order))
     settings = {
@@ -109,6 +114,7 @@ def assemble(
         "recipe": meta.recipe_hash,
         "thresholds": rules.describe(),
         **({"look_alikes": _told(alike)} if alike else {}),
+        **({"within": True} if within else {}),
         "fail_on": [],
     }
     return Report(
@@ -133,6 +139,23 @@ def _unreadable(refs: Sequence[Ref], more: Sequence[Unreadable]) -> tuple[Unread
             if case.status != "ok":
                 found[(*case.key, case.paths)] = as_unreadable(case)
     return tuple(found[name] for name in sorted(found))
+
+
+def with_notes(report: Report, refs: Sequence[Ref]) -> Report:
+    """Add what is odd about the cases that were compared, of every case once.
+
+    Args:
+        report: Of these refs.
+        refs: What was compared.
+    """
+    notes = {
+        CaseNote(case.case_id, case.split, public_text(note, case.paths))
+        for ref in refs
+        for case in ref.cases
+        for note in case.notes
+    }
+    ordered = sorted(notes, key=lambda each: (each.split, each.case, each.note))
+    return dataclasses.replace(report, notes=tuple(ordered))
 
 
 def with_stale(report: Report, stale: Sequence[Unreadable]) -> Report:

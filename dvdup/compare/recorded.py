@@ -2,7 +2,8 @@
 
 A pointer of git-lfs records a SHA-256, one of DVC an MD5, a key of git-annex either. Two pointers
 that record the same stand for the same bytes. A file that is here is hashed only where it has as
-many bytes as a pointer records.
+many bytes as a pointer records. DVC records of a folder the hash of all that is in it: the scans in
+a folder that is here have the same bytes if all of it has.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from dvdup.compare import verdicts
 from dvdup.compare.cases import CaseSet
 from dvdup.compare.missed import Missed
+from dvdup.config.uris import is_object_uri
 from dvdup.errors import ReadError
 from dvdup.files import holds_what_was_indexed
-from dvdup.pointers import is_recorded
+from dvdup.pointers import files_of, folder_hash, is_folder_hash, is_recorded
 from dvdup.records import IndexedCase, Pair
 from dvdup.remote import at_hand
 from dvdup.rows import is_row
@@ -37,9 +39,72 @@ def same_bytes(a: CaseSet, b: CaseSet, root: Path, missed: Missed) -> frozenset[
         missed: Is told of files that are not those that were indexed.
     """
     pointers = verdicts.sharing_records(a.cases, b.cases)
-    ours = {(away.key, here.key) for away, here in _with_files(a.cases, b.cases, root, missed)}
-    theirs = {(here.key, away.key) for away, here in _with_files(b.cases, a.cases, root, missed)}
+    ours = {(away.key, here.key) for away, here in _with_data(a.cases, b.cases, root, missed)}
+    theirs = {(here.key, away.key) for away, here in _with_data(b.cases, a.cases, root, missed)}
     return frozenset(pointers | ours | theirs)
+
+
+def _with_data(
+    away: Sequence[IndexedCase], here: Sequence[IndexedCase], root: Path, missed: Missed
+) -> Iterator[tuple[IndexedCase, IndexedCase]]:
+    """Pairs of a case that is not here and one that is."""
+    yield from _with_files(away, here, root, missed)
+    yield from _with_folders(away, here, root, missed)
+
+
+def _with_folders(
+    away: Sequence[IndexedCase], here: Sequence[IndexedCase], root: Path, missed: Missed
+) -> Iterator[tuple[IndexedCase, IndexedCase]]:
+    """Pairs of a folder that is not here and a case that lies in one that is."""
+    wanted: dict[int, dict[str, list[IndexedCase]]] = {}
+    for case in away:
+        if len(case.recorded) == 1 and is_folder_hash(case.recorded[0]):
+            same_size = wanted.setdefault(case.files[0].size, {})
+            same_size.setdefault(case.recorded[0], []).append(case)
+    folders = _by_folder(here) if wanted else {}
+    for folder, inside in sorted(folders.items()):
+        least = sum(stat.size for case in inside for stat in case.files)
+        for size in sorted(size for size in wanted if size >= least):
+            found = _folder_hash(root / folder, size)
+            for one in wanted[size].get(found, ()):
+                yield from ((one, case) for case in _unchanged(root, inside, missed))
+
+
+def _by_folder(cases: Sequence[IndexedCase]) -> dict[str, list[IndexedCase]]:
+    """The cases that lie as a whole in a folder or below it, of all folders below the root."""
+    found: dict[str, list[IndexedCase]] = {}
+    for case in cases:
+        if _has_files(case) and not any(map(_is_elsewhere, case.paths)):
+            common = set.intersection(*({*PurePosixPath(p).parents} for p in case.paths))
+            for folder in common - {PurePosixPath(".")}:
+                found.setdefault(str(folder), []).append(case)
+    return found
+
+
+def _is_elsewhere(path: str) -> bool:
+    """Whether a file lies on an object store, or not below the root."""
+    return is_object_uri(path) or path.startswith(("/", "../")) or os.path.isabs(path)
+
+
+def _folder_hash(folder: Path, size: int) -> str:
+    """The hash of a folder of just so many bytes, as DVC records it; else ""."""
+    try:
+        files = files_of(folder, size)
+        return folder_hash(files) if files else ""
+    except OSError:  # what is not here is not checked anyway, and the report says so
+        return ""
+
+
+def _unchanged(root: Path, cases: Sequence[IndexedCase], missed: Missed) -> Iterator[IndexedCase]:
+    """Those whose files are the ones that were indexed."""
+    for case in cases:
+        try:
+            if holds_what_was_indexed(root, case.files, case.paths):
+                yield case
+            else:
+                missed.away(case)
+        except ReadError as error:
+            missed.failed(case, str(error))
 
 
 def _with_files(

@@ -25,8 +25,9 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
+from dvdup.accepted import known_by
 from dvdup.compare.nominated import sharing_images
-from dvdup.hashing import group_id, voxels_key
+from dvdup.hashing import group_id
 from dvdup.records import (
     EQUAL_SLICES,
     EQUAL_VALUES,
@@ -377,8 +378,7 @@ def _shared_hashes(a: IndexedCase, b: IndexedCase) -> tuple[int, int]:
 
 def member_of(case: IndexedCase) -> Member:
     """A case as reports have it."""
-    voxels = voxels_key(case.voxel_hashes)
-    return Member(case.case_id, case.split, case.group, case.paths, voxels)
+    return Member(case.case_id, case.split, case.group, case.paths, known_by(case))
 
 
 def _confidence(verdict: Verdict, score: PairScore | None, limits: Thresholds) -> float:

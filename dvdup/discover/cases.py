@@ -38,7 +38,6 @@ def make_case(
     *,
     case_id: str | None = None,
     group: str | None = None,
-    fallback: str | None = None,
     origin: Origin = "declared",
 ) -> Case:
     """Make a scan a case.
@@ -49,14 +48,13 @@ def make_case(
         scan: The scan.
         case_id: Its id; None: the stem of the scan.
         group: Its subject, where something names it; it comes before `dataset.group`.
-        fallback: Its subject where nothing else names one.
         origin: How it came to be declared.
 
     Raises:
         InputError: The id or the subject has characters that cannot be stored or printed.
     """
     case_id = clean(nfc(scan.stem if case_id is None else case_id))
-    group = group or _subject(dataset.group, case_id, scan.files[0]) or fallback
+    group = group or _subject(dataset.group, case_id, scan.files[0])
     if group is None and scan.person:
         group = f"{_PATIENT}{scan.person}"
     return Case(

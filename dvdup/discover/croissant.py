@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from dvdup.config import DatasetConfig, split_name_fault
-from dvdup.discover import columns, documents, sheets, tables
+from dvdup.discover import columns, documents, patterns, sheets, tables
 from dvdup.discover.arrays import split_of
 from dvdup.discover.cases import ALL, Split
 from dvdup.discover.columns import Columns
@@ -145,7 +144,8 @@ class _Description:
                 yield from self._of_set(one, said)
             elif self._search.formats.claims(_base_of(one)):
                 path = self._path(one)
-                yield TableScan(path, self._split(one, said, os.path.basename(path)))
+                (split,) = self._splits_of(one, said, [os.path.basename(path)])
+                yield TableScan(path, split)
 
     def _of_set(self, one: _Resource, said: _SplitField | None) -> Iterator[TableScan]:
         for pattern in one.includes:
@@ -155,13 +155,19 @@ class _Description:
             files = [
                 file for folder in self._folders(one) for file in self._matching(folder, pattern)
             ]
-            for folder, path in files:
-                below = relative(path, folder)
-                if not any(_fits(below, each) for each in one.excludes):
-                    place = os.path.dirname(path) if is_dicom_name(path) else path
-                    yield TableScan(place, self._split(one, said, below))
+            kept = [
+                (path, below)
+                for folder, path in files
+                for below in [relative(path, folder)]
+                if not any(_fits(below, each) for each in one.excludes)
+            ]
+            splits = self._splits_of(one, said, [below for _, below in kept])
+            for (path, _), split in zip(kept, splits, strict=True):
+                place = os.path.dirname(path) if is_dicom_name(path) else path
+                yield TableScan(place, split)
             if not files:
-                yield TableScan(pattern, self._split(one, said, pattern), case_id=pattern)
+                (split,) = self._splits_of(one, said, [pattern])
+                yield TableScan(pattern, split, case_id=pattern)
 
     def _matching(self, folder: str, pattern: str) -> Iterator[tuple[str, str]]:
         for path in self._files(folder):
@@ -209,13 +215,23 @@ class _Description:
         places = [self._search.path(self.base, name) for name in names if name]
         return next(filter(os.path.lexists, places), places[0])
 
-    def _split(self, one: _Resource, said: _SplitField | None, below: str) -> str:
-        if said is not None and said.file_property in _PATHS:
-            value = os.path.basename(below) if said.file_property == "filename" else below
-            if split := _taken(said.pattern, value):
-                return split
-        folders = [part for part in below.split("/")[:-1] if is_split_name(part)]
-        return split_of(one.id) or (folders[0] if folders else "") or split_of(below) or ALL
+    def _splits_of(
+        self, one: _Resource, said: _SplitField | None, paths: Sequence[str]
+    ) -> list[str]:
+        """The splits of files, by their paths below the folder of what contains them."""
+        taken = self._taken(said, paths)
+        return [
+            split if split and not split_name_fault(split) else _told(one, path)
+            for split, path in zip(taken, paths, strict=True)
+        ]
+
+    def _taken(self, said: _SplitField | None, paths: Sequence[str]) -> list[str]:
+        """What a field takes out of paths; "" where it says nothing."""
+        if said is None or said.file_property not in _PATHS or not said.pattern:
+            return [""] * len(paths)
+        of_name = said.file_property == "filename"
+        values = [os.path.basename(path) if of_name else path for path in paths]
+        return patterns.first_groups(said.pattern, values, shown(self.name))
 
     def _of_table(self, one: _Resource, said: _SplitField) -> Iterator[TableScan]:
         sheet = sheets.read(self._search, self._path(one))
@@ -286,15 +302,10 @@ def _split_field(values: Mapping[str, Any]) -> _SplitField | None:
     )
 
 
-def _taken(pattern: str, value: str) -> str:
-    """What a pattern takes out of a text: its first group that fits; "" if that is no split."""
-    try:
-        match = re.search(pattern, value) if pattern else None
-    except re.error:
-        return ""
-    groups = [group for group in match.groups() if group] if match else []
-    taken = groups[0] if groups else ""
-    return taken if taken and not split_name_fault(taken) else ""
+def _told(one: _Resource, path: str) -> str:
+    """The split of a file by the name of its set, a folder, or its own."""
+    folders = [part for part in path.split("/")[:-1] if is_split_name(part)]
+    return split_of(one.id) or (folders[0] if folders else "") or split_of(path) or ALL
 
 
 def _fits(name: str, pattern: str) -> bool:

@@ -24,6 +24,7 @@ from dvdup.discover.names import clean, inside, join, nfc, printable, relative
 from dvdup.discover.rules import POINTER, STORE_SUFFIX, ZARR_MARKERS, ZARR_SUFFIXES, Rules, known
 from dvdup.errors import ConfigError, InputError, Interrupted, ReadError
 from dvdup.pointers import AbsentOuts
+from dvdup.pointers import is_folder as is_kept_folder
 from dvdup.records import LONELY, Ignored
 
 HIDDEN = (".", "__MACOSX")
@@ -235,6 +236,8 @@ class Search:
                 yield self._scan(folder, name, stem, partners)
             elif what := known(name):
                 self.leave_out(join(folder.name, name), what)
+            elif is_kept_folder(Path(inside(folder.path, name)), Path(self.root)):
+                yield self._scan(folder, name, name, partners)
             else:
                 candidates.append(name)
         if candidates:

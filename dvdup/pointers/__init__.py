@@ -13,10 +13,22 @@ from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 
 from dvdup.pointers import annex, dvc, lfs
-from dvdup.pointers.dvc import AbsentOuts, absent_outs, is_absent
+from dvdup.pointers.dvc import AbsentOuts, absent_outs, files_of, folder_hash, is_absent
 from dvdup.records import Pointer
 
-__all__ = ["LONGEST", "AbsentOuts", "absent_outs", "find", "is_absent", "is_recorded", "of_text"]
+__all__ = [
+    "LONGEST",
+    "AbsentOuts",
+    "absent_outs",
+    "files_of",
+    "find",
+    "folder_hash",
+    "is_absent",
+    "is_folder",
+    "is_folder_hash",
+    "is_recorded",
+    "of_text",
+]
 
 LONGEST = 4096
 """Bytes; pointer files are shorter."""
@@ -63,3 +75,19 @@ def of_text(head: bytes, path: Path, root: Path) -> Pointer | None:
 def is_recorded(file_hash: str) -> bool:
     """Whether a `FileStat.file_hash` is what a pointer records, `sha256:...`."""
     return ":" in file_hash
+
+
+def is_folder_hash(recorded: str) -> bool:
+    """Whether a recorded hash is that of a folder and all that is in it."""
+    return recorded.endswith(dvc.FOLDER)
+
+
+def is_folder(path: Path, root: Path) -> bool:
+    """Whether DVC keeps a folder at a place where nothing is.
+
+    Args:
+        path: The place.
+        root: Folder of the dataset.
+    """
+    found = None if os.path.lexists(path) else dvc.find(path, root)
+    return found is not None and is_folder_hash(found.recorded)

@@ -1,15 +1,18 @@
 """Outputs that DVC keeps: `.dvc` files, `dvc.lock`, and stages of `dvc.yaml` that have not run.
 
-Formats: https://dvc.org/doc/user-guide/project-structure.
+Formats: https://dvc.org/doc/user-guide/project-structure. The hash of a folder is that of a list of
+its files: https://dvc.org/doc/user-guide/project-structure/internal-files#structure-of-the-cache-directory.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,11 @@ from dvdup.records import Pointer
 TOOL = "DVC"
 SUFFIX = ".dvc"
 LOCK, STAGES = "dvc.lock", "dvc.yaml"
-_MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
+FOLDER = ".dir"
+"""How the recorded hash of a folder ends."""
+_MD5 = re.compile(rf"[0-9a-f]{{32}}({re.escape(FOLDER)})?")
+_NOT_KEPT = {".dvc", ".git", ".hg"}
+"""Folders that DVC leaves out of what it keeps."""
 _FEW = 3  # files that a command names
 _LARGEST = 64 << 20  # bytes of a file that is read
 
@@ -104,6 +111,42 @@ def is_absent(path: Path) -> bool:
     if os.path.lexists(path) or not path.name:
         return False
     return path.with_name(path.name + SUFFIX).is_file() or path.name in absent_outs(path.parent)
+
+
+def files_of(folder: Path, most: int) -> dict[str, Path] | None:
+    """The files of a folder that is here, as DVC counts them.
+
+    Args:
+        folder: Where it is.
+        most: Bytes; of a folder that holds more nothing more is looked at.
+
+    Returns:
+        Path relative to the folder, POSIX -> path; None if they are not just so many bytes.
+    """
+    found, size = {}, 0
+    for top, folders, names in os.walk(folder):
+        folders[:] = sorted(set(folders) - _NOT_KEPT)
+        for name in names:
+            path = Path(top, name)
+            size += path.stat().st_size
+            if size > most:
+                return None
+            found[path.relative_to(folder).as_posix()] = path
+    return found if size == most else None
+
+
+def folder_hash(files: Mapping[str, Path]) -> str:
+    """What DVC records of a folder with some files, `md5:....dir`.
+
+    Args:
+        files: As `files_of` gives them.
+    """
+    rows = []
+    for name in sorted(files):
+        with files[name].open("rb") as stream:
+            digest = hashlib.file_digest(stream, "md5").hexdigest()
+        rows.append({"md5": digest, "relpath": name})
+    return f"md5:{hashlib.md5(json.dumps(rows, sort_keys=True).encode()).hexdigest()}{FOLDER}"
 
 
 def _pointer(out: Out, targets: list[Path], root: Path) -> Pointer:

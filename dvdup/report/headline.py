@@ -36,11 +36,7 @@ def headline(report: Report) -> tuple[str, ...]:
     sums = totals(report)
     unchecked = _unchecked(report)
     if found:
-        silent = sum(not one.copied and not one.within for one in compared)
-        if silent and len(compared) > 1:
-            rest = "pair" if silent == 1 else f"{silent:,} pairs"
-            found.append(f"No copy found between the other {rest} of splits.")
-        sentences = [*found, *related, *unchecked]
+        sentences = [*found, *_silent(compared), *related, *unchecked]
     elif related:
         sentences = [*unchecked, *related, _no_copy(by_names)]
     else:
@@ -49,6 +45,21 @@ def headline(report: Report) -> tuple[str, ...]:
         verb = "does" if sums.accepted == 1 else "do"
         sentences.append(f"{counted(sums.accepted, 'accepted pair')} {verb} not count.")
     return (*sentences, *_limited(report), *_look_alikes(report), *_expired(report))
+
+
+def _silent(compared: tuple[Comparison, ...]) -> list[str]:
+    """Return the sentences on what was compared and has no copies, where something else has."""
+    between = [one for one in compared if not one.within]
+    silent = [one for one in between if not one.copied]
+    clean = [ref_name(one.first) for one in compared if one.within and not one.copied]
+    sentences = []
+    if silent and len(compared) > 1:
+        rest = "pair" if len(silent) == 1 else f"{len(silent):,} pairs"
+        where = f"the other {rest} of splits" if len(silent) < len(between) else "splits"
+        sentences.append(f"No copy found between {where}.")
+    if clean:
+        sentences.append(f"No copies found within {listed(clean)}.")
+    return sentences
 
 
 def _of_versions(report: Report) -> tuple[str, ...]:
@@ -323,7 +334,8 @@ def _nothing(report: Report, compared: tuple[Comparison, ...]) -> str:
         splits = listed(ref_name(ref) for ref in refs if ref.split)
         return f"No copy of {listed(by_hand)} found in {rest}{splits}{apart}."
     cases = counted(sum(ref.cases for ref in refs), "case")
-    return f"No copy found{apart} among {rest}{cases} in {counted(len(refs), 'split')}."
+    inside = ", neither between splits nor within one" if report.settings.get("within") else ""
+    return f"No copy found{apart} among {rest}{cases} in {counted(len(refs), 'split')}{inside}."
 
 
 def _nothing_between(report: Report, one: Comparison) -> str:

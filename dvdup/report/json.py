@@ -22,6 +22,7 @@ from dvdup.records import (
     VERDICTS,
     Acceptance,
     CaseDifference,
+    CaseNote,
     Change,
     ChangeKind,
     Directed,
@@ -107,6 +108,7 @@ def to_document(report: Report) -> dict[str, Any]:
             }
             for case in report.unreadable
         ],
+        **({"notes": list(map(dataclasses.asdict, report.notes))} if report.notes else {}),
     }
 
 
@@ -296,6 +298,10 @@ def _report(document: dict[str, Any]) -> Report:
             for case in document["unreadable"]
         ),
         changes=_read_changes(document.get("changes")),
+        notes=tuple(
+            CaseNote(_string(said["case"]), _string(said["split"]), _string(said["note"]))
+            for said in document.get("notes", [])
+        ),
     )
 
 

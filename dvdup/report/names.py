@@ -29,10 +29,14 @@ def public_path(path: str) -> str:
 
 def public_reason(case: Unreadable) -> str:
     """Return why a case could not be checked, with its paths as reports give them."""
-    reason = case.reason
-    for path in sorted(case.paths, key=len, reverse=True):
-        reason = reason.replace(path, public_path(path))
-    return reason
+    return public_text(case.reason, case.paths)
+
+
+def public_text(text: str, paths: Iterable[str]) -> str:
+    """Return a text about a case with its paths as reports give them."""
+    for path in sorted(paths, key=len, reverse=True):
+        text = text.replace(path, public_path(path))
+    return text
 
 
 def case_label(split: str, case: str) -> str:

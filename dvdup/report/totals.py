@@ -84,7 +84,7 @@ def comparisons(report: Report) -> tuple[Comparison, ...]:
 
     Pairs of refs are listed whether or not anything was found between them; beside a ref without
     a split (a file given by hand) only the pairs that hold one. A ref beside others is listed
-    within itself only if it has a finding there: whether it was asked for is not known.
+    within itself if that was asked for, or has a finding.
     """
     refs = distinct_refs(report)
     findings: dict[tuple[int, int], list[Finding]] = {}
@@ -97,7 +97,9 @@ def comparisons(report: Report) -> tuple[Comparison, ...]:
         for i, j in combinations(range(len(refs)), 2)
         if by_hand[i] or by_hand[j] or not any(by_hand)
     ] or [(i, i) for i in range(len(refs))]
-    asked += [(i, i) for i in range(len(refs)) if (i, i) in findings and (i, i) not in asked]
+    inside = bool(report.settings.get("within"))
+    within = [(i, i) for i in range(len(refs)) if inside or (i, i) in findings]
+    asked += [pair for pair in within if pair not in asked]
     return tuple(_compared(refs[i], refs[j], findings.get((i, j), [])) for i, j in asked)
 
 

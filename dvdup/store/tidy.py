@@ -1,13 +1,15 @@
 """What of the tables nobody needs any more, and how it goes: history, orphan rows, small files.
 
 History goes first and slice rows last: slices go only once no version of `cases` that is left
-holds them. Every step is one commit of Lance, so that a kill between two of them costs nothing but
-another run. The caller holds the write lock, or asks only.
+holds them. Joining files of `cases` copies their rows, with the small copies of scans: that frees
+nothing as long as a version is kept that has the old files, so that it is done only where as much
+is freed elsewhere. Every step is one commit of Lance, so that a kill between two of them costs
+nothing but another run. The caller holds the write lock, or asks only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -63,6 +65,10 @@ class TablePlan:
     """What the versions hold that stay."""
     join_cases: bool
     """Whether small files of `cases` are worth joining."""
+    copied: int
+    """Bytes that joining them takes, because versions that stay keep the old files too."""
+    left_small: int
+    """Small files of `cases` that are not joined, as that would take more than it frees."""
     orphans: tuple[tuple[str, str, str], ...]
     """(split, case_id, content) of slice rows that no version holds; sorted."""
     wastes: tuple[Waste, ...]
@@ -89,18 +95,29 @@ def plan_tables(
         gone = _outdated(index, versions, keep_days)
         # the newest version stays what it is, under another number if it is not to be kept
         kept = [each for each in versions if each not in gone or each == index.version]
-        held = _held_by(index.dataset, kept, advance)
+        held, since = _held_by(index.dataset, kept, advance)
         orphans, rows = _orphans(index, held)
-        join_cases = _is_worth_joining(index, gone)
         older = tuple(sorted(gone - {index.version}))
-        wastes = (
+        freed = (
             _history_waste(index.dataset, older),
-            Waste("cases files to join", _n_joined(index.dataset, _CASE_ROWS) * join_cases, 0),
             _orphan_waste(index, rows),
             Waste("slices files to join", _n_joined(index.slices, None), 0),
             _old_files_waste("old files of slices", index.slices, timedelta(0)),
         )
-    return TablePlan(tuple(sorted(gone)), held, join_cases, orphans, wastes)
+        files = _n_joined(index.dataset, _CASE_ROWS)
+        older_too = {each for each, first in since.items() if first not in gone}
+        copied = _size_of(index.dataset, older_too)
+        is_many = len(index.dataset.get_fragments()) > (_MOST_FILES if copied else 1)
+        join_cases = is_many and copied <= sum(waste.bytes for waste in freed)
+    return TablePlan(
+        gone=tuple(sorted(gone)),
+        held=held,
+        join_cases=join_cases,
+        copied=copied * join_cases,
+        left_small=files * (is_many and not join_cases),
+        orphans=orphans,
+        wastes=(freed[0], Waste("cases files to join", files * join_cases, 0), *freed[1:]),
+    )
 
 
 def tidy_tables(index: Index, todo: TablePlan, mark: Callable[[], int], advance: Advance) -> None:
@@ -155,26 +172,28 @@ def _outdated(index: Index, versions: Sequence[int], keep_days: int | None) -> s
     return {each for each in candidates if times[each].astimezone(UTC) < latest}
 
 
-def _held_by(dataset: lance.LanceDataset, versions: Sequence[int], advance: Advance) -> Held:
-    """What some versions of `cases` hold, reading every file once.
+def _held_by(
+    dataset: lance.LanceDataset, versions: Sequence[int], advance: Advance
+) -> tuple[Held, dict[int, int]]:
+    """What some versions of `cases` hold, and the first of them that has each file, by its number.
 
-    A file loses rows from version to version and never gains any, so that the first version that
-    has it holds all that a later one does.
+    Every file is read once: it loses rows from version to version and never gains any, so that the
+    first version that has it holds all that a later one does.
     """
     slices: set[tuple[str, str, str]] = set()
     paths: set[str] = set()
-    seen: set[int] = set()
+    since: dict[int, int] = {}
     for done, version in enumerate(versions):
         advance(done, len(versions))
         for fragment in dataset.checkout_version(version).get_fragments():
-            if fragment.fragment_id in seen:
+            if fragment.fragment_id in since:
                 continue
-            seen.add(fragment.fragment_id)
+            since[fragment.fragment_id] = version
             table = fragment.to_table(columns=["split", "case_id", "content", "files"])
             for row in table.to_pylist():
                 slices.add((row["split"], row["case_id"], row["content"]))
                 paths.update(stat["path"] for stat in row["files"])
-    return Held(frozenset(slices), frozenset(paths))
+    return Held(frozenset(slices), frozenset(paths)), since
 
 
 def _orphans(index: Index, held: Held) -> tuple[tuple[tuple[str, str, str], ...], int]:
@@ -187,12 +206,6 @@ def _orphans(index: Index, held: Held) -> tuple[tuple[tuple[str, str, str], ...]
         found.update(lost)
         rows += len(lost)
     return tuple(sorted(found)), rows
-
-
-def _is_worth_joining(index: Index, gone: set[int]) -> bool:
-    """Joining copies rows: it frees nothing as long as a version is kept that has the old files."""
-    files = len(index.dataset.get_fragments())
-    return files > (1 if index.version in gone else _MOST_FILES)
 
 
 def _history_waste(dataset: lance.LanceDataset, gone: tuple[int, ...]) -> Waste:
@@ -217,9 +230,12 @@ def _orphan_waste(index: Index, rows: int) -> Waste:
     return Waste("slice rows of no case", rows, size)
 
 
-def _size_of(dataset: lance.LanceDataset) -> int:
-    """Bytes of the files of the newest version."""
-    files = (file for each in dataset.get_fragments() for file in each.metadata.files)
+def _size_of(dataset: lance.LanceDataset, only: Collection[int] | None = None) -> int:
+    """Bytes of the files of the newest version, or of those with some numbers."""
+    fragments = (
+        each for each in dataset.get_fragments() if only is None or each.fragment_id in only
+    )
+    files = (file for each in fragments for file in each.metadata.files)
     return sum(int(file.file_size_bytes or 0) for file in files)
 
 

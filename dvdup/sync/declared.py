@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from dvdup import discover, files
+from dvdup.discover import Formats
 from dvdup.records import Case, Declaration, IndexedCase, case_of
 from dvdup.sealed import SealedFiles
 from dvdup.workspace import Workspace, readers_as_formats
@@ -22,6 +23,7 @@ def declaration(
     should_stop: Callable[[], bool] = lambda: False,
     *,
     full: bool = False,
+    formats: Formats | None = None,
 ) -> Declaration:
     """What the configuration declares, and what was added by hand and is still there.
 
@@ -31,6 +33,7 @@ def declaration(
         added: Those that were added by hand.
         should_stop: Whether the user wants to stop.
         full: Whether headers are read again that seem unchanged.
+        formats: What reads headers; None: as the index remembers them.
 
     Raises:
         ConfigError, InputError: The declaration cannot be used.
@@ -40,7 +43,7 @@ def declaration(
     only_by_hand = not config.declares and added and len(added) == len(old)
     declared = Declaration(())
     if not only_by_hand:
-        formats = workspace.formats
+        formats = formats or workspace.formats
         if full:
             afresh = SealedFiles(None, workspace.sealed.key)
             formats = readers_as_formats(afresh, workspace.root)

@@ -90,3 +90,27 @@ def test_a_clone_without_data(tmp_path, save, phantom, dvdup, monkeypatch, make,
     assert ran.code == 1
     assert ran.json["unreadable"] == []
     assert [p["basis"] for p in ran.json["pairs"]] == ["voxel-hash"]
+
+
+@needs("dvc")
+def test_folders_that_dvc_keeps(tmp_path, save, phantom, dvdup, monkeypatch):
+    """A folder is a case, found by its recorded hash whether the other one is here or not."""
+    monkeypatch.setenv("DVDUP_EMBEDDER", "thumbnail")
+    full, clone = tmp_path / "full", tmp_path / "clone"
+    for number, name in enumerate(("train/a", "train/b", "test/c")):
+        save(full / name / "scans/x.nii.gz", phantom(number, (16, 16, 16)))
+        (full / name / "\u00fcber.txt").write_text(name[-1])
+    shutil.copytree(full / "train/b", full / "test/leak")
+    add = "dvc add -q train/a train/b test/c test/leak"
+    run(full, "git init -q", "dvc init -q", add, "git add -A", "git commit -qm all")
+    run(tmp_path, "git clone -q full clone")
+
+    def found():
+        ran = dvdup(clone, "check", "-f", "json")
+        assert ran.code == 1
+        pairs = {(p["a"]["case"], p["b"]["case"], p["basis"]) for p in ran.json["pairs"]}
+        return pairs, {entry["case"] for entry in ran.json["unreadable"]}
+
+    assert found() == ({("b", "leak", "recorded-hash")}, {"a", "b", "c", "leak"})
+    shutil.copytree(full / "train/b", clone / "train/b")
+    assert found() == ({("b/scans/x", "leak", "recorded-hash")}, {"a", "c", "leak"})

@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
+from reader_dicom import write_series
 from scipy import ndimage
 
 from dvdup.compare import missed
@@ -250,3 +251,33 @@ def test_a_resized_picture_and_a_resized_array_are_found(tmp_path, dvdup, phanto
             assert "resized to" in ran.json["pairs"][0]["reason"]
             shown = dvdup(tmp_path, "show", one, other, "--no-picture")
             assert "near (confidence" in shown.stdout
+
+
+def test_missing_slices_are_told_in_the_json(tmp_path, phantom, dvdup, monkeypatch):
+    """A series with a gap is compared all the same, and a program is told as the user is."""
+    monkeypatch.setenv("DVDUP_EMBEDDER", "thumbnail")
+    for number, name in enumerate(("train/a", "test/b")):
+        (tmp_path / name).mkdir(parents=True)
+        volume = phantom(number, (16, 20, 20)).astype(np.int16)
+        uid = f"1.2.826.0.1.3680043.8.498.{number + 10}"
+        write_series(tmp_path / name, volume, SeriesInstanceUID=uid, PatientID=f"P-{number}")
+    (tmp_path / "test/b/s007.dcm").unlink()
+    expected = {"case": "b", "split": "test"}
+    for command in (("check",), ("diff", "train", "test"), ("check", "-q")):
+        ran = dvdup(tmp_path, *command, "-f", "json")
+        assert ran.code == 0
+        (told,) = ran.json["notes"]
+        assert "missing slices: 1 between" in told.pop("note")
+        assert told == expected
+
+
+def test_that_it_was_looked_inside_the_splits_is_said(dataset, dvdup):
+    ran = dvdup(dataset.root, "check", "--within", "-q")
+    assert ran.code == 0
+    assert "neither between splits nor within one." in ran.stdout
+    assert "neither" not in dvdup(dataset.root, "check", "-q").stdout
+    shutil.copy(dataset.root / "train/p03.nii.gz", dataset.root / "train/again.nii.gz")
+    ran = dvdup(dataset.root, "check", "--within", "-q")
+    assert ran.code == 1
+    assert "No copy found between splits." in ran.stdout
+    assert "No copies found within test." in ran.stdout

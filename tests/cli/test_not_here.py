@@ -6,6 +6,7 @@ The pointers are written by hand, so that no tool of theirs is needed.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 
 import pytest
@@ -153,6 +154,49 @@ def test_folders_of_dvc(small, dvdup):
     assert [(p["a"]["case"], p["b"]["case"]) for p in ran.json["pairs"]] == [("one", "two")]
 
 
+def of_dvc(folder):
+    """The hash that DVC records of a folder, by its documentation."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    rows = [
+        {
+            "md5": hashlib.md5(file.read_bytes()).hexdigest(),
+            "relpath": file.relative_to(folder).as_posix(),
+        }
+        for file in files
+    ]
+    size = sum(file.stat().st_size for file in files)
+    return hashlib.md5(json.dumps(rows).encode()).hexdigest(), size
+
+
+def track(root, name, digest, size):
+    (root / f"{name}.dvc").write_text(
+        f"outs:\n- md5: {digest}.dir\n  size: {size}\n  hash: md5\n  path: {name[-1]}\n"
+    )
+
+
+def test_each_folder_of_dvc_is_a_case(small, dvdup):
+    for name, digit in (("train/p", "1"), ("train/q", "2"), ("test/r", "2"), ("test/s", "3")):
+        track(small, name, digit * 32, 99)
+    ran = dvdup(small, "check", "-f", "json")
+    assert ran.code == 1
+    assert [(p["a"]["case"], p["b"]["case"]) for p in ran.json["pairs"]] == [("q", "r")]
+    assert [entry["case"] for entry in ran.json["unreadable"]] == ["r", "s", "p", "q"]
+
+
+@pytest.mark.parametrize(("more", "code"), [("", 1), ("other", 2)])
+def test_a_folder_of_dvc_and_one_that_is_here(small, dvdup, save, phantom, more, code):
+    """The hash of a folder is that of its files and their names."""
+    save(small / "train/d/deep/b.nii.gz", phantom(4, (16, 16, 16)))
+    (small / "train/d/a.txt").write_text("notes")
+    digest, size = of_dvc(small / "train/d")
+    track(small, "test/e", digest, size)
+    (small / "train/d/a.txt").write_text(more or "notes")
+    ran = dvdup(small, "check", "-f", "json")
+    assert ran.code == code
+    pairs = [(p["a"]["case"], p["b"]["case"], p["basis"]) for p in ran.json["pairs"]]
+    assert pairs == ([("d/deep/b", "e", "recorded-hash")] if not more else [])
+
+
 def test_a_split_that_a_pipeline_makes(small, dvdup):
     stage(small, "val")
     ran = dvdup(small, "check", "-f", "json")
@@ -189,3 +233,45 @@ def test_a_renamed_pointer_is_a_rename(small, dvdup):
     ran = dvdup(small, "diff", "v1", "-f", "json")
     assert ran.code == 0
     assert [(c["change"], c["after"]["case"]) for c in ran.json["changes"]] == [("renamed", "y")]
+
+
+@every_tool
+def test_a_pair_that_is_not_here_can_be_accepted(small, dvdup, write, command):
+    """It is known by what the pointers record: renamed it stays, other bytes are another pair."""
+    write(small, "test/x.nii.gz", b"a scan")
+    write(small, "train/y.nii.gz", b"a scan")
+    assert dvdup(small, "check", "-q").code == 1
+    ran = dvdup(small, "accept", "train/y", "test/x", "--reason", "known")
+    assert ran.code == 0, ran.stderr
+    assert small.joinpath("dvdup-accepted.toml").read_text().count("bytes:") == 2
+    ran = dvdup(small, "check", "-f", "json", "--allow-unreadable")
+    assert (ran.code, ran.json["totals"]["accepted"]) == (0, 1)
+    assert dvdup(small, "accept", "--list").stdout.startswith("holds")
+
+
+def test_a_report_of_pairs_that_are_not_here_is_a_baseline(small, dvdup):
+    lfs(small, "test/x.nii.gz")
+    lfs(small, "train/y.nii.gz")
+    assert dvdup(small, "check", "-o", "before.json", "-q").code == 1
+    ran = dvdup(small, "accept", "--baseline", "before.json", "--reason", "known")
+    assert ran.code == 0
+    assert "not accepted" not in ran.stderr
+    (small / "test/x.nii.gz").rename(small / "test/z.nii.gz")
+    assert dvdup(small, "check", "--allow-unreadable").code == 0
+    lfs(small, "test/third.nii.gz")
+    assert dvdup(small, "check", "--allow-unreadable").code == 1
+
+
+def test_an_accepted_pair_whose_data_has_come_is_accepted_anew(small, dvdup):
+    scan = (small / "train/a.nii.gz").read_bytes()
+    lfs(small, "test/x.nii.gz", scan)
+    assert dvdup(small, "check", "-q").code == 1
+    known = ("accept", "train/a", "test/x", "--reason", "known")
+    assert dvdup(small, *known).code == 0
+    assert dvdup(small, "check", "-q", "--allow-unreadable").code == 0
+    (small / "test/x.nii.gz").write_bytes(scan)
+    ran = dvdup(small, "check", "-q")
+    assert ran.code == 1
+    assert "test/x was accepted before its voxels were here, accept the pair again;" in ran.stderr
+    assert dvdup(small, *known).code == 0
+    assert dvdup(small, "check", "-q").code == 0

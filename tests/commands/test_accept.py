@@ -92,6 +92,25 @@ def test_a_rename_keeps_it(leaking, dvdup):
     assert [entry["b"] for entry in entries(leaking)] == ["train/other"]
 
 
+def test_the_list_has_the_names_of_now(leaking, dvdup):
+    accept(dvdup, leaking, "train/p03", "test/leak", *WHY)
+    (leaking.root / "test/leak.nii.gz").rename(leaking.root / "test/renamed.nii.gz")
+    assert dvdup(leaking.root, "sync", "-q").code == 0
+    lines = dvdup(leaking.root, "accept", "--list").stdout.splitlines()
+    assert lines[0] == "holds  test/renamed  train/p03"
+    assert lines[-1].strip() == "accepted as test/leak and train/p03"
+    (row,) = dvdup(leaking.root, "accept", "--list", "-f", "json").json["accepted"]
+    assert [(row[side]["case"], row[side]["now"]) for side in "ab"] == [
+        ("leak", "test/renamed"), ("p03", "train/p03"),
+    ]  # fmt: skip
+    accept(dvdup, leaking, "--remove", "train/p03", "test/renamed")
+    assert entries_or_none(leaking) == []
+
+
+def entries_or_none(dataset):
+    return tomllib.loads((dataset.root / FILE).read_text(encoding="utf-8")).get("accepted", [])
+
+
 def test_another_encoding_keeps_it(leaking, dvdup):
     accept(dvdup, leaking, "train/p03", "test/leak", *WHY)
     file = leaking.root / "train/p03.nii.gz"
@@ -124,7 +143,8 @@ def test_other_voxels_under_the_same_name_are_not_accepted(leaking, dvdup):
     noisy(leaking.root / "train/p03.nii.gz", leaking.root / "test/leak.nii.gz", 7)
     done = dvdup(leaking.root, "check", "-f", "json")
     assert (done.code, done.json["totals"]["accepted"]) == (1, 0)
-    assert "1 accepted pair is stale, such as test/leak and train/p03" in done.stderr
+    why = "test/leak has other voxels than when it was accepted;"
+    assert f"1 accepted pair is stale, such as test/leak and train/p03: {why}" in done.stderr
     listed = dvdup(leaking.root, "accept", "--list", "-f", "json").json["accepted"]
     assert [(row["state"], row["missing"]) for row in listed] == [("stale", ["test/leak"])]
     assert "not in the index any more: test/leak" in dvdup(leaking.root, "accept", "--list").stdout

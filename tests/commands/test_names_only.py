@@ -105,8 +105,9 @@ def test_accepted_pairs_stay_accepted(dataset, dvdup):
     assert dvdup(dataset.root, *NAMES_ONLY).code == 0
 
 
-def test_patients_of_dicom_without_an_index(tmp_path, phantom, dvdup):
-    """No number of a patient can be tried out on what is printed: the key holds for one run."""
+def test_patients_of_dicom_without_an_index(tmp_path, phantom, dvdup, monkeypatch):
+    """Nobody can try numbers of patients on what is printed, and it stays what it is."""
+    monkeypatch.setenv("DVDUP_EMBEDDER", "thumbnail")
     for number, folder in enumerate(("train/a", "test/b", "test/c")):
         (tmp_path / folder).mkdir(parents=True)
         write_series(
@@ -123,6 +124,17 @@ def test_patients_of_dicom_without_an_index(tmp_path, phantom, dvdup):
     guessed = seal(b"", "person", b"\0P-17")[:16]
     assert guessed not in ran.stdout
     assert "P-17" not in ran.stdout
+
+    assert {path.name for path in (tmp_path / ".dvdup").iterdir()} <= {
+        "dvdup-index.json", "key", ".gitignore",
+    }  # fmt: skip
+    status = dvdup(tmp_path, "status")
+    assert status.code == 2
+    assert "dvdup sync" in status.stderr
+    assert dvdup(tmp_path, *NAMES_ONLY, "-f", "json").stdout == ran.stdout
+    checked = dvdup(tmp_path, "check", "-f", "json", "-q")
+    groups = {pair[side]["group"] for pair in checked.json["pairs"] for side in "ab"}
+    assert groups == {pair["a"]["group"] for pair in ran.json["pairs"]}
 
 
 def test_what_does_not_go_with_it(named, dvdup):

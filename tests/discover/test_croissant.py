@@ -55,6 +55,23 @@ def test_a_set_whose_split_is_in_the_path(touch, croissant, found, detect):
     assert detect().notes[0] == "found Croissant, croissant.json: 2 scans (1 in test, 1 in train)"
 
 
+@pytest.mark.parametrize("regex", ["(", "(train|test", "a{2}{3}**"])
+def test_what_is_no_pattern_says_nothing(touch, croissant, found, regex):
+    touch("data/train/a.nii.gz", "data/test/b.nii.gz")
+    said = [split_of("files", regex, fileProperty="fullpath")]
+    croissant([file_set("files", "data/*/*.nii.gz")], said)
+    assert set(found(layout="croissant")[0]) == {("test", "b"), ("train", "a")}
+
+
+def test_a_pattern_that_would_run_for_ever(touch, croissant, found, monkeypatch):
+    monkeypatch.setattr("dvdup.discover.patterns.SECONDS", 1.0)
+    touch("data/" + "a" * 60 + "!.nii.gz")
+    said = [split_of("files", "^data/((a+)+)+$", fileProperty="fullpath")]
+    croissant([file_set("files", "data/*.nii.gz")], said)
+    with pytest.raises(ConfigError, match="takes more than 1 seconds on the paths of the files"):
+        found(layout="croissant")
+
+
 def test_sets_that_are_named_as_splits(touch, croissant, found):
     touch("x/a.png", "y/b.png")
     croissant([file_set("train-images", "x/*.png"), file_set("test-images", ["y/*.png"])])

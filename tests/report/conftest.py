@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dvdup.records import (
     VERDICTS,
     Acceptance,
+    CaseNote,
     Directed,
     Finding,
     Group,
@@ -254,7 +255,7 @@ def reports() -> st.SearchStrategy[Report]:
         max_leaves=6,
     )
     content = st.dictionaries(st.text(max_size=6), json_like, max_size=3)
-    voxels = st.sampled_from(["", "0" * 32])
+    voxels = st.sampled_from(["", "0" * 32, "bytes:" + "0" * 32])
     members = st.builds(Member, name, split, st.none() | name, paths, voxels)
     findings = st.builds(
         Finding,
@@ -295,4 +296,5 @@ def reports() -> st.SearchStrategy[Report]:
             ),
             max_size=2,
         ).map(tuple),
+        notes=st.lists(st.builds(CaseNote, name, split, st.text()), max_size=2).map(tuple),
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 
 import pytest
@@ -121,6 +122,29 @@ def test_one_clean_split_against_itself(build, refs):
     report = build.report((build.TRAIN,) * refs, [])
     assert headline(report) == ("No copies found within the 100 train cases.",)
     assert totals(report).cases == {"train": 100}
+
+
+def asked_within(report):
+    return dataclasses.replace(report, settings={**report.settings, "within": True})
+
+
+def test_splits_and_what_is_inside_them(build):
+    """That it was looked inside the splits is said, whatever is found and where."""
+    one, other = build.member("train", "a"), build.member("train", "b")
+    refs, leak = (build.TRAIN, build.TEST), build.finding(one, build.member("test", "x"))
+    clean = asked_within(build.report(refs, []))
+    assert headline(clean) == (
+        "No copy found among 141 cases in 2 splits, neither between splits nor within one.",
+    )
+    assert headline(asked_within(build.report(refs, [leak]))) == (
+        "1 of 41 test cases is already in train (2.4 %).",
+        "No copies found within train and test.",
+    )
+    assert headline(asked_within(build.report(refs, [build.finding(one, other)]))) == (
+        "2 of 100 train cases have a copy within train (2.0 %).",
+        "No copy found between splits.",
+        "No copies found within test.",
+    )
 
 
 def test_several_splits(between):

@@ -59,9 +59,11 @@ def test_lines_of_json_hold_the_whole_report(reports, data):
     pairs = [line for line in rest if line["kind"] == "pair"]
     groups = [line for line in rest if line["kind"] == "group"]
     unreadable = [line for line in rest if line["kind"] in ("unreadable", "stale")]
-    for line in [*pairs, *groups]:
+    notes = [line for line in rest if line["kind"] == "note"]
+    for line in [*pairs, *groups, *notes]:
         del line["kind"]
     document = {**head, "pairs": pairs, "groups": groups, "unreadable": unreadable}
+    document |= {"notes": notes} if notes else {}
     assert document == json.loads(json.dumps(to_document(report)))
     Draft202012Validator(schema()).validate(document)
 

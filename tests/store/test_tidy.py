@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import shutil
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from dvdup import store
 from dvdup.store import Index, Writer, find_damage, plan_tables, tidy_tables
 from dvdup.store import tidy as tidy_module
+from dvdup.store.tables import folder_bytes
 
 
 def nothing(done: int, total: int) -> None:
@@ -151,9 +153,39 @@ def test_small_files_of_cases_are_joined_once_they_are_many(folder, write, rows,
         write((case(name), rows(ord(name))))
     assert "cases files to join" not in numbers(tidy(folder))
     write((case("d"), rows(3)))
-    assert numbers(tidy(folder))["cases files to join"] == 4
+    lost_rows(folder, case("lost"), rows(4, 2000))  # what goes with them pays for the copies
+    todo = tidy(folder)
+    assert numbers(todo)["cases files to join"] == 4
+    assert (todo.left_small, todo.copied > 0) == (0, True)
     assert len(Index(folder).dataset.get_fragments()) == 1
     assert [each.case_id for each in Index(folder, 3).cases] == ["a", "b"]
+
+
+def lost_rows(folder, case, rows):
+    killed = Writer(Index(folder), "sync")
+    killed.put(case, rows, "embedded")
+    killed._append_slices()
+
+
+def test_without_history_an_index_never_grows(folder, write, rows, case, monkeypatch):
+    """Joined, the small copies of the scans would be there twice."""
+    monkeypatch.setattr(tidy_module, "_MOST_FILES", 3)
+    noise = np.random.default_rng(0)
+    for name in "abcdef":
+        proxy = noise.bytes(64**3)
+        write((case(name, proxy=proxy, proxy_shape=(1, 64, 64, 64)), rows(ord(name))))
+    before = folder_bytes(folder)
+    todo = tidy(folder)
+    assert (todo.join_cases, todo.left_small) == (False, 6)
+    assert folder_bytes(folder) < before
+    store.add_tag(Index(folder), "v1")
+    before = folder_bytes(folder)
+    assert not tidy(folder, keep_days=0).join_cases  # the tag keeps them as the history did
+    assert folder_bytes(folder) < before
+    store.remove_tag(Index(folder), "v1")
+    again = tidy(folder, keep_days=0)
+    assert (again.join_cases, again.left_small) == (True, 0)
+    assert len(Index(folder).dataset.get_fragments()) == 1
 
 
 class KilledError(Exception):
