@@ -29,7 +29,7 @@ from dvdup.records import (
     Unreadable,
 )
 from dvdup.report.headline import INCOMPLETE, headline, next_steps, ref_name, summary
-from dvdup.report.json import open_content
+from dvdup.report.json import A_TO_B, open_content
 from dvdup.report.meanings import MEANINGS
 from dvdup.report.names import case_label, files_text, listed, percent, public_path, public_reason
 from dvdup.report.pages import part, template
@@ -266,7 +266,8 @@ def _numbers(finding: Finding) -> Iterator[tuple[str, str]]:
     yield from ((name, _directed(score)) for name, score in scores.items() if score is not None)
     for title, content in (("voxels", finding.voxel), ("alignment", finding.alignment)):
         if content:
-            yield from _flat(open_content(content), title)
+            shown = {key: value for key, value in content.items() if key != A_TO_B}
+            yield from _flat(open_content(shown), title)
     yield "basis", visible(finding.basis)
     yield "fingerprint", visible(finding.fingerprint)
 

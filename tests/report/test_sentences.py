@@ -91,6 +91,11 @@ def test_numbers_of_a_placement_hold_one_way_only():
     assert alignment_of(replace(NEAR, change=None)) is None
     assert alignment_of(NEAR.flipped().flipped()) == alignment_of(NEAR)
     assert voxel_of(NEAR.flipped()) == voxel_of(NEAR)
+    placed = replace(NEAR, a_to_b=((1.00004, 0.0, -0.00001, 7.0),) * 3)
+    found = alignment_of(placed)
+    assert found is not None
+    assert found["a_to_b"] == [[1.0, 0.0, 0.0, 7.0]] * 3
+    assert alignment_of(placed.flipped()) is None
 
 
 @pytest.mark.parametrize(
