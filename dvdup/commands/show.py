@@ -323,9 +323,11 @@ def _slices(matrix: Matrix | None, judged: Judged) -> str:
         return "slices: too few to tell their order"
     if matrix.line is None:
         return "slices: no order of them fits the placement of the voxels"
-    line = matrix.line
-    share = f"{100 * line.inliers:.0f} % of them lie on that line"
-    return f"slices: {sentences.slices(line)}; {share}"
+    line, strangers = matrix.line, judged.decision.verdict is None
+    said = sentences.slices(line, of_strangers=strangers)
+    if strangers:  # two heads in one pose, slice by slice
+        return f"slices: {said}, as those of two scans of one part of the body may"
+    return f"slices: {said}; {100 * line.inliers:.0f} % of them lie on that line"
 
 
 def missing(text: str) -> str:

@@ -96,7 +96,8 @@ def test_the_report_says_where_the_voxels_lie(leaky):
 
 
 def test_the_page_leaves_the_map_to_programs(leaky, dvdup):
-    assert dvdup(leaky.root, "render", "found.json", "-q", "-o", "a.html", "--no-pictures").code == 0
+    flags = ("-q", "-o", "a.html", "--no-pictures")
+    assert dvdup(leaky.root, "render", "found.json", *flags).code == 0
     text = (leaky.root / "a.html").read_text(encoding="utf-8")
     assert "alignment scale" in text
     assert "a_to_b" not in text

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from dvdup.compare.placement import in_mm, in_voxels
 from dvdup.records import IndexedCase
 
-SIZES = st.sampled_from([(1.0, 1.0, 1.0), (0.0005, 0.0005, 0.002), (0.7, 0.7, 5.0), (0.0, 1.0, 2.0)])
+SIZES = st.sampled_from(
+    [(1.0, 1.0, 1.0), (0.0005, 0.0005, 0.002), (0.7, 0.7, 5.0), (0.0, 1.0, 2.0)]
+)
 SHAPES = st.tuples(*[st.integers(1, 300)] * 3)
 
 

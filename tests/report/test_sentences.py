@@ -55,6 +55,7 @@ def test_what_was_done(fields, said):
 def test_slices_say_where_they_match():
     assert slices(LINE) == "axial slices 10-50 match 8-48, offset -9 mm, scale 1.00"
     assert slices(replace(LINE, plane_b=2)).startswith("axial / sagittal slices")
+    assert slices(LINE, of_strangers=True).startswith("axial slices 10-50 resemble 8-48, offset")
 
 
 NUMBERS = "local correlation 0.988, of fine structures 0.877"
