@@ -235,7 +235,7 @@ def _rows(report: Report, pictures: Pictures | None) -> Iterator[Row]:
             strength=_strength(finding),
             numbers=tuple(_numbers(finding)),
             pictures=tuple(_pictures(drawn, left, right)),
-            matrix=_shown(drawn.matrix, "similarities of all slices", "") if drawn.matrix else None,
+            matrix=_shown(drawn.matrix, "similarities of all slices") if drawn.matrix else None,
             notes=tuple(map(visible, drawn.notes)),
         )
 
@@ -280,15 +280,13 @@ def _pictures(drawn: PairPictures, left: Side, right: Side) -> Iterator[tuple[Sh
     """The rows of pictures of a pair."""
     for row in drawn.rows:
         names = (left.name, right.name, "difference")
-        yield tuple(
-            _shown(picture, name, f"{name}: ") for picture, name in zip(row, names, strict=True)
-        )
+        yield tuple(_shown(picture, name) for picture, name in zip(row, names, strict=True))
 
 
-def _shown(picture: Picture, name: str, before: str) -> Shown:
+def _shown(picture: Picture, name: str) -> Shown:
     caption = visible(picture.caption)
     source = f"data:image/webp;base64,{base64.b64encode(picture.data).decode()}"
-    return Shown(source, *picture.size, f"{name}, {caption}", f"{before}{caption}")
+    return Shown(source, *picture.size, f"{name}, {caption}", caption)
 
 
 # What else there is
