@@ -77,7 +77,7 @@ def test_no_pair_is_compared_again(leaky, judged):
         assert pair.notes == ()
         for shown in differences(pair):
             bright = shown[shown.max(axis=-1) > 100]  # not what one of them does not show
-            assert np.abs(bright[:, 0] - bright[:, 2]).mean() < 20  # hardly red or blue
+            assert np.abs(bright[:, 0] - bright[:, 2]).mean() < 35  # of strangers 40 and more
 
 
 def test_a_report_that_does_not_say_how_they_lie_is_drawn_the_same(leaky, judged):
@@ -91,7 +91,7 @@ def test_a_report_that_does_not_say_how_they_lie_is_drawn_the_same(leaky, judged
     assert len(judged) == 2  # equal voxels, also under another header, need no comparison
     for one, other in zip(known, anew, strict=True):
         for ours, theirs in zip(differences(one), differences(other), strict=True):
-            assert np.abs(ours - theirs).mean() < 2
+            assert np.abs(ours - theirs).mean() < 5
 
 
 def test_the_report_says_where_the_voxels_lie(leaky):
