@@ -69,10 +69,25 @@ def __getattr__(name: str) -> Any:
 
 
 class _Compare(ModuleType):
-    """The part `dvdup.compare`, which can be called as the function of the same name of `api`."""
+    """The part `dvdup.compare`, which can be called as the function of the same name of `api`.
+
+    Its documentation and signature are those of the function, which is what is promised.
+    """
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
-        return import_module("dvdup.api").compare(*args, **settings)
+        return self._function(*args, **settings)
+
+    @property
+    def _function(self) -> Any:
+        return import_module("dvdup.api").compare
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        return str(self._function.__doc__)
+
+    @property
+    def __signature__(self) -> Any:
+        return import_module("inspect").signature(self._function)
 
 
 class _Package(ModuleType):

@@ -19,7 +19,7 @@ from dvdup.commands.diff import diff as diff_refs
 from dvdup.records import Hooks, SyncSummary
 from dvdup.result import Report
 from dvdup.sync import build
-from dvdup.workspace import Workspace, open_workspace
+from dvdup.workspace import Workspace, open_workspace, working_folder
 
 
 class Dataset:
@@ -111,7 +111,7 @@ def open_dataset(config: Place | None = None, settings: Settings | None = None) 
     Raises:
         ConfigError: The file or one of the settings cannot be used.
     """
-    place = Path.cwd() if config is None else Path(config)
+    place = working_folder() if config is None else Path(config)
     folder = place.is_dir()
     opened = open_workspace(
         None if folder else place,

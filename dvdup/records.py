@@ -438,6 +438,13 @@ class SliceLine:
         return -self.slope if self.mirrored else self.slope
 
 
+Placement = tuple[
+    tuple[float, float, float, float],
+    tuple[float, float, float, float],
+    tuple[float, float, float, float],
+]
+"""The first three rows of an affine map: of X, Y, Z of a voxel, and 1, to its place elsewhere."""
+
 EQUAL_VALUES, EQUAL_SLICES = "equal-values", "equal-slices"
 """Rules of a `PairResult` that hashes of values have made, where voxels could not be had."""
 
@@ -468,6 +475,8 @@ class PairResult:
     """Correlation of the noise of both, in even tissue; None where structures do not agree."""
     strength: float = 0.0
     """How strongly the voxels speak for a copy, on one scale for all grids; 10 for equal values."""
+    a_to_b: Placement | None = None
+    """Where a voxel of a lies in b, both counted along X, Y, Z from 0; None without a verdict."""
 
     def flipped(self) -> PairResult:
         """What is known about (a, b) for (b, a): numbers of a placement hold one way only."""

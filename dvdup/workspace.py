@@ -17,7 +17,7 @@ from dvdup.config import DEFAULT_EMBEDDER, Config, load_config
 from dvdup.discover import Formats
 from dvdup.embedders import Embedder, LoadOptions
 from dvdup.embedders.names import split_name
-from dvdup.errors import EmbedderError, StoreMismatchError
+from dvdup.errors import ConfigError, EmbedderError, StoreMismatchError
 from dvdup.files import Verified
 from dvdup.readers import limits
 from dvdup.records import Embedded, EmbedderSpec, Say, SliceStack
@@ -146,6 +146,18 @@ class Workspace:
         return store.create(self.storage, IndexMeta(spec, recipe.describe(), recipe.hash()))
 
 
+def working_folder() -> Path:
+    """The working folder of the process.
+
+    Raises:
+        ConfigError: It has been deleted.
+    """
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise ConfigError("the working folder is gone; change to one that is there") from error
+
+
 def open_workspace(
     config: Path | None,
     *,
@@ -165,7 +177,7 @@ def open_workspace(
     """
     loaded = load_config(
         config=config,
-        cwd=cwd or Path.cwd(),
+        cwd=cwd or working_folder(),
         environ=environ,
         overrides=overrides,
         outside=outside,

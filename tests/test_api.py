@@ -92,6 +92,20 @@ print(len(dvdup.compare(*files, settings={{"embedder": "thumbnail"}}).pairs))
     assert done.stdout == "0\n"
 
 
+@pytest.mark.parametrize("first", ["", "import dvdup.compare.engine", "import dvdup.api"])
+def test_compare_is_documented_as_the_function(first):
+    """Failed before: a notebook showed the words and the arguments of the part of the package."""
+    code = f"""{first}
+import inspect, dvdup, dvdup.api
+print(inspect.getdoc(dvdup.compare) == inspect.getdoc(dvdup.api.compare))
+print(inspect.signature(dvdup.compare) == inspect.signature(dvdup.api.compare))
+import dvdup.compare.engine
+print(dvdup.compare.engine.compare_sides.__module__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\nTrue\ndvdup.compare.engine\n"
+
+
 def test_a_folder_has_its_own_configuration(dataset, monkeypatch, tmp_path):
     import dvdup as package
 

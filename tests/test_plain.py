@@ -20,6 +20,7 @@ def results() -> st.SearchStrategy[PairResult]:
         PairResult,
         confidence=FLOATS,
         strength=FLOATS,
+        a_to_b=st.none() | st.tuples(*[st.tuples(*[FLOATS] * 4)] * 3),
         order=st.none() | st.from_type(AxisOrder),
         agreement=st.none()
         | st.builds(

@@ -2,7 +2,8 @@
 
 Comes in: a `Report`, and the workspace that its scans can be had from. Goes out: small pictures of
 each pair, as `dvdup show` draws it, in the order of the report. Only the scans that the report
-speaks of are shown: where the index or a file holds something else now, a note says so.
+speaks of are shown: where the index or a file holds something else now, a note says so. How they
+lie on each other is in the report; only where it is not are voxels compared again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from dvdup import verify
 from dvdup.commands import adhoc, show
 from dvdup.compare.memory import EmbeddedScan
+from dvdup.compare.placement import in_mm
 from dvdup.compare.refs import Ref, find_ref
 from dvdup.compare.rules import rules_of
 from dvdup.compare.verdicts import fingerprint_of
@@ -34,6 +36,7 @@ from dvdup.records import (
     Pictures,
     Report,
 )
+from dvdup.report.json import A_TO_B
 from dvdup.store import Index, IndexMeta
 from dvdup.verify import Limits, Panel
 from dvdup.workers import do_all
@@ -59,6 +62,8 @@ class _Job:
     scans: tuple[EmbeddedScan, EmbeddedScan]
     names: tuple[str, str]
     limits: Limits
+    place: np.ndarray | None
+    """float64 (4, 4), mm of the first to mm of the second; None: it is to be found."""
 
 
 def pictures_of(workspace: Workspace, report: Report, hooks: Hooks) -> Pictures:
@@ -105,9 +110,18 @@ def _job(scans: _Scans, number: int, finding: Finding) -> PairPictures | _Job:
         return _without(str(error))
     if fingerprint_of(one.case, other.case) != finding.fingerprint:
         return _without("one of the scans is not as it was when the report was made")
+    place = _place(finding, one.case, other.case)
     # the case that is asked about comes first, as in tables of findings
     names = (finding.b.label, finding.a.label)
-    return _Job(number, scans.root, (other, one), names, scans.limits)
+    back = None if place is None else np.linalg.inv(place)
+    return _Job(number, scans.root, (other, one), names, scans.limits, back)
+
+
+def _place(finding: Finding, a: IndexedCase, b: IndexedCase) -> np.ndarray | None:
+    """How b lies on a as far as the report and the hashes say."""
+    rows = (finding.alignment or {}).get(A_TO_B)
+    same = (a.voxel_hashes, a.n_channels, a.shape) == (b.voxel_hashes, b.n_channels, b.shape)
+    return in_mm(np.eye(3, 4) if same and a.voxel_hashes else rows, a, b)
 
 
 def _without(why: str) -> PairPictures:
@@ -193,7 +207,7 @@ class _Scans:
 def _draw(job: _Job) -> PairPictures:
     """Draw a pair; runs in a worker."""
     try:
-        laid = show.lay(job.root, job.scans, job.limits)
+        laid = _laid(job)
         rows = verify.panels(*laid.scans, laid.place)
         notes = [
             show.missing(name)
@@ -209,6 +223,14 @@ def _draw(job: _Job) -> PairPictures:
         return PairPictures(drawn, matrix, tuple(notes))
     except Exception as error:  # a fault in a picture must not cost the report
         return _without(f"it could not be drawn ({type(error).__name__}: {error})")
+
+
+def _laid(job: _Job) -> show.Laid:
+    channels = show.channels_for(job.root, job.scans, job.limits)
+    place = job.place
+    if place is None:
+        place = show.place_of(show.judge(channels, job.limits))
+    return show.lay(channels, job.scans, place)
 
 
 def _small(panel: Panel, side: int = SIDE) -> Picture:

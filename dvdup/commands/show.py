@@ -30,7 +30,7 @@ from dvdup.records import Embedded, IndexedCase, PairDecision, Progress, no_prog
 from dvdup.report import sentences
 from dvdup.rows import part_of
 from dvdup.store import Index, IndexMeta
-from dvdup.verify import RULES, Evidence, Judged, Limits, Matrix, Scan, excess
+from dvdup.verify import RULES, Judged, Limits, Matrix, Scan, excess
 from dvdup.workspace import LazyEmbedder, Workspace, recipe_of
 
 _WITHOUT = {"undecided": "not decided", "nothing-to-compare": "no verdict"}
@@ -78,11 +78,13 @@ def show(workspace: Workspace, a: str, b: str, *, progress: Progress = no_progre
     """
     scans, rules = _scans(workspace, (a, b), progress)
     progress("comparing voxels", 0, 1)
-    laid = lay(workspace.root, scans, rules.voxels)
+    channels = channels_for(workspace.root, scans, rules.voxels)
+    judged = judge(channels, rules.voxels)
+    laid = lay(channels, scans, place_of(judged))
     words = (
-        _headline((a, b), laid.judged, _declared(scans, rules)),
-        _voxels(laid.judged, rules.voxels),
-        _slices(laid.matrix, laid.judged),
+        _headline((a, b), judged, _declared(scans, rules)),
+        _voxels(judged, rules.voxels),
+        _slices(laid.matrix, judged),
         *(missing(text) for text, whole in zip((a, b), laid.whole, strict=True) if not whole),
     )
     progress("comparing voxels", 1, 1)
@@ -93,8 +95,6 @@ def show(workspace: Workspace, a: str, b: str, *, progress: Progress = no_progre
 class Laid:
     """Two scans, one laid on the other."""
 
-    judged: Judged
-    """What the voxels say."""
     scans: tuple[Scan, Scan]
     """The finest there is of each."""
     whole: tuple[bool, bool]
@@ -105,27 +105,38 @@ class Laid:
     """As `Shown.matrix`."""
 
 
-def lay(root: Path, scans: Sequence[EmbeddedScan], limits: Limits) -> Laid:
-    """Compare the voxels of two scans and find out how they lie on each other.
+def judge(channels: tuple[FileChannel, FileChannel], limits: Limits) -> Judged:
+    """Compare the voxels of two scans.
 
     Args:
-        root: The folder that their files are relative to.
-        scans: Two, with their proxies.
+        channels: As `channels_for` gives them.
         limits: What makes a copy.
     """
-    channels = _channels(root, scans, limits)
-    seen = [_Seen(channel) for channel in channels]
-    equal = share_values(*channels)
-    judged = judge_pair(PairJob(*channels, limits, equal=equal)).found
-    place = _place(judged.evidence, seen)
-    one, other = seen
-    return Laid(
-        judged,
-        (one.best, other.best),
-        (one.full is not None, other.full is not None),
-        place,
-        _matrix(channels, scans, place),
-    )
+    return judge_pair(PairJob(*channels, limits, equal=share_values(*channels))).found
+
+
+def place_of(judged: Judged) -> np.ndarray | None:
+    """How two scans lie on each other, as in `lay`."""
+    return None if judged.evidence is None else judged.evidence.place
+
+
+def lay(
+    channels: tuple[FileChannel, FileChannel],
+    scans: Sequence[EmbeddedScan],
+    place: np.ndarray | None,
+) -> Laid:
+    """Read two scans and lay one on the other.
+
+    Args:
+        channels: As `channels_for` gives them.
+        scans: The two.
+        place: float64 (4, 4), mm of a to mm of b, both from the centre of the scan; None: nothing
+            is known, and centre is laid on centre.
+    """
+    one, other = [_Seen(channel) for channel in channels]
+    whole = (one.full is not None, other.full is not None)
+    placed = np.eye(4) if place is None else verify.on_voxels(place, one.best, other.best)
+    return Laid((one.best, other.best), whole, placed, _matrix(channels, scans, placed))
 
 
 def free_name(folder: Path, titles: Named, png: bytes) -> Path:
@@ -218,9 +229,16 @@ def _demand_two(
         raise InputError(f"{names[0]} and {names[1]} are one scan; name two to compare")
 
 
-def _channels(
+def channels_for(
     root: Path, scans: Sequence[EmbeddedScan], limits: Limits
 ) -> tuple[FileChannel, FileChannel]:
+    """The channels of two scans that are compared.
+
+    Args:
+        root: The folder that their files are relative to.
+        scans: Two, with their proxies.
+        limits: What makes a copy.
+    """
     one, other = scans
     if one.rows is None or other.rows is None:
         return FileChannel(root, one.case, 0), FileChannel(root, other.case, 0)
@@ -241,13 +259,6 @@ class _Seen:
     def best(self) -> Scan:
         """The finest there is."""
         return self.full or self.proxy
-
-
-def _place(found: Evidence | None, seen: Sequence[_Seen]) -> np.ndarray:
-    """Where b lies on a, mm from the centres of what is drawn."""
-    if found is None:
-        return np.eye(4)
-    return verify.on_voxels(found.place, seen[0].best, seen[1].best)
 
 
 def _matrix(
@@ -312,9 +323,11 @@ def _slices(matrix: Matrix | None, judged: Judged) -> str:
         return "slices: too few to tell their order"
     if matrix.line is None:
         return "slices: no order of them fits the placement of the voxels"
-    line = matrix.line
-    share = f"{100 * line.inliers:.0f} % of them lie on that line"
-    return f"slices: {sentences.slices(line)}; {share}"
+    line, strangers = matrix.line, judged.decision.verdict is None
+    said = sentences.slices(line, of_strangers=strangers)
+    if strangers:  # two heads in one pose, slice by slice
+        return f"slices: {said}, as those of two scans of one part of the body may"
+    return f"slices: {said}; {100 * line.inliers:.0f} % of them lie on that line"
 
 
 def missing(text: str) -> str:

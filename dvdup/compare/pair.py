@@ -10,7 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from dvdup import verify
@@ -18,6 +18,7 @@ from dvdup.compare.cases import Channel, FileChannel, Sides, voting_channels, vo
 from dvdup.compare.extents import Assumption, assumptions
 from dvdup.compare.missed import NO_ROOM, Missed
 from dvdup.compare.pictures import SliceChannel, in_volume
+from dvdup.compare.placement import in_voxels
 from dvdup.compare.small import Proxies
 from dvdup.errors import ReadError
 from dvdup.records import IndexedCase, Pair, PairResult, SliceLine
@@ -34,6 +35,7 @@ CODE = (
         "compare.missed",
         "compare.pair",
         "compare.pictures",
+        "compare.placement",
         "compare.small",
         "files",
         "slicing",
@@ -278,10 +280,14 @@ def _read(channel: Channel) -> tuple[Scan | None, str]:
 
 
 def result_of(pair: Pair, judged: Judged, sides: Sides) -> PairResult:
-    """What travels to the report, with the order of the slices where it is a copy."""
+    """What travels to the report; of a copy with the order of its slices, and where it lies."""
     if judged.decision.verdict is None:
         return judged.result()
-    return judged.result(_line(pair, judged, sides))
+    found = judged.result(_line(pair, judged, sides))
+    if judged.evidence is None:
+        return found
+    a, b = sides.a.case(pair[0]), sides.b.case(pair[1])
+    return replace(found, a_to_b=in_voxels(judged.evidence.place, a, b))
 
 
 def _line(pair: Pair, judged: Judged, sides: Sides) -> SliceLine | None:

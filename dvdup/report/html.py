@@ -29,7 +29,7 @@ from dvdup.records import (
     Unreadable,
 )
 from dvdup.report.headline import INCOMPLETE, headline, next_steps, ref_name, summary
-from dvdup.report.json import open_content
+from dvdup.report.json import A_TO_B, open_content
 from dvdup.report.meanings import MEANINGS
 from dvdup.report.names import case_label, files_text, listed, percent, public_path, public_reason
 from dvdup.report.pages import part, template
@@ -235,7 +235,7 @@ def _rows(report: Report, pictures: Pictures | None) -> Iterator[Row]:
             strength=_strength(finding),
             numbers=tuple(_numbers(finding)),
             pictures=tuple(_pictures(drawn, left, right)),
-            matrix=_shown(drawn.matrix, "similarities of all slices", "") if drawn.matrix else None,
+            matrix=_shown(drawn.matrix, "similarities of all slices") if drawn.matrix else None,
             notes=tuple(map(visible, drawn.notes)),
         )
 
@@ -266,7 +266,8 @@ def _numbers(finding: Finding) -> Iterator[tuple[str, str]]:
     yield from ((name, _directed(score)) for name, score in scores.items() if score is not None)
     for title, content in (("voxels", finding.voxel), ("alignment", finding.alignment)):
         if content:
-            yield from _flat(open_content(content), title)
+            shown = {key: value for key, value in content.items() if key != A_TO_B}
+            yield from _flat(open_content(shown), title)
     yield "basis", visible(finding.basis)
     yield "fingerprint", visible(finding.fingerprint)
 
@@ -279,15 +280,13 @@ def _pictures(drawn: PairPictures, left: Side, right: Side) -> Iterator[tuple[Sh
     """The rows of pictures of a pair."""
     for row in drawn.rows:
         names = (left.name, right.name, "difference")
-        yield tuple(
-            _shown(picture, name, f"{name}: ") for picture, name in zip(row, names, strict=True)
-        )
+        yield tuple(_shown(picture, name) for picture, name in zip(row, names, strict=True))
 
 
-def _shown(picture: Picture, name: str, before: str) -> Shown:
+def _shown(picture: Picture, name: str) -> Shown:
     caption = visible(picture.caption)
     source = f"data:image/webp;base64,{base64.b64encode(picture.data).decode()}"
-    return Shown(source, *picture.size, f"{name}, {caption}", f"{before}{caption}")
+    return Shown(source, *picture.size, f"{name}, {caption}", caption)
 
 
 # What else there is

@@ -44,6 +44,8 @@ SCHEMA = "dvdup/report@1"
 """Value of the `schema` key; the number grows with any change that breaks a reader."""
 PLACES = 4
 """Decimal places of every float."""
+A_TO_B = "a_to_b"
+"""The key of `alignment` that says where the voxels of a lie in b."""
 
 
 def render(report: Report, width: int, color: bool) -> str:
@@ -207,6 +209,8 @@ def alignment_of(result: PairResult) -> dict[str, Any] | None:
         found |= _change(result.change)
     if result.slices is not None:
         found["slices"] = _slices(result.slices)
+    if result.a_to_b is not None:
+        found[A_TO_B] = [[_rounded(number) for number in row] for row in result.a_to_b]
     return None if result.other_side or not found else found
 
 

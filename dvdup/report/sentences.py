@@ -151,8 +151,8 @@ def _agreement(found: VoxelAgreement, *, part: bool) -> str:
     return numbers
 
 
-def slices(line: SliceLine) -> str:
-    """Which slices match which."""
+def slices(line: SliceLine, *, of_strangers: bool = False) -> str:
+    """Which slices match which, or merely resemble one another."""
     planes = [PLANES[line.plane_a]]
     if line.plane_b != line.plane_a:
         planes.append(PLANES[line.plane_b])
@@ -162,8 +162,9 @@ def slices(line: SliceLine) -> str:
             (planes[0], first) if (line.plane_b, start) == (0, 0) else (planes[-1], start)
         )
         return f"{plane} slice {number} is the picture"
+    run = "resemble" if of_strangers else "match"
     return (
-        f"{' / '.join(planes)} slices {first}-{last} match {start}-{stop}, "
+        f"{' / '.join(planes)} slices {first}-{last} {run} {start}-{stop}, "
         f"offset {round(line.offset_mm):+d} mm, scale {line.slope:.2f}"
     )
 

@@ -15,7 +15,7 @@ from dvdup.sealed import nowhere, tell_damaged
 from dvdup.sync.plan import plan
 from dvdup.sync.rebuild import Confirm, rebuild_index
 from dvdup.sync.update import bring_up_to_date, carry_out
-from dvdup.workspace import LazyEmbedder, Workspace, readers_as_formats
+from dvdup.workspace import LazyEmbedder, Workspace, readers_as_formats, working_folder
 
 
 def _refuse(loss: str) -> bool:
@@ -42,7 +42,7 @@ def init(place: str, *, force: bool = False) -> tuple[Path, tuple[str, ...]]:
         raise InputError(f"{file} is there already; --force overwrites it")
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name the folder of the dataset")
-    root = Path(os.path.abspath(folder))
+    root = Path(os.path.abspath(working_folder() / folder))
     found = discover.detect(root, readers_as_formats(nowhere(), root), path=path)
     try:
         file.write_text(to_toml(found.dataset, found.notes), encoding="utf-8", newline="\n")

@@ -5,6 +5,7 @@ of slices; `draw` and `terminal` show a pair.
 """
 
 from dvdup.verify.exact import Order, Same, orders, same_values
+from dvdup.verify.grid import usable_spacing
 from dvdup.verify.judge import UNLIKE, Full, Inside, Judged, judge, measure
 from dvdup.verify.order import align, fitting, nearest_channels
 from dvdup.verify.picture import Matrix, Panel, draw, matrix_of, matrix_panel, panels, terminal
@@ -61,4 +62,5 @@ __all__ = [
     "score",
     "strength",
     "terminal",
+    "usable_spacing",
 ]

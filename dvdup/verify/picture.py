@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dvdup.records import Embedded, SliceLine
-from dvdup.verify.grid import Grid, make_grid, resampled, usable_spacing
+from dvdup.verify.grid import Grid, covered, make_grid, resampled, usable_spacing
 from dvdup.verify.order import MIN_POINTS, Track, align, fitting, tracks
 from dvdup.verify.scans import Scan, usable_extent
 
@@ -172,17 +172,27 @@ def _cuts(a: Scan, b: Scan, place: np.ndarray) -> list[_Cut]:
     """The axial, coronal and sagittal slice in the middle of the overlap."""
     step = float(max(usable_extent(a))) / SIDE
     one, other = _fine(a, step), _fine(b, step)
-    seen, inside = resampled(other.values, other, place, one)
-    seen = np.where(inside, seen, np.nan)
+    onto = np.linalg.inv(other.to_mm()) @ place @ one.to_mm()
+    inside = covered(other.values.shape, onto, one.values.shape)
     axes = [i for i in (2, 1, 0) if min(np.delete(a.values.shape, i)) >= _THIN] or [2]
     middles = [_middle(inside, axis) for axis in range(3)]
     found = []
     for axis in axes:
-        ours, theirs = (values.take(middles[axis], axis).T[::-1] for values in (one.values, seen))
+        flat = _slice(one, axis, middles[axis])
+        seen, shown = resampled(other.values, other, place, flat)  # not the whole, which takes long
+        both = flat.values, np.where(shown, seen, np.nan)
+        ours, theirs = (values.take(0, axis).T[::-1] for values in both)
         width, height = np.delete(one.extent, axis).tolist()
         captions = _captions(a, b, place, one.origin + np.array(middles) * one.spacing, axis)
         found.append(_Cut(ours, theirs, (height, width), captions))
     return found
+
+
+def _slice(grid: Grid, axis: int, number: int) -> Grid:
+    """One slice of a grid as a grid of its own."""
+    origin = grid.origin.copy()
+    origin[axis] += number * grid.spacing[axis]
+    return Grid(grid.values.take([number], axis), grid.spacing, origin)
 
 
 def _middle(inside: np.ndarray, axis: int) -> int:
@@ -201,8 +211,13 @@ def _captions(
 
 
 def _caption(scan: Scan, axis: int, point: np.ndarray) -> str:
-    """Plane and number of a slice; of a proxy, whose slices are numbered otherwise, the plane."""
+    """Plane and number of a slice; of a proxy, whose slices are numbered otherwise, the plane.
+
+    A scan of one slice has neither.
+    """
     n = scan.values.shape[axis]
+    if n == 1:
+        return "the whole picture"
     number = round(point[axis] / usable_spacing(scan.spacing)[axis] + (n - 1) / 2)
     inside = scan.full and 0 <= number < n
     return f"{_PLANES[axis]}, slice {number} of 0-{n - 1}" if inside else _PLANES[axis]
@@ -298,7 +313,7 @@ def _panels(cut: _Cut, scale: float) -> list[Panel]:
     """A slice of a, the same of b, and their difference, at `scale` pixels a mm."""
     shape = tuple(max(1, round(size * scale)) for size in cut.size_mm)
     pictures = _grey(cut.ours), _grey(cut.theirs), _difference(cut.ours, cut.theirs)
-    captions = (*cut.captions, "red: the right one is brighter, blue: darker")
+    captions = (*cut.captions, "red: second is brighter, blue: darker")
     return [
         Panel(_scaled(picture, shape), caption)
         for picture, caption in zip(pictures, captions, strict=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -300,3 +302,16 @@ def test_unknown_configuration_key(dataset, dvdup):
     done = dvdup(dataset.root, "check")
     assert done.code == 2
     assert "did you mean embedder" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the folder of a process")
+@pytest.mark.parametrize("command", ["status", "check", "init"])
+def test_a_working_folder_that_is_gone_is_told(tmp_path, command):
+    """Failed before: a traceback, and the wish to be told of a bug."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = f"import os; os.rmdir(os.getcwd()); from dvdup.cli import app; app(['{command}'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=gone, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"the working folder is gone" in done.stderr
+    assert b"Traceback" not in done.stderr

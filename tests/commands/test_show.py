@@ -51,6 +51,8 @@ def test_a_copy_and_a_stranger(indexed, dataset, save, phantom):
     assert "offset +0 mm, scale 1.00; 100 % of them lie on that line" in copy.words[2]
     assert stranger.words[0].startswith("train/p03 and test/p15: no copy (confidence ")
     assert "a copy has 5.0 or more; local correlation" in stranger.words[1]
+    assert " match " in copy.words[2]
+    assert " match " not in stranger.words[2]  # failed before: strangers in one pose "matched"
     assert redness(copy.picture()) < 20 < 40 < redness(stranger.picture())
     assert copy.picture() == show(indexed, "train/p03", "test/leak").picture()
 

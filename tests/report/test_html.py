@@ -144,6 +144,8 @@ def test_pictures_are_told_and_wait_until_they_are_seen(build):
     assert images[1]["alt"] == "train/a0, plane 0, slice 1 of 0-9"
     assert images[2]["alt"] == "difference, plane 0, slice 2 of 0-9"
     assert images[9]["alt"] == "similarities of all slices, right: axial 0-9, up: axial 0-9"
+    assert page.text["span"].count("test/x0") == 2  # in its row and once above its pictures
+    assert page.text["figcaption"][1].strip() == "plane 0, slice 1 of 0-9"
 
 
 @pytest.mark.parametrize("name", ["small", "empty", "unreadable", "within"])

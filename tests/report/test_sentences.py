@@ -55,6 +55,7 @@ def test_what_was_done(fields, said):
 def test_slices_say_where_they_match():
     assert slices(LINE) == "axial slices 10-50 match 8-48, offset -9 mm, scale 1.00"
     assert slices(replace(LINE, plane_b=2)).startswith("axial / sagittal slices")
+    assert slices(LINE, of_strangers=True).startswith("axial slices 10-50 resemble 8-48, offset")
 
 
 NUMBERS = "local correlation 0.988, of fine structures 0.877"
@@ -91,6 +92,11 @@ def test_numbers_of_a_placement_hold_one_way_only():
     assert alignment_of(replace(NEAR, change=None)) is None
     assert alignment_of(NEAR.flipped().flipped()) == alignment_of(NEAR)
     assert voxel_of(NEAR.flipped()) == voxel_of(NEAR)
+    placed = replace(NEAR, a_to_b=((1.00004, 0.0, -0.00001, 7.0),) * 3)
+    found = alignment_of(placed)
+    assert found is not None
+    assert found["a_to_b"] == [[1.0, 0.0, 0.0, 7.0]] * 3
+    assert alignment_of(placed.flipped()) is None
 
 
 @pytest.mark.parametrize(
