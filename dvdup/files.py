@@ -166,6 +166,15 @@ def holds_what_was_indexed(
     return True
 
 
+def not_shared(path: str, machine: str) -> str:
+    """What to say of a file that is not the same on a machine that works for this one."""
+    return (
+        f"{path} is not on {machine} as it is here, so it was not checked; all machines of the "
+        "cluster must see the scans under the same path, in a folder that they share (a file that "
+        "was just written may take a minute to be seen: run it again)"
+    )
+
+
 def _why_not(root: Path, paths: Sequence[str]) -> str:
     """Why the files of a case cannot be looked at: the first that is closed, or a broken link."""
     for path in paths:

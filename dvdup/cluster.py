@@ -1,0 +1,310 @@
+"""Work on a cluster, by Ray: its tasks, its retries, its placement.
+
+A block of items is one task. What is done to them, and how a worker is set up, is put into Ray's
+object store once and fetched once by every worker. Ray runs a task again whose worker or machine
+was lost; as a task writes nothing, and its results are taken once, nothing is doubled or lost.
+
+Documentation of Ray: https://docs.ray.io/en/latest/ray-core/
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import logging
+import os
+import platform
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from dvdup import extras, log
+from dvdup.errors import DvdupError, InputError
+from dvdup.fingerprint import code_fingerprint
+from dvdup.readers import limits
+from dvdup.workers import FEW, Crew, Local
+
+R = TypeVar("R")
+
+ADDRESS = "ray://"
+"""What the address of a cluster begins with."""
+
+_logger = logging.getLogger(__name__)
+_BLOCK = 4  # items of a task: handing one out costs some milliseconds
+_RETRIES = 3  # of a task whose worker was lost, as Ray has it by default
+_CODE = ("",)  # all of the package
+
+
+@dataclass(frozen=True, slots=True)
+class OnRay:
+    """Work is done by the workers of a Ray cluster; less than is worth it, on this machine."""
+
+    address: str
+    """`ray://host:port`; or `ray`: the cluster that RAY_ADDRESS names or this machine runs, else
+    one that is started here."""
+    jobs: int
+    """Tasks at a time at most; 0: as many as the cluster has processors."""
+    here: Local
+    """For what is not worth a cluster, and how many workers one has that is started here."""
+    gpus: int = 0
+    """GPUs that each task that embeds demands."""
+
+    def cores(self) -> int:
+        """Processors of the cluster, unless fewer jobs are allowed."""
+        return self.jobs or _connected(self.address, self.here.jobs).cores()
+
+    @contextmanager
+    def readers(self, n: int) -> Iterator[Crew]:
+        """Workers that read and embed."""
+        with self.here.readers(n) if n < FEW else self._crew(self.gpus) as crew:
+            yield crew
+
+    @contextmanager
+    def comparers(self, n: int) -> Iterator[Crew]:
+        """Workers that compare."""
+        with self.here.comparers(n) if n < FEW else self._crew(0) as crew:
+            yield crew
+
+    @contextmanager
+    def _crew(self, gpus: int) -> Iterator[Crew]:
+        pool = _Tasks(lambda: _connected(self.address, self.here.jobs), gpus)
+        try:
+            yield Crew(pool, self._ahead, _BLOCK, elsewhere=True)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _ahead(self) -> int:
+        """One task waits beside every one that runs, unless fewer are allowed."""
+        return self.jobs or 2 * self.cores()
+
+
+@dataclass(frozen=True, slots=True)
+class _Setup:
+    """What a worker has to know, as worker processes on this machine do."""
+
+    max_bytes: int | None
+    log_level: int
+    code: str
+    """Fingerprint of the source of dvdup."""
+
+    def begin(self) -> None:
+        """Set the process up.
+
+        Raises:
+            InputError: It has another dvdup, which might give another answer.
+        """
+        if code_fingerprint(*_CODE) != self.code:
+            raise InputError(
+                f"{platform.node()} has another dvdup than this machine, and might give another "
+                "answer; install the same one on all machines of the cluster"
+            )
+        limits.choose(self.max_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What comes back from a task."""
+
+    result: Any
+    error: DvdupError | None
+    records: list[logging.LogRecord]
+    """What it logged."""
+
+
+@dataclass
+class _Tasks(Executor):
+    """Runs functions as tasks of Ray; a future of it raises a `DvdupError` where that failed."""
+
+    connect: Callable[[], _Cluster]
+    gpus: int
+    _function: object = None
+    _box: list[Any] = field(default_factory=list)
+    _waiting: dict[Future[Any], Any] = field(default_factory=dict)
+
+    def submit(self, function: Callable[..., R], /, *args: Any, **more: Any) -> Future[R]:
+        """Hand a task out."""
+        cluster = self.connect()
+        if self._function is not function:
+            self._function, self._box = function, [cluster.put(function)]
+        reference = cluster.start(self.gpus, self._box, args)
+        future: Future[R] = Future()
+        self._waiting[future] = reference
+        future.add_done_callback(lambda done: self._forget(done, cluster))
+        reference.future().add_done_callback(lambda done: _settle(future, done))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let go of what is not finished."""
+        for future in list(self._waiting) if cancel_futures else ():
+            future.cancel()
+
+    def _forget(self, future: Future[Any], cluster: _Cluster) -> None:
+        reference = self._waiting.pop(future, None)
+        if reference is not None and future.cancelled():
+            cluster.cancel(reference)
+
+
+def _settle(future: Future[Any], done: Future[_Answer]) -> None:
+    """Pass on what a task gave; nobody waits for one that was cancelled."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        answer = done.result()
+    except BaseException as error:
+        future.set_exception(_explained(error))
+        return
+    log.pass_on(answer.records)
+    if answer.error is not None:
+        future.set_exception(answer.error)
+    else:
+        future.set_result(answer.result)
+
+
+def _explained(error: BaseException) -> BaseException:
+    """What Ray says, as the user is told; errors of the work itself stay what they are."""
+    from ray import exceptions
+
+    lost = (
+        exceptions.WorkerCrashedError,
+        exceptions.OutOfMemoryError,
+        exceptions.NodeDiedError,
+        exceptions.LocalRayletDiedError,
+        exceptions.ObjectLostError,
+    )
+    if isinstance(error, lost):
+        return InputError(
+            f"workers of the Ray cluster died {_RETRIES + 1} times over the same scans, perhaps "
+            "because memory ran out; what was finished is kept, run it again with fewer --jobs"
+        )
+    if isinstance(error, exceptions.RayTaskError):
+        return _of_a_task(error)
+    if isinstance(error, exceptions.RayError | ConnectionError):
+        return InputError(
+            f"the Ray cluster is gone: {_first_line(error)}; what was finished is kept, run it "
+            "again"
+        )
+    return error
+
+
+def _of_a_task(error: Any) -> Exception:
+    """What a task raised that is none of the errors of dvdup."""
+    told = str(error.cause).strip().splitlines() or [""]
+    if isinstance(error.cause, ImportError) or "failed to import" in told[0]:
+        return InputError(
+            f"a worker of the Ray cluster cannot run dvdup ({told[-1]}); install the same dvdup, "
+            "with the extra ray, on all its machines"
+        )
+    found: Exception = error
+    return found
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cluster:
+    """A cluster that this process is connected to."""
+
+    address: str
+    task: Any
+    """The remote function."""
+
+    def cores(self) -> int:
+        """Processors that it has now."""
+        import ray
+
+        return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+    def put(self, function: object) -> Any:
+        """Keep a function where workers can fetch it, with what they have to know."""
+        import ray
+
+        level = logging.getLogger(log.NAME).getEffectiveLevel()
+        setup = _Setup(limits.chosen(), level, code_fingerprint(*_CODE))
+        return ray.put((setup, function))
+
+    def start(self, gpus: int, box: list[Any], args: tuple[Any, ...]) -> Any:
+        """Start a task."""
+        task = self.task.options(num_gpus=gpus) if gpus else self.task
+        return task.remote(box, *args)
+
+    def cancel(self, reference: Any) -> None:
+        """Tell Ray that nobody waits for a task any more."""
+        import ray
+
+        with suppress(Exception):  # it is finished, or the cluster is gone
+            ray.cancel(reference)
+
+
+def _work_off(box: list[Any], *args: Any) -> _Answer:
+    """What a worker of the cluster does: one task."""
+    from threadpoolctl import threadpool_limits
+
+    setup, function = _fetched(box[0])
+    with log.gathered(setup.log_level) as records, threadpool_limits(1, user_api="blas"):
+        try:
+            setup.begin()
+            return _Answer(function(*args), None, records)
+        except DvdupError as error:
+            return _Answer(None, error, records)
+
+
+_FETCHED: dict[str, tuple[_Setup, Callable[..., Any]]] = {}
+"""In a worker: what it was given last, with the network that it has loaded for it."""
+
+
+def _fetched(reference: Any) -> tuple[_Setup, Callable[..., Any]]:
+    import ray
+
+    key = reference.hex()
+    if key not in _FETCHED:
+        _FETCHED.clear()
+        _FETCHED[key] = ray.get(reference)
+    return _FETCHED[key]
+
+
+@functools.lru_cache(1)
+def _connected(address: str, jobs: int) -> _Cluster:
+    """Connect to a cluster, or start one on this machine; it lasts until the process ends.
+
+    Raises:
+        InstallError: Ray is not installed.
+        InputError: The cluster cannot be reached.
+    """
+    packages = ("ray", "grpc") if address.startswith(ADDRESS) else ("ray",)
+    extras.demand("--runner ray", packages, "ray")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # dvdup tells nobody that it is used
+    import ray
+
+    if not ray.is_initialized():
+        try:
+            _connect(address, jobs)
+        except Exception as error:  # of many kinds, which have no base in common
+            raise InputError(
+                f"cannot connect to the Ray cluster ({address}): {_first_line(error)}; is it "
+                "running, with the same versions of Python and Ray as here?"
+            ) from error
+        atexit.register(ray.shutdown)
+    _logger.info("a Ray cluster with %g processors", ray.cluster_resources().get("CPU", 0))
+    return _Cluster(address, ray.remote(num_cpus=1, max_retries=_RETRIES)(_work_off))
+
+
+def _connect(address: str, jobs: int) -> None:
+    import ray
+
+    quiet: dict[str, Any] = {
+        "log_to_driver": False,  # stdout is for the report; logs come back with the results
+        "logging_level": logging.ERROR,
+    }
+    if address.startswith(ADDRESS):
+        ray.init(address, **quiet)
+        return
+    try:
+        ray.init("auto", **quiet)
+    except ConnectionError:  # none runs here
+        if os.environ.get("RAY_ADDRESS"):
+            raise
+        ray.init("local", num_cpus=jobs, include_dashboard=False, **quiet)
