@@ -14,6 +14,7 @@ import functools
 import logging
 import os
 import platform
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
@@ -281,7 +282,9 @@ def _connected(address: str, jobs: int) -> _Cluster:
 
     if not ray.is_initialized():
         try:
-            _connect(address, jobs)
+            with warnings.catch_warnings():  # Lance, of processes that Ray starts without it
+                warnings.simplefilter("ignore")
+                _connect(address, jobs)
         except Exception as error:  # of many kinds, which have no base in common
             raise InputError(
                 f"cannot connect to the Ray cluster ({address}): {_first_line(error)}; is it "

@@ -25,7 +25,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from dvdup import log
 from dvdup.errors import InputError
@@ -44,8 +44,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLI
 class Crew:
     """Workers that are ready, and how they are best given work."""
 
-    pool: Executor
-    """Takes a function and a list of items."""
+    pool: Executor | None
+    """None: the work is done in this thread."""
     ahead: Callable[[], int]
     """How many blocks are handed out at a time, so that memory is bounded."""
     block: int = 1
@@ -67,12 +67,15 @@ class Crew:
             items: Work for it.
             should_stop: Asked before a block is begun.
         """
-        blocks = _blocks(items, self.block)
-        for first in islice(blocks, 1):  # nobody is asked for workers where there is no work
-            every = chain((first,), blocks)
-            for block, results in spread(
-                self.pool, Each(function), every, self.ahead(), should_stop
-            ):
+        if self.pool is None:
+            for item in items:
+                if should_stop():
+                    return
+                yield item, function(item)
+            return
+        each = Each(function)
+        for blocks in _unless_empty(_blocks(items, self.block)):
+            for block, results in spread(self.pool, each, blocks, self.ahead(), should_stop):
                 yield from zip(block, results, strict=True)
 
     def in_order(
@@ -88,17 +91,17 @@ class Crew:
             items: Work for it.
             is_done: Waits for a block; if it says no, nothing more is yielded.
         """
-        blocks, each = _blocks(items, self.block), Each(function)
+        assert self.pool is not None  # readers are never this thread
+        each, pool = Each(function), self.pool
         waiting: deque[Future[list[R]]] = deque()
-        for first in islice(blocks, 1):
-            coming = chain((first,), blocks)
-            waiting.extend(self.pool.submit(each, one) for one in islice(coming, self.ahead()))
-        while waiting:
-            future = waiting.popleft()
-            if not is_done(future):
-                return
-            waiting.extend(self.pool.submit(each, one) for one in islice(blocks, 1))
-            yield from future.result()
+        for blocks in _unless_empty(_blocks(items, self.block)):
+            waiting.extend(pool.submit(each, one) for one in islice(blocks, self.ahead()))
+            while waiting:
+                future = waiting.popleft()
+                if not is_done(future):
+                    return
+                waiting.extend(pool.submit(each, one) for one in islice(blocks, 1))
+                yield from future.result()
 
 
 class Runner(Protocol):
@@ -131,14 +134,9 @@ class Local:
         with reader_threads(self.jobs) as pool:
             yield Crew(pool, lambda: self.jobs + 1)
 
-    @contextmanager
-    def comparers(self, n: int) -> Iterator[Crew]:
+    def comparers(self, n: int) -> AbstractContextManager[Crew]:
         """Start processes; a few pairs are compared in this one."""
-        if self.jobs < 2 or n < FEW:
-            yield Crew(Here(), lambda: 1)
-            return
-        with worker_processes(self.jobs) as pool:
-            yield Crew(pool, lambda: 2 * self.jobs)
+        return _crew(self.jobs if n >= FEW else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,20 +150,16 @@ class Each(Generic[T, R]):
         return [self.function(item) for item in items]
 
 
-class Here(Executor):
-    """Does what it is given at once, in this thread."""
-
-    def submit(self, function: Callable[..., R], /, *args: Any, **more: Any) -> Future[R]:
-        """Do it; an error goes to the caller as it is."""
-        done: Future[R] = Future()
-        done.set_result(function(*args, **more))
-        return done
-
-
 def _blocks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     coming = iter(items)
     while block := list(islice(coming, size)):
         yield block
+
+
+def _unless_empty(items: Iterator[T]) -> Iterator[Iterator[T]]:
+    """The items once more, if there are any: else nobody is to be asked for workers."""
+    for first in islice(items, 1):
+        yield chain((first,), items)
 
 
 def do_all(
@@ -175,14 +169,18 @@ def do_all(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[T, R]]:
     """Do some work in n processes, in this one if n is 1; as `spread` otherwise."""
+    with _crew(n) as crew:
+        yield from crew.finished(function, items, should_stop)
+
+
+@contextmanager
+def _crew(n: int) -> Iterator[Crew]:
+    """So many processes; for one, this one."""
     if n < 2:
-        for item in items:
-            if should_stop():
-                return
-            yield item, function(item)
+        yield Crew(None, lambda: 1)
         return
     with worker_processes(n) as pool:
-        yield from spread(pool, function, items, 2 * n, should_stop)
+        yield Crew(pool, lambda: 2 * n)
 
 
 @contextmanager
