@@ -14,11 +14,14 @@ import functools
 import logging
 import os
 import platform
+import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeVar
 
 from dvdup import extras, log
@@ -114,7 +117,19 @@ class _Answer:
     """What it logged."""
 
 
-@dataclass
+class _Task(Future[R]):
+    """What a task will give. As with processes, one that runs already is not cancelled."""
+
+    def __init__(self, may_run: Callable[[Future[R]], bool]) -> None:
+        super().__init__()
+        self._may_run = may_run
+
+    def cancel(self) -> bool:
+        """Cancel it, unless it may be running."""
+        return not self._may_run(self) and super().cancel()
+
+
+@dataclass(eq=False)
 class _Tasks(Executor):
     """Runs functions as tasks of Ray; a future of it raises a `DvdupError` where that failed."""
 
@@ -130,7 +145,7 @@ class _Tasks(Executor):
         if self._function is not function:
             self._function, self._box = function, [cluster.put(function)]
         reference = cluster.start(self.gpus, self._box, args)
-        future: Future[R] = Future()
+        future: Future[R] = _Task(self._may_run)
         self._waiting[future] = reference
         future.add_done_callback(lambda done: self._forget(done, cluster))
         reference.future().add_done_callback(lambda done: _settle(future, done))
@@ -139,7 +154,11 @@ class _Tasks(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let go of what is not finished."""
         for future in list(self._waiting) if cancel_futures else ():
-            future.cancel()
+            Future.cancel(future)
+
+    def _may_run(self, future: Future[Any]) -> bool:
+        """Whether a task is among the oldest, of which as many run as there are processors."""
+        return future in islice(tuple(self._waiting), self.connect().cores())
 
     def _forget(self, future: Future[Any], cluster: _Cluster) -> None:
         reference = self._waiting.pop(future, None)
@@ -282,24 +301,26 @@ def _connected(address: str, jobs: int) -> _Cluster:
 
     if not ray.is_initialized():
         try:
-            with warnings.catch_warnings():  # Lance, of processes that Ray starts without it
-                warnings.simplefilter("ignore")
+            with _own_signals(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of Lance, as Ray forks to start its processes
                 _connect(address, jobs)
         except Exception as error:  # of many kinds, which have no base in common
             raise InputError(
                 f"cannot connect to the Ray cluster ({address}): {_first_line(error)}; is it "
                 "running, with the same versions of Python and Ray as here?"
             ) from error
-        atexit.register(ray.shutdown)
+        atexit.register(_leave)
     _logger.info("a Ray cluster with %g processors", ray.cluster_resources().get("CPU", 0))
     return _Cluster(address, ray.remote(num_cpus=1, max_retries=_RETRIES)(_work_off))
 
 
 def _connect(address: str, jobs: int) -> None:
     import ray
+    from ray._private import worker
 
+    worker.print_to_stdstream = _log_of_cluster
     quiet: dict[str, Any] = {
-        "log_to_driver": False,  # stdout is for the report; logs come back with the results
+        "log_to_driver": False,  # logs of the workers come back with the results
         "logging_level": logging.ERROR,
     }
     if address.startswith(ADDRESS):
@@ -311,3 +332,29 @@ def _connect(address: str, jobs: int) -> None:
         if os.environ.get("RAY_ADDRESS"):
             raise
         ray.init("local", num_cpus=jobs, include_dashboard=False, **quiet)
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray ends the process at SIGTERM; a command that is told to stop keeps what is finished."""
+    before = [(each, signal.getsignal(each)) for each in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before:
+                signal.signal(number, handler)
+
+
+def _leave() -> None:
+    """Leave the cluster at the end of the process, and end one that was started for it."""
+    import ray
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of an impatient user: it takes a second
+    ray.shutdown()
+
+
+def _log_of_cluster(data: dict[str, Any], ignore_prefix: bool) -> None:
+    """Log what a cluster tells, as that a worker was lost; Ray prints it where the report goes."""
+    for line in data["lines"]:
+        _logger.info("%s", line.partition(". ")[0])
