@@ -14,6 +14,7 @@ import functools
 import logging
 import os
 import platform
+import re
 import signal
 import threading
 import warnings
@@ -210,10 +211,11 @@ def _explained(error: BaseException) -> BaseException:
 
 def _of_a_task(error: Any) -> Exception:
     """What a task raised that is none of the errors of dvdup."""
-    told = str(error.cause).strip().splitlines() or [""]
-    if isinstance(error.cause, ImportError) or "failed to import" in told[0]:
+    told = str(error)  # what was raised lies at the bottom of what was raised over it
+    missing = re.search(r"No module named [\w.']+|cannot import name [\w.']+", told)
+    if missing:
         return InputError(
-            f"a worker of the Ray cluster cannot run dvdup ({told[-1]}); install the same dvdup, "
+            f"a worker of the Ray cluster cannot run dvdup ({missing[0]}); install the same dvdup, "
             "with the extra ray, on all its machines"
         )
     found: Exception = error
