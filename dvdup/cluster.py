@@ -16,6 +16,7 @@ import os
 import platform
 import re
 import signal
+import socket
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -38,6 +39,7 @@ ADDRESS = "ray://"
 
 _logger = logging.getLogger(__name__)
 _BLOCK = 4  # items of a task: handing one out costs some milliseconds
+_CLIENT_PORT = "10001"  # of a cluster whose address names none
 _RETRIES = 3  # of a task whose worker was lost, as Ray has it by default
 _CODE = ("",)  # all of the package
 
@@ -223,6 +225,8 @@ def _of_a_task(error: Any) -> Exception:
 
 
 def _first_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
@@ -307,9 +311,11 @@ def _connected(address: str, jobs: int) -> _Cluster:
                 warnings.simplefilter("ignore")  # of Lance, as Ray forks to start its processes
                 _connect(address, jobs)
         except Exception as error:  # of many kinds, which have no base in common
+            where = os.environ.get("RAY_ADDRESS") if address == "ray" else address
             raise InputError(
-                f"cannot connect to the Ray cluster ({address}): {_first_line(error)}; is it "
-                "running, with the same versions of Python and Ray as here?"
+                f"cannot connect to the Ray cluster {where or 'here'}: {_first_line(error)}; is it "
+                "running, with the same versions of Python and Ray as here, and the same token "
+                "(RAY_AUTH_MODE, RAY_AUTH_TOKEN)?"
             ) from error
         atexit.register(_leave)
     _logger.info("a Ray cluster with %g processors", ray.cluster_resources().get("CPU", 0))
@@ -325,15 +331,27 @@ def _connect(address: str, jobs: int) -> None:
         "log_to_driver": False,  # logs of the workers come back with the results
         "logging_level": logging.ERROR,
     }
-    if address.startswith(ADDRESS):
-        ray.init(address, **quiet)
-        return
+    named = address if address.startswith(ADDRESS) else os.environ.get("RAY_ADDRESS", "")
+    _demand_answer(named)
     try:
-        ray.init("auto", **quiet)
+        ray.init(named or "auto", **quiet)
     except ConnectionError:  # none runs here
-        if os.environ.get("RAY_ADDRESS"):
+        if named:
             raise
         ray.init("local", num_cpus=jobs, include_dashboard=False, **quiet)
+
+
+def _demand_answer(address: str) -> None:
+    """Fail at once where nobody listens, for whom Ray would wait for minutes.
+
+    Raises:
+        OSError: It is so.
+    """
+    host, colon, port = address.removeprefix(ADDRESS).rpartition(":")
+    if not colon and address.startswith(ADDRESS):
+        host, port = port, _CLIENT_PORT
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 @contextmanager
