@@ -332,13 +332,27 @@ def _connect(address: str, jobs: int) -> None:
         "logging_level": logging.ERROR,
     }
     named = address if address.startswith(ADDRESS) else os.environ.get("RAY_ADDRESS", "")
-    _demand_answer(named)
-    try:
-        ray.init(named or "auto", **quiet)
-    except ConnectionError:  # none runs here
-        if named:
-            raise
+    if named:
+        _demand_answer(named)
+        ray.init(named, **quiet)
+    elif _runs_here():
+        ray.init("auto", **quiet)
+    else:
         ray.init("local", num_cpus=jobs, include_dashboard=False, **quiet)
+
+
+def _runs_here() -> bool:
+    """Whether a cluster runs on this machine; one that was killed leaves its address behind."""
+    from ray._private.utils import read_ray_address
+
+    found = read_ray_address()
+    if not found:
+        return False
+    try:
+        _demand_answer(found)
+    except OSError:
+        return False
+    return True
 
 
 def _demand_answer(address: str) -> None:
