@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
-from dvdup import extras, log
+from dvdup import extras, log, remote
 from dvdup.errors import DvdupError, InputError
 from dvdup.fingerprint import code_fingerprint
 from dvdup.readers import limits
@@ -92,22 +92,27 @@ class _Setup:
     """What a worker has to know, as worker processes on this machine do."""
 
     max_bytes: int | None
+    cache_bytes: int
     log_level: int
     code: str
     """Fingerprint of the source of dvdup."""
 
     def begin(self) -> None:
-        """Set the process up.
+        """Set the process up, for the tasks of one phase of a command."""
+        limits.choose(self.max_bytes)
+        remote.begin(self.cache_bytes)
+
+    def demand_same_code(self) -> None:
+        """Check that the process has the same dvdup.
 
         Raises:
-            InputError: It has another dvdup, which might give another answer.
+            InputError: It has another one, which might give another answer.
         """
         if code_fingerprint(*_CODE) != self.code:
             raise InputError(
                 f"{platform.node()} has another dvdup than this machine, and might give another "
                 "answer; install the same one on all machines of the cluster"
             )
-        limits.choose(self.max_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +254,8 @@ class _Cluster:
         import ray
 
         level = logging.getLogger(log.NAME).getEffectiveLevel()
-        setup = _Setup(limits.chosen(), level, code_fingerprint(*_CODE))
+        code = code_fingerprint(*_CODE)
+        setup = _Setup(limits.chosen(), remote.cache_bytes(), level, code)
         return ray.put((setup, function))
 
     def start(self, gpus: int, box: list[Any], args: tuple[Any, ...]) -> Any:
@@ -272,7 +278,7 @@ def _work_off(box: list[Any], *args: Any) -> _Answer:
     setup, function = _fetched(box[0])
     with log.gathered(setup.log_level) as records, threadpool_limits(1, user_api="blas"):
         try:
-            setup.begin()
+            setup.demand_same_code()
             return _Answer(function(*args), None, records)
         except DvdupError as error:
             return _Answer(None, error, records)
@@ -288,7 +294,9 @@ def _fetched(reference: Any) -> tuple[_Setup, Callable[..., Any]]:
     key = reference.hex()
     if key not in _FETCHED:
         _FETCHED.clear()
-        _FETCHED[key] = ray.get(reference)
+        setup, function = ray.get(reference)
+        setup.begin()  # once, so that object stores are not asked again for every task
+        _FETCHED[key] = setup, function
     return _FETCHED[key]
 
 

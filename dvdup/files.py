@@ -5,6 +5,8 @@ fixed times), not its ctime and inode: where they differ, the bytes are hashed a
 within 2 s of being indexed could change again without changing its mtime, so its mtime is not
 stored (`RACY`) and the next run hashes it again. What is found to have the same bytes is remembered
 in `Verified`, a small file beside the index: it is no news worth a version of the index.
+
+A file on an object store (`remote`) has its version, made of the ETag, in the place of an mtime.
 """
 
 from __future__ import annotations
@@ -16,15 +18,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from errno import EACCES
+from errno import EACCES, ENOENT
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
+from stat import S_IFREG, S_ISDIR, S_ISREG
 from threading import Lock
 
-from dvdup import pointers
+from dvdup import pointers, remote
+from dvdup.config.uris import is_object_uri
 from dvdup.errors import ReadError
 from dvdup.hashing import file_hash, files_below, folder_hash
-from dvdup.records import FileStat, IndexedCase
+from dvdup.records import FileStat, IndexedCase, Pointer
 from dvdup.sealed import SealedFiles, nowhere
 
 RACY = -1
@@ -40,12 +43,14 @@ def stat_files(root: Path, paths: Sequence[str]) -> tuple[FileStat, ...] | None:
     """Sizes, times and inodes of the files of a case, or None if one is not there or closed."""
     try:
         return tuple(_recent_stat(root, path) for path in paths)
-    except OSError:
+    except (OSError, ReadError):
         return None
 
 
 def is_missing(root: Path, path: str) -> bool:
     """Whether a file is not there, links included; a folder that is closed to us proves nothing."""
+    if is_object_uri(path):
+        return remote.is_missing(path)
     try:
         os.lstat(root / path)
     except (FileNotFoundError, NotADirectoryError):
@@ -60,7 +65,10 @@ def all_missing(root: Path, paths: Sequence[str]) -> bool:
 
     One that only cannot be reached, or that DVC keeps elsewhere, is not gone.
     """
-    return all(is_missing(root, path) and not pointers.is_absent(root / path) for path in paths)
+    return all(
+        is_missing(root, path) and (is_object_uri(path) or not pointers.is_absent(root / path))
+        for path in paths
+    )
 
 
 def unchanged(stored: Sequence[FileStat], now: Sequence[FileStat]) -> bool:
@@ -82,10 +90,15 @@ def with_recorded(root: Path, stats: Sequence[FileStat]) -> tuple[FileStat, ...]
 
 
 def _recorded(root: Path, stat: FileStat) -> FileStat:
-    pointer = pointers.find(root / stat.path, root)
+    pointer = _pointer(root, stat.path)
     if pointer is None or not pointer.recorded:
         return stat
     return FileStat(stat.path, pointer.size, 0, pointer.recorded)
+
+
+def _pointer(root: Path, path: str) -> Pointer | None:
+    """What stands for a file that is not here; nothing does on an object store."""
+    return None if is_object_uri(path) else pointers.find(root / path, root)
 
 
 def still_away(root: Path, case: IndexedCase) -> bool:
@@ -97,7 +110,7 @@ def still_away(root: Path, case: IndexedCase) -> bool:
     """
     if case.status != "unreadable":
         return False
-    found = [pointers.find(root / path, root) for path in case.paths]
+    found = [_pointer(root, path) for path in case.paths]
     stored = [stat.file_hash if pointers.is_recorded(stat.file_hash) else "" for stat in case.files]
     return any(found) and stored == [each.recorded if each else "" for each in found]
 
@@ -168,6 +181,13 @@ def holds_what_was_indexed(
 
 def not_shared(path: str, machine: str) -> str:
     """What to say of a file that is not the same on a machine that works for this one."""
+    if is_object_uri(path):
+        return (
+            f"{path} is not for {machine} what it is here, so it was not checked; all machines of "
+            "the cluster must reach the object store, with the same settings and credentials in "
+            "the environment in which `ray start` was called (an object that was just written may "
+            "be seen a little later: run it again)"
+        )
     return (
         f"{path} is not on {machine} as it is here, so it was not checked; all machines of the "
         "cluster must see the scans under the same path, in a folder that they share (a file that "
@@ -269,7 +289,7 @@ class Recent:
             own = self._busy.setdefault(stat, Lock())
         with own:
             known = self._known.get(stat)
-            digest = known or _digest(root / stat.path)
+            digest = known or _digest(root, stat.path)
             with self._lock:
                 self._busy.pop(stat, None)
                 if known is None and not _is_young(max(stat.mtime_ns, stat.ctime_ns)):
@@ -295,10 +315,8 @@ def hash_files(
     hashed = []
     for stat in stats:
         try:
-            mode = os.stat(root / stat.path).st_mode
-            if not (S_ISREG(mode) or S_ISDIR(mode)):  # a pipe would wait for ever
-                raise ReadError(f"{stat.path} is not a regular file; replace it, or leave it out")
-            digest = recent.file_hash(root, stat) if recent else _digest(root / stat.path)
+            _demand_regular(root, stat.path)
+            digest = recent.file_hash(root, stat) if recent else _digest(root, stat.path)
             after = _stat(root, stat.path)
         except OSError as error:
             reason = (error.strerror or type(error).__name__).lower()
@@ -308,6 +326,13 @@ def hash_files(
         mtime_ns = RACY if _is_young(stat.mtime_ns) else stat.mtime_ns
         hashed.append(dataclasses.replace(stat, mtime_ns=mtime_ns, file_hash=digest))
     return tuple(hashed)
+
+
+def _demand_regular(root: Path, path: str) -> None:
+    """Refuse what would wait for ever, as a pipe does."""
+    mode = S_IFREG if is_object_uri(path) else os.stat(root / path).st_mode
+    if not (S_ISREG(mode) or S_ISDIR(mode)):
+        raise ReadError(f"{path} is not a regular file; replace it, or leave it out")
 
 
 def _is_young(time_ns: int) -> bool:
@@ -329,8 +354,9 @@ def _suffix(path: str) -> str:
     return name[name.find(".") :].lower() if "." in name else ""
 
 
-def _digest(path: Path) -> str:
-    return folder_hash(path) if path.is_dir() else file_hash(path)
+def _digest(root: Path, name: str) -> str:
+    with remote.at_hand(root, [name]) as (path,):
+        return folder_hash(path) if path.is_dir() else file_hash(path)
 
 
 _FOLDERS: dict[str, tuple[float, FileStat]] = {}
@@ -339,6 +365,8 @@ _FOLDERS: dict[str, tuple[float, FileStat]] = {}
 
 def _recent_stat(root: Path, path: str) -> FileStat:
     """As `_stat`, but a folder is not walked for more than a small part of the time."""
+    if is_object_uri(path):
+        return _stat(root, path)
     file = os.path.join(root, path)
     until, known = _FOLDERS.get(file, (0.0, None))
     start = time.monotonic()
@@ -352,6 +380,8 @@ def _recent_stat(root: Path, path: str) -> FileStat:
 
 
 def _stat(root: Path, path: str) -> FileStat:
+    if is_object_uri(path):
+        return _stat_of_object(path)
     file = os.path.join(root, path)
     found = os.stat(file)  # several times as fast as Path.stat
     if not os.access(file, os.R_OK):
@@ -365,6 +395,14 @@ def _stat(root: Path, path: str) -> FileStat:
         ctime_ns=found.st_ctime_ns,
         inode=found.st_ino & _INODE_BITS,
     )
+
+
+def _stat_of_object(uri: str) -> FileStat:
+    """An object, or all of a folder: what the store calls the content is in the place of a time."""
+    seen = remote.look(uri)
+    if seen is None:
+        raise FileNotFoundError(ENOENT, "no such object", uri)
+    return FileStat(path=uri, size=seen.size, mtime_ns=seen.version)
 
 
 def _stat_of_folder(folder: str, path: str) -> FileStat:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dvdup.config.uris import checked_uri
 from dvdup.errors import StoreError
@@ -21,8 +21,11 @@ from dvdup.extras import demand, is_installed
 from dvdup.hashing import text_hash
 
 if TYPE_CHECKING:
+    from obstore import GetOptions
     from obstore.store import ObjectStore
 
+UNREACHABLE = "it cannot be reached"
+"""How messages say that a store gives no answer at all."""
 EXTRA = "cloud"
 """The extra that brings obstore."""
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
@@ -45,6 +48,24 @@ class Found:
     """When it was written, by the clock of the store; ns since 1970."""
 
 
+def version_of(found: Found) -> int:
+    """A number that another content of an object does not have, below 2**61.
+
+    It is made of the ETag or, where the store gives none, when it was written; the size is told
+    apart from it.
+    """
+    return int(text_hash(found.etag)[:15], 16) if found.etag else found.modified_ns
+
+
+def _found(meta: Mapping[str, Any]) -> Found:
+    return Found(
+        name=meta["path"],
+        size=int(meta["size"]),
+        etag=meta.get("e_tag") or "",
+        modified_ns=int(meta["last_modified"].timestamp() * 1_000_000) * 1000,
+    )
+
+
 def local_folder(uri: str, kind: str) -> Path:
     """Where this machine keeps what belongs to an address: locks and caches.
 
@@ -55,12 +76,24 @@ def local_folder(uri: str, kind: str) -> Path:
     Returns:
         A folder of the user's cache folder; the same address at another endpoint has another one.
     """
-    demand(uri, ("platformdirs",), EXTRA)
+    name = re.sub(r"[^A-Za-z0-9]+", "-", uri.partition("://")[2])[-40:].strip("-")
+    digest = text_hash(f"{endpoint()}\0{uri}")[:16]
+    return user_folder(uri) / kind / f"{name}-{digest}"
+
+
+def user_folder(what: str) -> Path:
+    """The folder of dvdup in the cache folder of the user.
+
+    Args:
+        what: For whom it is asked, for the message.
+
+    Raises:
+        InstallError: The extra for object stores is not installed.
+    """
+    demand(what, ("platformdirs",), EXTRA)
     import platformdirs
 
-    name = re.sub(r"[^A-Za-z0-9]+", "-", uri.partition("://")[2])[-40:].strip("-")
-    digest = text_hash(f"{_endpoint()}\0{uri}")[:16]
-    return Path(platformdirs.user_cache_dir("dvdup", appauthor=False), kind, f"{name}-{digest}")
+    return Path(platformdirs.user_cache_dir("dvdup", appauthor=False))
 
 
 def made_private(folder: Path) -> Path:
@@ -72,14 +105,15 @@ def made_private(folder: Path) -> Path:
 
 def lance_options(uri: str) -> dict[str, str]:
     """What Lance has to be told about an address beyond what it reads from the environment."""
-    endpoint = _endpoint() if uri.startswith("s3:") else ""
-    if not endpoint:
+    found = endpoint() if uri.startswith("s3:") else ""
+    if not found:
         return {}
-    plain = {"allow_http": "true"} if endpoint.startswith("http://") else {}
-    return {"endpoint": endpoint, **plain}
+    plain = {"allow_http": "true"} if found.startswith("http://") else {}
+    return {"endpoint": found, **plain}
 
 
-def _endpoint() -> str:
+def endpoint() -> str:
+    """Where the store of S3 is, as the environment says; "" for Amazon's own."""
     return next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), "")
 
 
@@ -111,28 +145,96 @@ class ObjectFolder:
             except (NotFoundError, FileNotFoundError):
                 return None
 
-    def fetch(self, name: str, target: Path) -> None:
-        """Write the content of an object to a file, block by block.
+    def head(self, name: str) -> Found | None:
+        """What the store says of an object, None if there is none.
 
         Raises:
-            FileNotFoundError: There is no such object.
-            OSError: The file cannot be written.
             StoreError: The store cannot be asked.
         """
         from obstore.exceptions import NotFoundError
 
-        with self._asking("read"):
+        with self._asking("look at", name):
             try:
-                stream = self._store().get(name).stream()
-            except NotFoundError as error:
-                raise FileNotFoundError(name) from error
+                return _found(self._store().head(name))
+            except (NotFoundError, FileNotFoundError):
+                return None
+
+    def fetch(self, name: str, target: Path) -> Found:
+        """Write the content of an object to a file, block by block.
+
+        A transfer that ends early goes on where it ended, as long as it gets on at all and the
+        store still has the same content.
+
+        Returns:
+            What the store says of what was written.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+            OSError: The file cannot be written.
+            StoreError: The store cannot be asked, or has got another content meanwhile.
+        """
         with target.open("wb") as file:
-            blocks = iter(stream)
+            found, written = self._fetched(name, file, None)
+            while written < found.size:
+                before = written
+                _, written = self._fetched(name, file, found)
+                if written == before:
+                    raise StoreError(
+                        f"cannot read {self.uri}/{name}: the store gave {written} of its "
+                        f"{found.size} bytes; run it again"
+                    )
+        return found
+
+    def fetch_start(self, name: str, n: int, target: Path) -> Found:
+        """Write the first bytes of an object to a file.
+
+        Args:
+            name: Of the object, which is longer.
+            n: How many bytes.
+            target: The file.
+
+        Returns:
+            What the store says of the whole object.
+
+        Raises:
+            FileNotFoundError, OSError, StoreError: As for `fetch`.
+        """
+        from obstore.exceptions import NotFoundError
+
+        with self._asking("read", name):
+            try:
+                got = self._store().get(name, options={"range": (0, n)})
+                found, content = _found(got.meta), bytes(got.bytes())
+            except (NotFoundError, FileNotFoundError) as error:
+                raise FileNotFoundError(name) from error
+        target.write_bytes(content)
+        return found
+
+    def _fetched(self, name: str, file: BinaryIO, before: Found | None) -> tuple[Found, int]:
+        """Write an object as far as it comes; how far that is."""
+        from obstore.exceptions import BaseError, NotFoundError
+
+        start = file.tell()
+        options: GetOptions = {"range": {"offset": start}} if start else {}
+        if start and before is not None and before.etag:
+            options["if_match"] = before.etag
+        with self._asking("read", name):
+            try:
+                got = self._store().get(name, options=options)
+                found, stream = _found(got.meta), iter(got.stream())
+                if before is not None and version_of(before) != version_of(found):
+                    raise StoreError(f"{self.uri}/{name} changed while it was read; run it again")
+            except (NotFoundError, FileNotFoundError) as error:
+                raise FileNotFoundError(name) from error
             while True:
-                with self._asking("read"):
-                    block = next(blocks, None)
+                try:
+                    block = next(stream, None)
+                except BaseError:
+                    if file.tell() == start:
+                        raise
+                    return found, file.tell()
                 if block is None:
-                    return
+                    return found, file.tell()
                 file.write(block)
 
     def create(self, name: str, content: bytes) -> bool:
@@ -169,15 +271,19 @@ class ObjectFolder:
         Raises:
             StoreError: The store cannot be asked.
         """
-        with self._asking("list"):
+        with self._asking("list", below):
             metas = [meta for batch in self._store().list(below or None) for meta in batch]
-        for meta in sorted(metas, key=lambda meta: meta["path"]):
-            yield Found(
-                name=meta["path"],
-                size=int(meta["size"]),
-                etag=meta.get("e_tag") or "",
-                modified_ns=int(meta["last_modified"].timestamp() * 1_000_000) * 1000,
-            )
+        yield from map(_found, sorted(metas, key=lambda meta: meta["path"]))
+
+    def beside(self, folder: str) -> tuple[Found, ...]:
+        """The objects that lie in a folder itself, sorted by name; "" is the top.
+
+        Raises:
+            StoreError: The store cannot be asked.
+        """
+        with self._asking("list", folder):
+            listed = self._store().list_with_delimiter(folder or None)
+        return tuple(map(_found, sorted(listed["objects"], key=lambda meta: meta["path"])))
 
     def names(self) -> tuple[str, ...]:
         """What lies at the top, folders and objects, sorted.
@@ -234,15 +340,16 @@ class ObjectFolder:
         return self._opened
 
     @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
+    def _asking(self, what: str, name: str = "") -> Iterator[None]:
         """Turn what obstore raises into a `StoreError` of one line, without its request."""
         from obstore.exceptions import BaseError
 
+        whole = f"{self.uri}/{name}" if name else self.uri
         try:
             yield
         except BaseError as error:
             raise StoreError(
-                f"cannot {what} {self.uri}: {_reason(error)}; look at the address, the network and "
+                f"cannot {what} {whole}: {_reason(error)}; look at the address, the network and "
                 "the credentials in the environment, and run it again"
             ) from error
 
@@ -276,7 +383,7 @@ _REASONS = (
     (r"credential|metadata|169\.254", "no credentials were found"),
     (r"BadScheme|scheme is not http|builder error",
      "it is reached by plain http, which has to be allowed (AWS_ALLOW_HTTP=true)"),
-    (r"error sending request|[Cc]onnect|timed out|dns|tcp", "it cannot be reached"),
+    (r"error sending request|[Cc]onnect|timed out|dns|tcp", UNREACHABLE),
     (r"status code: 404|NotFound", "it is not there"),
 )  # fmt: skip
 

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Generic, Protocol, TypeVar
 
-from dvdup import log
+from dvdup import log, remote
 from dvdup.errors import InputError
 from dvdup.readers import limits
 from dvdup.records import READER_THREADS
@@ -261,16 +261,18 @@ def spread(
 
 def _pool(n: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(n, context, _begin, (limits.chosen(), log.level_shown()))
+    inherited = (limits.chosen(), remote.cache_bytes(), log.level_shown())
+    return ProcessPoolExecutor(n, context, _begin, inherited)
 
 
-def _begin(max_bytes: int | None, log_level: int) -> None:
-    """Set a worker process up: how much it may read, and what it logs.
+def _begin(max_bytes: int | None, cache_bytes: int, log_level: int) -> None:
+    """Set a worker process up: how much it may read and keep, and what it logs.
 
     To stop is the business of the main process: a terminal, or `timeout`, sends its signal to the
     whole group of processes.
     """
     limits.choose(max_bytes)
+    remote.begin(cache_bytes)
     log.show_in_worker(log_level)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

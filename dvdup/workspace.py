@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dvdup import embedders, readers, slicing, store
+from dvdup import embedders, readers, remote, slicing, store
 from dvdup.cluster import OnRay
 from dvdup.config import DEFAULT_EMBEDDER, LOCAL, Config, load_config
 from dvdup.discover import Formats
@@ -183,6 +183,7 @@ def open_workspace(
         warn=warn,
     )
     limits.choose(loaded.read.max_bytes)
+    remote.begin(loaded.read.cache_bytes)
     return Workspace(loaded)
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -15,8 +16,11 @@ import click
 from dvdup import __version__
 from dvdup.cli.console import say
 from dvdup.cli.options import SHOW, place_options
+from dvdup.config.uris import refuse_secrets
 from dvdup.errors import EXIT_FAILED, DvdupError
 from dvdup.records import READER_THREADS
+
+_FREE_TEXT = ("--reason",)  # options whose value may be the address of a page
 
 
 class _ReaderGone(Exception):  # noqa: N818 - said to nobody
@@ -36,6 +40,13 @@ class Commands(click.Group):
             return super().make_context(*args, **extra)
         except BrokenPipeError as error:
             raise _ReaderGone from error
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, but for addresses that may hold a credential: every message shows its address."""
+        for before, text in pairwise(("", *args)):
+            if before not in _FREE_TEXT:
+                refuse_secrets(text)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

@@ -37,14 +37,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--force", is_flag=True, help="Overwrite a dvdup.toml that is there.")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
+@click.argument("folder", default=".")
 @terminal_options
-def init(folder: Path, force: bool, quiet: bool) -> None:
+def init(folder: str, force: bool, quiet: bool) -> None:
     """Write dvdup.toml from what FOLDER looks like.
 
     Recognises split folders (train/ val/ test/), MSD and nnU-Net (imagesTr, dataset.json,
     splits_final.json), BIDS, datalists of MONAI, Croissant, tables (CSV, TSV, Parquet, JSON lines)
     for all splits or one each, and DICOM trees; says which, what it uses and what it leaves out.
+    Of a folder on an object store, s3://bucket/folder, the file is written here.
     """
     from dvdup.sync import build
 

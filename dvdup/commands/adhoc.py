@@ -19,6 +19,7 @@ from dvdup.compare.memory import EmbeddedScan, MemoryCases
 from dvdup.compare.refs import Ref, find_case, find_ref, split_order, whole
 from dvdup.compare.rules import rules_of
 from dvdup.config import Config, load_config
+from dvdup.config.uris import is_object_uri
 from dvdup.demo import write_demo
 from dvdup.errors import InputError
 from dvdup.files import stat_files
@@ -182,8 +183,8 @@ def one_scan(workspace: Workspace, file: str, name: str | None = None) -> Case:
 
 
 def is_file(text: str) -> bool:
-    """Whether a name is a file, or a row of one."""
-    return os.path.isfile(text) or discover.names_row(text)
+    """Whether a name is a file, or a row of one, or an address."""
+    return is_object_uri(text) or os.path.isfile(text) or discover.names_row(text)
 
 
 def known_case(index: Index | None, text: str) -> tuple[Index, IndexedCase] | None:

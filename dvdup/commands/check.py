@@ -20,6 +20,7 @@ from dvdup.compare.findings import with_accepted
 from dvdup.compare.refs import all_refs, split_order
 from dvdup.compare.walk import prune_variants
 from dvdup.config import Config
+from dvdup.config.uris import is_object_uri
 from dvdup.errors import InputError
 from dvdup.forecast import Work, description
 from dvdup.readers import share_of_pictures
@@ -100,7 +101,16 @@ def _pairs(config: Config, n_refs: int) -> list[tuple[int, int]]:
 
 
 def _range(workspace: Workspace, since: str, say: Say) -> GitRange:
-    """What has changed since a commit, or since the index was brought up to date."""
+    """What has changed since a commit, or since the index was brought up to date.
+
+    Raises:
+        InputError: Git does not know it, or the scans are where git does not look.
+    """
+    if is_object_uri(workspace.config.dataset.path):
+        raise InputError(
+            "--since asks git which scans have changed, and git knows nothing of an object store; "
+            "leave it out, for objects that have not changed are not read again anyway"
+        )
     indexed_at = None
     if store.exists(workspace.folder):
         entries = store.log(workspace.open_any())

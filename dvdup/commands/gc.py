@@ -164,8 +164,7 @@ def _remove(files: list[Path]) -> None:
 
 def _lost_series(workspace: Workspace, todo: TablePlan) -> list[Path]:
     """What is remembered of DICOM folders in which no version has a case."""
-    folders = {(workspace.root / path).parent for path in todo.held.paths}
-    wanted = {readers.series_cache(folder) for folder in folders}
+    wanted = {readers.series_cache(workspace.root, path) for path in todo.held.paths}
     cache = workspace.folder / "cache"
     return [
         file

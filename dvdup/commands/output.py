@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dvdup import accepted
 from dvdup.config import ReportConfig
+from dvdup.config.uris import is_uri
 from dvdup.errors import EXIT_FAILED, EXIT_FINDINGS, ConfigError, InputError
 from dvdup.records import Report
 from dvdup.report import FORMATS, render
@@ -176,6 +177,8 @@ def write_file(path: Path, data: bytes) -> None:
     Raises:
         InputError: It cannot be written.
     """
+    if is_uri(str(path)):
+        raise InputError(f"cannot write {path}: name a file of this machine, and copy it there")
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(data)

@@ -21,6 +21,7 @@ from dvdup.compare.memory import EmbeddedScan
 from dvdup.compare.refs import Ref, find_ref
 from dvdup.compare.rules import rules_of
 from dvdup.compare.verdicts import fingerprint_of
+from dvdup.config.uris import is_object_uri
 from dvdup.errors import DvdupError, InputError
 from dvdup.records import (
     Finding,
@@ -178,7 +179,9 @@ class _Scans:
         if member not in self._by_hand:
             if not member.paths:
                 raise InputError(f"it is not said which file {member.label} is")
-            case = adhoc.one_scan(self._workspace, str(self.root / member.paths[0]))
+            path = member.paths[0]
+            file = path if is_object_uri(path) else str(self.root / path)
+            case = adhoc.one_scan(self._workspace, file)
             recipe = recipe_of(self._workspace.config, self._meta.embedder)
             scan = adhoc.read_scan(self._workspace, case, recipe, self._embedder)
             if not scan.case.proxy:

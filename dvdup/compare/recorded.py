@@ -19,6 +19,7 @@ from dvdup.errors import ReadError
 from dvdup.files import holds_what_was_indexed
 from dvdup.pointers import is_recorded
 from dvdup.records import IndexedCase, Pair
+from dvdup.remote import at_hand
 from dvdup.rows import is_row
 
 _COMPUTED = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
@@ -75,14 +76,14 @@ def _has_files(case: IndexedCase) -> bool:
 
 def _hashed(root: Path, case: IndexedCase, algorithm: str, missed: Missed) -> tuple[str, ...]:
     """Hashes of the files of a case, sorted; none where they are not those that were indexed."""
-    files = [root / path for path in case.paths]
     try:
-        if not all(map(os.path.isfile, files)):
-            return ()
-        if not holds_what_was_indexed(root, case.files, case.paths):
-            missed.away(case)
-            return ()
-        return tuple(sorted(f"{algorithm}:{_digest(file, algorithm)}" for file in files))
+        with at_hand(root, case.paths) as files:
+            if not all(map(os.path.isfile, files)):
+                return ()
+            if not holds_what_was_indexed(root, case.files, case.paths):
+                missed.away(case)
+                return ()
+            return tuple(sorted(f"{algorithm}:{_digest(file, algorithm)}" for file in files))
     except ReadError as error:
         missed.failed(case, str(error))
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -65,6 +66,7 @@ def load_config(
         _demand_own_machine(str(values["runner"]), file, cwd)
     declares = file is not None and not (values and all(map(_calibrates, values)))
     loaded: Config = build(Config, values | nearer, root=root, file=file, declares=declares)
+    loaded = dataclasses.replace(loaded, dataset=_located(loaded.dataset))
     _check_dataset(loaded.dataset)
     _check_calibration(loaded.calibration, file, cwd)
     return loaded
@@ -244,14 +246,30 @@ _FILES = {
 """Keys of the dataset -> the layouts that use them."""
 
 
+def _located(dataset: DatasetConfig) -> DatasetConfig:
+    """Addresses as they are used: those of folders of this machine as paths, others checked.
+
+    Raises:
+        ConfigError: One cannot be used.
+    """
+    return dataclasses.replace(
+        dataset,
+        path=_place(dataset.path),
+        csv=dataset.csv and _place(dataset.csv),
+        json=dataset.json and _place(dataset.json),
+        folds=dataset.folds and _place(dataset.folds),
+        splits={split: tuple(map(_place, each)) for split, each in dataset.splits.items()},
+    )
+
+
+def _place(text: str) -> str:
+    if not is_uri(text):
+        return text
+    return path_of(text).as_posix() if text.startswith("file:") else checked_uri(text)
+
+
 def _check_dataset(dataset: DatasetConfig) -> None:
-    """Refuse settings that the layout would leave unused, and scans that are not files here."""
-    for key in ("path", *(key for key in _FILES if key != "splits")):
-        if is_uri(str(getattr(dataset, key) or "")):
-            raise ConfigError(
-                f"dataset.{key} is an address, and dvdup reads scans from files of this machine "
-                "only (its index may lie elsewhere); mount or copy them, and name the folder"
-            )
+    """Refuse settings that the layout would leave unused."""
     given = [key for key in _FILES if getattr(dataset, key)]
     for key in given:
         if dataset.layout not in ("auto", *_FILES[key]):

@@ -76,13 +76,16 @@ class DatasetConfig:
 
 @dataclass(frozen=True, slots=True)
 class ReadConfig:
-    """How much memory a file may ask for."""
+    """How much a file may ask for: memory, and space where it is on an object store."""
 
     max_bytes: int | None = _setting(
         None,
         BYTES,
         "bytes of memory that a scan may take; by default a quarter of it",
         4_000_000_000,
+    )
+    cache_bytes: int = _setting(
+        10_000_000_000, BYTES, "bytes of scans on object stores that are kept on this machine"
     )
 
 

@@ -38,7 +38,7 @@ def checked_uri(text: str) -> str:
     parts = match["path"].split("/")[1:] if match else [""]
     if any(part in ("", ".", "..") or not part.isprintable() for part in parts):
         raise ConfigError(
-            f"{_without_secrets(text)} is no address of a folder; write one as s3://bucket/folder "
+            f"{without_secrets(text)} is no address of a folder; write one as s3://bucket/folder "
             f"(or {', '.join(f'{each}://' for each in SCHEMES[1:])}, file:///folder), without "
             "user, query or empty parts: credentials come from the environment"
         )
@@ -53,10 +53,23 @@ def path_of(text: str) -> Path:
     """
     parts = urlsplit(text)
     if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
-        raise ConfigError(f"{_without_secrets(text)} is no folder of this machine; name one")
+        raise ConfigError(f"{without_secrets(text)} is no folder of this machine; name one")
     return Path(url2pathname(parts.path))
 
 
-def _without_secrets(text: str) -> str:
+def refuse_secrets(text: str) -> None:
+    """Refuse an address that could hold a credential, before it is shown anywhere.
+
+    Raises:
+        ConfigError: It has a user or a query.
+    """
+    if is_uri(text) and ("?" in text or "@" in text.partition("://")[2].partition("/")[0]):
+        raise ConfigError(
+            f"{without_secrets(text)} is no address that dvdup takes: it has a user or a query; "
+            "leave them out, credentials come from the environment"
+        )
+
+
+def without_secrets(text: str) -> str:
     """An address as messages may show it."""
     return re.sub(r"//[^/]*@", "//...@", re.split(r"[?#\n]", text)[0])

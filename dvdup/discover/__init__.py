@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dvdup.config import DatasetConfig
+from dvdup.config.uris import is_uri
 from dvdup.discover import (
     arrays,
     bids,
@@ -119,13 +120,18 @@ def discover(
 
 
 def detect(
-    root: Path, formats: Formats, should_stop: Callable[[], bool] = lambda: False
+    root: Path,
+    formats: Formats,
+    should_stop: Callable[[], bool] = lambda: False,
+    *,
+    path: str = ".",
 ) -> Detected:
     """Find out how a folder is laid out.
 
     Args:
-        root: The folder.
+        root: The folder of the configuration that comes of it.
         formats: What is known about formats.
+        path: The folder of the dataset below it, or its address on an object store.
         should_stop: Whether the user wants to stop.
 
     Raises:
@@ -133,9 +139,13 @@ def detect(
         Interrupted: `should_stop` said so.
     """
     search = _search(root, DatasetConfig(), formats, should_stop)
-    told, unclear = arrays.detected(search, search.path("."))
+    top = search.path(path)
+    if not is_folder(top):
+        raise InputError(f"{shown(path)} is no folder; name the folder of the dataset")
+    told, unclear = arrays.detected(search, top)
     try:
-        dataset = _recognised(search, DatasetConfig(arrays={"": tuple(told)} if told else {}))
+        given = DatasetConfig(path=path, arrays={"": tuple(told)} if told else {})
+        dataset = _recognised(search, given)
     except ConfigError as error:
         raise InputError(str(error)) from error
     found = discover(root, dataset, formats, should_stop)
@@ -197,7 +207,7 @@ def _recognised(search: Search, dataset: DatasetConfig) -> DatasetConfig:
     for layout in LAYOUTS:
         found = layout.recognised(search, top) if layout.recognised is not None else None
         if found is not None:
-            inner = os.path.normpath(os.path.join(dataset.path, found.path))
+            inner = _joined(dataset.path, os.path.normpath(found.path))
             own = {key: getattr(found, key) for key in _OWN}
             return dataclasses.replace(dataset, path=inner, **own)
     if dataset.arrays:
@@ -211,6 +221,13 @@ def _recognised(search: Search, dataset: DatasetConfig) -> DatasetConfig:
         "table with columns path and split; name the splits in dvdup.toml, below [dataset.splits], "
         "or add what there is with `dvdup add . --split all`"
     )
+
+
+def _joined(path: str, inner: str) -> str:
+    """A folder below that of the dataset, which may be an address."""
+    if is_uri(path):
+        return path if inner == "." else f"{path}/{inner.replace(os.sep, '/')}"
+    return os.path.normpath(os.path.join(path, inner))
 
 
 def _demand_declared(search: Search, top: str) -> None:
@@ -273,7 +290,7 @@ def _row(name: str) -> Layout:
 def _notes(search: Search, dataset: DatasetConfig, found: Declaration) -> list[str]:
     layout, file = _row(dataset.layout), dataset.csv or dataset.json
     what = layout.what + (f", {shown(file)}" if file else "")
-    away = [case for case in found.cases if _is_away(search.root, case)]
+    away = [case for case in found.cases if _is_away(search, case)]
     unread = [case for case in found.cases if case not in away and not _is_read(search, case)]
     counts = Counter(case.split for case in found.cases)
     counts.subtract(case.split for case in (*away, *unread))
@@ -317,8 +334,8 @@ def _of_arrays(told: Sequence[str], unclear: Sequence[str]) -> list[str]:
     return lines
 
 
-def _is_away(root: str, case: Case) -> bool:
-    return not any(os.path.exists(os.path.join(root, file)) for file in case.files)
+def _is_away(search: Search, case: Case) -> bool:
+    return not any(os.path.exists(search.path(file)) for file in case.files)
 
 
 def _is_read(search: Search, case: Case) -> bool:

@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dvdup import remote
 from dvdup.discover.names import shown
 from dvdup.discover.search import Search
-from dvdup.errors import ConfigError
+from dvdup.errors import ConfigError, ReadError
 
 _SUFFIXES = (".json", ".jsonld")
 _MOST_BYTES = 256 << 20
@@ -42,8 +43,10 @@ def parsed(file: str, name: str) -> Any:
         ConfigError: It cannot be read.
     """
     try:
-        with open(file, encoding="utf-8-sig") as stream:
+        with remote.opened(file), open(file, encoding="utf-8-sig") as stream:
             return json.load(stream)
+    except ReadError as error:
+        raise ConfigError(str(error)) from error
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError(f"{shown(name)} cannot be read: {reason}; make it readable") from error
@@ -74,4 +77,4 @@ def fitting(search: Search, top: str, fits: Callable[[Mapping[str, Any]], bool])
 
 
 def _may_be_read(path: str) -> bool:
-    return os.path.isfile(path) and os.path.getsize(path) <= _MOST_BYTES
+    return os.path.isfile(path) and remote.size_of(path) <= _MOST_BYTES

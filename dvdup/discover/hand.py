@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dvdup.config import DatasetConfig, split_name_fault
+from dvdup.config.uris import is_uri
 from dvdup.discover import arrays
 from dvdup.discover.cases import in_order, make_case
 from dvdup.discover.formats import Formats
@@ -52,7 +53,7 @@ def by_hand(
         raise InputError(f"split {shown(split)!r} {fault}; choose another name")
     rules = Rules(dataset.include, dataset.exclude)
     search = Search(root, formats, rules, should_stop=should_stop)
-    named = [scan for path in paths for scan in _scans(search, path)]
+    named = [scan for path in paths for scan in _scans(search, os.fspath(path))]
     scans = arrays.rows_instead(search, dataset, named)
     if case is not None and len(scans) != 1:
         raise InputError(
@@ -74,9 +75,11 @@ def _scans(search: Search, named: str) -> list[Scan]:
         return [row]
     scans: list[Scan] = []
     files: list[str] = []
-    for path in _paths(named):
+    for path in [search.path(named)] if is_uri(named) else _paths(named):
         name = search.name(path)
         folder = is_folder(path)
+        if is_uri(named) and not os.path.lexists(path):
+            raise InputError(f"there is no {shown(name)}; correct the address")
         out = search.rules.named_folder_out if folder else search.rules.named_file_out
         if reason := out(name):
             raise InputError(f"{shown(named)} is left out: {reason}; change that, or name another")

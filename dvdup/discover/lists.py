@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+from dvdup import remote
 from dvdup.config import DatasetConfig
 from dvdup.discover import columns, sheets, tables
 from dvdup.discover.columns import Columns
@@ -17,7 +18,7 @@ from dvdup.discover.names import shown
 from dvdup.discover.search import Search, is_folder
 from dvdup.discover.split_names import is_split_name
 from dvdup.discover.tables import Table, TableScan
-from dvdup.errors import ConfigError, InputError
+from dvdup.errors import ConfigError, InputError, ReadError
 from dvdup.records import Case
 
 _TEXTS = (".txt", ".list", ".lst", ".files")
@@ -121,8 +122,10 @@ def read(search: Search, file: str, split: str) -> tuple[Table | None, list[Tabl
 def _text(search: Search, file: str) -> Sequence[str]:
     name = shown(search.name(file))
     try:
-        with open(file, encoding="utf-8-sig") as stream:
+        with remote.opened(file), open(file, encoding="utf-8-sig") as stream:
             return stream.read().splitlines()
+    except ReadError as error:
+        raise ConfigError(str(error)) from error
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError(f"list {name}: {reason}; correct dataset.splits") from error

@@ -6,6 +6,7 @@ import os
 import unicodedata
 from collections.abc import Sequence
 
+from dvdup import remote
 from dvdup.errors import InputError
 
 _BAD_CATEGORIES = ("Cc", "Cs", "Zl", "Zp")  # control, undecodable, line and paragraph separators
@@ -57,8 +58,24 @@ def relative(path: str, top: str | None) -> str:
     return os.path.relpath(path, top).replace(os.sep, "/")
 
 
-def common_folder(folders: Sequence[str]) -> str:
-    """The innermost folder that holds all of some absolute folders."""
+def common_folders(folders: Sequence[str]) -> dict[bool, str]:
+    """The innermost folders that hold all of some absolute folders: those here, and stand-ins.
+
+    Returns:
+        Whether a folder is a stand-in of one on an object store -> the folder that holds it.
+    """
+    by_kind: dict[bool, list[str]] = {}
+    for folder in folders:
+        by_kind.setdefault(is_stand_in(folder), []).append(folder)
+    return {kind: _common_folder(own) for kind, own in by_kind.items()}
+
+
+def is_stand_in(path: str) -> bool:
+    """Whether a path stands for something on an object store."""
+    return remote.uri_of(path) is not None
+
+
+def _common_folder(folders: Sequence[str]) -> str:
     try:
         return os.path.commonpath(folders)
     except ValueError:  # on several drives

@@ -13,7 +13,7 @@ from dvdup.config import DatasetConfig
 from dvdup.discover import lists
 from dvdup.discover.cases import Split, make_case
 from dvdup.discover.entries import Entries
-from dvdup.discover.names import common_folder, relative, shown
+from dvdup.discover.names import common_folders, is_stand_in, relative, shown
 from dvdup.discover.rules import POINTER
 from dvdup.discover.search import HIDDEN, Scan, Search, is_folder
 from dvdup.errors import ConfigError
@@ -79,9 +79,10 @@ def _declared(
 ) -> Split:
     """The cases of a split out of folders, files, patterns and lists; ids start below all."""
     places = [_place(search, top, split, entry) for entry in named]
-    start = common_folder([place.start for place in places])
+    starts = common_folders([place.start for place in places])
     scans: list[Scan] = []
     for place in places:
+        start = starts[is_stand_in(place.start)]
         for folder in place.folders:
             scans += search.scans(folder, relative(folder, start))
         scans += search.picked(place.files, start)

@@ -10,10 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from stat import S_ISDIR
 
+from dvdup import remote
+from dvdup.config.uris import (
+    SCHEMES,
+    checked_uri,
+    is_object_uri,
+    is_uri,
+    path_of,
+    without_secrets,
+)
 from dvdup.discover.formats import Formats, is_dicom_name, may_be_dicom_name
 from dvdup.discover.names import clean, inside, join, nfc, printable, relative
 from dvdup.discover.rules import POINTER, STORE_SUFFIX, ZARR_MARKERS, ZARR_SUFFIXES, Rules, known
-from dvdup.errors import ConfigError, InputError, Interrupted
+from dvdup.errors import ConfigError, InputError, Interrupted, ReadError
 from dvdup.pointers import AbsentOuts
 from dvdup.records import LONELY, Ignored
 
@@ -92,8 +101,18 @@ class Search:
             raise Interrupted("stopped while looking for scans; run it again to go on")
 
     def path(self, *parts: str) -> str:
-        """Absolute path of something relative to the root (or to the folder given first)."""
-        return os.path.normpath(os.path.join(self.root, *parts))
+        """Absolute path of something relative to the root (or to the folder given first).
+
+        Of an address on an object store, and of what is beside or below one, that of its stand-in.
+
+        Raises:
+            ConfigError: A part is an address that dvdup cannot use.
+            InputError: The object store cannot be asked.
+        """
+        here = [part if not is_uri(part) else _place_of(part) for part in parts]
+        path = os.path.normpath(os.path.join(self.root, *here))
+        uri = remote.uri_of(path)
+        return path if uri is None else _asked(uri)
 
     def name(self, path: str) -> str:
         """A path as in `Case.files`: relative to the root inside it, else absolute; POSIX.
@@ -103,6 +122,8 @@ class Search:
         """
         prefix = self.root.rstrip(os.sep) + os.sep
         within = path.startswith(prefix)
+        if uri := remote.uri_of(path):
+            return clean(uri)
         name = path[len(prefix) :] if within else "" if path == self.root else path
         return clean(name.replace(os.sep, "/") if os.sep != "/" else name)
 
@@ -427,6 +448,26 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _is_store_name(name: str) -> bool:
     return name.lower().endswith(STORE_SUFFIX)
+
+
+def _place_of(text: str) -> str:
+    """The path of an address: a folder of this machine, or a stand-in."""
+    if text.startswith("file:"):
+        return str(path_of(text))
+    if not is_object_uri(text):
+        raise ConfigError(
+            f"{without_secrets(text)} is an address of a kind that dvdup does not read (it reads "
+            f"{', '.join(f'{each}://' for each in (*SCHEMES, 'file'))}); copy what is there, and "
+            "name the copy"
+        )
+    return _asked(text if remote.is_known(text) else checked_uri(text))
+
+
+def _asked(uri: str) -> str:
+    try:
+        return remote.path_of(uri)
+    except ReadError as error:
+        raise InputError(str(error)) from error
 
 
 def is_folder(path: str) -> bool:

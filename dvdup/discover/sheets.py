@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from dvdup import remote
 from dvdup.discover.names import shown
 from dvdup.discover.search import Search
-from dvdup.errors import ConfigError
+from dvdup.errors import ConfigError, ReadError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 """Lower case, with the dot."""
@@ -52,21 +53,29 @@ def read(search: Search, file: str, *, one_column: bool = False) -> Sheet:
     Raises:
         ConfigError: It cannot be read.
     """
-    name, lower = search.name(file), file.lower()
+    name = search.name(file)
     try:
-        if lower.endswith(".parquet"):
-            from dvdup.discover import parquet  # loads pyarrow
-
-            return _sheet(file, name, *parquet.rows(file, shown(name)), is_text=False)
-        with open(file, encoding="utf-8-sig", newline="") as stream:
-            if lower.endswith((".jsonl", ".ndjson")):
-                return _of_json_lines(file, name, stream)
-            return _of_text(file, name, stream, one_column=one_column)
+        with remote.opened(file):
+            return _read(file, name, one_column=one_column)
+    except ReadError as error:
+        raise ConfigError(str(error)) from error
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError(f"table {shown(name)}: {reason}; correct dataset.csv") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"table {shown(name)} is no UTF-8 table of text: {error}") from error
+
+
+def _read(file: str, name: str, *, one_column: bool) -> Sheet:
+    lower = file.lower()
+    if lower.endswith(".parquet"):
+        from dvdup.discover import parquet  # loads pyarrow
+
+        return _sheet(file, name, *parquet.rows(file, shown(name)), is_text=False)
+    with open(file, encoding="utf-8-sig", newline="") as stream:
+        if lower.endswith((".jsonl", ".ndjson")):
+            return _of_json_lines(file, name, stream)
+        return _of_text(file, name, stream, one_column=one_column)
 
 
 def _sheet(

@@ -18,7 +18,7 @@ from dvdup.discover import columns, sheets
 from dvdup.discover.cases import Split, make_case
 from dvdup.discover.columns import Columns, at
 from dvdup.discover.entries import Entries
-from dvdup.discover.names import common_folder, shown
+from dvdup.discover.names import common_folders, is_stand_in, shown
 from dvdup.discover.search import Scan, Search
 from dvdup.discover.sheets import Row, Sheet
 from dvdup.errors import ConfigError, InputError
@@ -195,9 +195,10 @@ def cases_of(
         base: Folder of the list.
     """
     entries.learn([scan.entry for scan in scans], base)
-    start = common_folder([os.path.dirname(entries.place(scan.entry, base)) for scan in scans])
+    starts = common_folders([os.path.dirname(entries.place(scan.entry, base)) for scan in scans])
     for scan in scans:
-        name = search.name(entries.place(scan.entry, base))
+        place = entries.place(scan.entry, base)
+        start, name = starts[is_stand_in(place)], search.name(place)
         if reason := search.rules.named_file_out(name):
             search.leave_out(name, reason)
             continue

@@ -13,13 +13,14 @@ import shlex
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from dvdup import rows
+from dvdup import remote, rows
+from dvdup.config.uris import is_object_uri
 from dvdup.errors import PointerError, ReadError
 from dvdup.readers import limits
 from dvdup.readers.masks import without_masks
@@ -66,6 +67,8 @@ class Reader:
     """Lower case, with the dot."""
     has_companions: bool = False
     """Whether the module has `companions(path) -> tuple[Path, ...]`."""
+    names_companions: bool = False
+    """Whether it opens a file to know them."""
     holds_arrays: bool = False
     """Whether a file may hold many cases, as rows or as arrays (`array_rows`)."""
 
@@ -76,7 +79,9 @@ READERS: dict[str, Reader] = {
         (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".mgh", ".mgz", ".mgh.gz"),
         has_companions=True,
     ),
-    "itk": Reader("dvdup.readers.itk", (".nrrd", ".nhdr", ".mha", ".mhd"), has_companions=True),
+    "itk": Reader(
+        "dvdup.readers.itk", (".nrrd", ".nhdr", ".mha", ".mhd"), True, names_companions=True
+    ),
     "numpy": Reader("dvdup.readers.numpy_arrays", (".npy", ".npz"), holds_arrays=True),
     "hdf5": Reader("dvdup.readers.hdf5", (".h5", ".hdf5"), holds_arrays=True),
     "zarr": Reader("dvdup.readers.zarr_stores", (".zarr", ".zarr.zip"), holds_arrays=True),
@@ -94,6 +99,8 @@ SUFFIXES: tuple[str, ...] = tuple(s for reader in READERS.values() for s in read
 """Every suffix that a reader claims."""
 
 _logger = logging.getLogger(__name__)
+_HEADER = 1 << 16
+"""Bytes of a file from which its companions are told, or what it is that no reader claims."""
 _FOREIGN_STORE = ".n5"  # a format like Zarr
 _HALVES = (".img", ".img.gz", ".raw", ".zraw")
 
@@ -119,7 +126,8 @@ def reads(root: Path, case: Case) -> bool:
         return case.series != ""
     if not case.files:
         return False
-    return is_readable_name(case.files[0]) or _is_zarr(root / case.files[0])
+    main = case.files[0]
+    return is_readable_name(main) or (not is_object_uri(main) and _is_zarr(root / main))
 
 
 def companions(path: Path, root: Path | None = None) -> tuple[Path, ...]:
@@ -138,7 +146,8 @@ def companions(path: Path, root: Path | None = None) -> tuple[Path, ...]:
     if reader is None or not reader.has_companions or not _may_be_opened(path):
         return ()
     try:
-        with nothing_escapes(path.name):
+        header = remote.opened(path, _HEADER) if reader.names_companions else nullcontext()
+        with nothing_escapes(path.name), header:
             module = import_module(reader.module)
             return cast(tuple[Path, ...], module.companions(path, root))
     except ReadError:
@@ -165,16 +174,18 @@ def array_parts(path: Path, name: str) -> tuple[ArrayPart, ...]:
     """
     if not _holds_arrays(path):
         raise ReadError(f"{name}: is no file of arrays, such as .npy; correct dataset.arrays")
-    with nothing_escapes(name):
+    with nothing_escapes(name), remote.opened(path):
         found = import_module("dvdup.readers.array_rows").parts(path, name)
         return cast(tuple[ArrayPart, ...], found)
 
 
 def looks_many(path: Path, name: str) -> bool:
     """Whether a file that is not declared seems to hold many cases."""
-    return _holds_arrays(path) and bool(
-        import_module("dvdup.readers.array_rows").looks_many(path, name)
-    )
+    if not _holds_arrays(path):
+        return False
+    with suppress(ReadError), remote.opened(path):
+        return bool(import_module("dvdup.readers.array_rows").looks_many(path, name))
+    return False
 
 
 def _holds_arrays(path: Path) -> bool:
@@ -190,7 +201,12 @@ def _is_zarr(path: Path) -> bool:
 
 def maybe_dicom(path: Path) -> bool:
     """Whether a file is named as DICOM or starts as DICOM (such files often have no suffix)."""
-    return bool(import_module("dvdup.readers.dicom_series").looks_like_dicom(path))
+    module = import_module("dvdup.readers.dicom_series")
+    if path.name.lower().endswith(module.SUFFIXES):
+        return True
+    with suppress(ReadError), remote.opened(path, _HEADER):
+        return bool(module.looks_like_dicom(path))
+    return False
 
 
 @contextmanager
@@ -250,12 +266,17 @@ def series_finder(
     return find
 
 
-def series_cache(folder: Path) -> str:
-    """Where beside the index is kept what `series_finder` found in a folder.
+def series_cache(root: Path, file: str) -> str:
+    """Where beside the index is kept what `series_finder` found in the folder of a file.
+
+    Args:
+        root: What the name of the file is relative to.
+        file: As in `Case.files`.
 
     Returns:
         A name relative to the index folder.
     """
+    folder = file.rpartition("/")[0] if is_object_uri(file) else (root / file).parent
     name: str = import_module("dvdup.readers.dicom_series").cache_name(folder)
     return name
 
@@ -284,8 +305,9 @@ def read_volume(root: Path, case: Case) -> Volume:
 def _read(root: Path, case: Case) -> Volume:
     if not case.files:
         raise ReadError(f"{case.case_id}: the case has no files; declare one")
-    with nothing_escapes(case.files[0]):
-        sources = [Source(root / name, name) for name in case.files]
+    first = _HEADER if case.series is None and not reads(root, case) else None
+    with nothing_escapes(case.files[0]), remote.at_hand(root, case.files, first) as paths:
+        sources = [Source(path, name) for path, name in zip(paths, case.files, strict=True)]
         if case.series == "":
             raise cast(ReadError, import_module("dvdup.readers.dicom_series").broken(sources))
         if case.series is not None and rows.is_row(case.series):

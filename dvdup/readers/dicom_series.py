@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import time
 import warnings
@@ -19,6 +18,7 @@ from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from dvdup import remote
 from dvdup.errors import ReadError
 from dvdup.hashing import seal
 from dvdup.readers import dicom_parts, limits
@@ -103,15 +103,15 @@ class SeriesCache:
     """Path -> (size, mtime, ctime, inode; what was found)."""
     changed: bool = False
 
-    def get(self, path: Path, status: os.stat_result) -> Header | None:
+    def get(self, path: Path, stamp: tuple[int, ...]) -> Header | None:
         """What a file is that has not changed since, else None."""
         entry = self.entries.get(str(path))
-        return entry[1] if entry is not None and entry[0] == _stamp(status) else None
+        return entry[1] if entry is not None and entry[0] == stamp else None
 
-    def put(self, path: Path, status: os.stat_result, header: Header) -> None:
+    def put(self, path: Path, stamp: tuple[int, ...], header: Header) -> None:
         """Remember what a file is, unless it was written just now."""
-        if time.time_ns() - status.st_mtime_ns > _RACY_NS:
-            self.entries[str(path)] = (_stamp(status), header)
+        if time.time_ns() - stamp[1] > _RACY_NS:
+            self.entries[str(path)] = (stamp, header)
             self.changed = True
 
 
@@ -372,18 +372,20 @@ def _header(path: Path, cache: SeriesCache, key: bytes) -> Header | None:
     """What a file is; None for one that should be DICOM and cannot be read."""
     named = path.name.lower().endswith(SUFFIXES)
     try:
-        status = path.stat()
+        stamp = _stamp(path)
     except OSError:
         return None if named else Header("foreign")
-    known = cache.get(path, status)
+    known = cache.get(path, stamp)
     if known is not None:
         return known
-    if not looks_like_dicom(path):
-        found: Header | None = Header("foreign")
-    else:
-        found = _looked_into(Source(path, path.name), key, sure=named)
+    found: Header | None = None
+    with suppress(ReadError), remote.opened(path):  # reading the case says what is wrong
+        if not looks_like_dicom(path):
+            found = Header("foreign")
+        else:
+            found = _looked_into(Source(path, path.name), key, sure=named)
     if found is not None:
-        cache.put(path, status, found)
+        cache.put(path, stamp, found)
     return found
 
 
@@ -474,11 +476,22 @@ def _numbers(dataset: Any, tag: str) -> str:
     return ""
 
 
-def _stamp(status: os.stat_result) -> tuple[int, ...]:
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Size, mtime, ctime and inode; of what is on an object store its size and version."""
+    uri = remote.uri_of(path)
+    seen = None if uri is None else remote.look(uri)
+    if seen is not None:
+        return (seen.size, seen.version, 0, 0)
+    status = path.stat()
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
-def cache_name(folder: Path) -> str:
-    """The file beside the index that keeps what a folder holds, relative to the index folder."""
-    name = hashlib.blake2b(str(folder.resolve()).encode(), digest_size=16).hexdigest()
+def cache_name(folder: Path | str) -> str:
+    """The file beside the index that keeps what a folder holds, relative to the index folder.
+
+    Args:
+        folder: A folder of this machine, a stand-in of one, or its address on an object store.
+    """
+    named = folder if isinstance(folder, str) else remote.uri_of(folder) or str(folder.resolve())
+    name = hashlib.blake2b(named.encode(), digest_size=16).hexdigest()
     return f"cache/dicom-{name}.json"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dvdup import discover, files
 from dvdup.config import CONFIG_NAME, to_toml
+from dvdup.config.uris import checked_uri, is_uri, path_of
 from dvdup.errors import InputError
 from dvdup.records import Case, Hooks, IndexedCase, Key, SyncSummary
 from dvdup.sealed import nowhere, tell_damaged
@@ -21,8 +22,12 @@ def _refuse(loss: str) -> bool:
     return False
 
 
-def init(folder: Path, *, force: bool = False) -> tuple[Path, tuple[str, ...]]:
+def init(place: str, *, force: bool = False) -> tuple[Path, tuple[str, ...]]:
     """Write `dvdup.toml` from what a folder looks like.
+
+    Args:
+        place: The folder; or its address on an object store, the file is then written here.
+        force: Overwrite a file that is there.
 
     Returns:
         The file, and what was found, in words.
@@ -30,13 +35,15 @@ def init(folder: Path, *, force: bool = False) -> tuple[Path, tuple[str, ...]]:
     Raises:
         InputError: There is one already, or the folder has no layout that dvdup knows.
     """
+    path = checked_uri(place) if is_uri(place) and not place.startswith("file:") else "."
+    folder = Path() if path != "." else path_of(place) if is_uri(place) else Path(place)
     file = folder / CONFIG_NAME
     if file.exists() and not force:
         raise InputError(f"{file} is there already; --force overwrites it")
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; name the folder of the dataset")
     root = Path(os.path.abspath(folder))
-    found = discover.detect(root, readers_as_formats(nowhere(), root))
+    found = discover.detect(root, readers_as_formats(nowhere(), root), path=path)
     try:
         file.write_text(to_toml(found.dataset, found.notes), encoding="utf-8", newline="\n")
     except OSError as error:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvdup import files
+from dvdup import files, remote
 from dvdup.errors import ReadError
 from dvdup.files import Recent
 from dvdup.readers import limits, reads
@@ -96,12 +96,13 @@ class Look:
             if not is_row(case.series):  # of which more may be read than one case may take
                 for stat in own:  # before it is read from end to end for nothing
                     limits.check(stat.path, stat.size, stat.size)
-            hashed = _with_hashes(stats, files.hash_files(self.root, own, recent))
+            with remote.at_hand(self.root, case.files):  # once, to be hashed and to be read
+                hashed = _with_hashes(stats, files.hash_files(self.root, own, recent))
+                if files.fingerprint(hashed, case.series) in self.known:
+                    return Looked(case, hashed)
+                return self._read(case, hashed)
         except ReadError as error:
             return Looked(case, prepared=unreadable(row_of(case, stats), str(error)))
-        if files.fingerprint(hashed, case.series) in self.known:
-            return Looked(case, hashed)
-        return self._read(case, hashed)
 
     def _read(self, case: Case, stats: tuple[FileStat, ...]) -> Looked:
         prepared = prepare(self.root, case, stats, self.recipe)

@@ -232,11 +232,8 @@ def _weight(root: Path, case: Case) -> float:
     """How long a case may take, as bytes; parts of a file are taken to be alike."""
     if case.series is not None and is_row(case.series):
         return float(_OVERHEAD)
-    try:
-        size = (root / case.files[0]).stat().st_size
-    except OSError:  # the reader will tell
-        size = 0
-    return float(_OVERHEAD + size * len(case.files))
+    stats = files.stat_files(root, case.files[:1])  # where there is nothing the reader will tell
+    return float(_OVERHEAD + (stats[0].size if stats else 0) * len(case.files))
 
 
 def _has_rows(case: IndexedCase) -> bool:

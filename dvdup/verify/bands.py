@@ -25,32 +25,44 @@ def band(
     Returns:
         float32 (X, Y, Z).
     """
-    return bands(values, voxel, (width,), usable)[width]
+    return bands((values,), voxel, (width,), usable)[0][width]
 
 
 def bands(
-    values: np.ndarray,
+    scans: Sequence[np.ndarray],
     voxel: np.ndarray,
     widths: Sequence[float],
     usable: np.ndarray | None = None,
-) -> dict[float, np.ndarray]:
-    """Some bands by width; the wider gaussian of one may be the narrower one of the next.
+) -> list[dict[float, np.ndarray]]:
+    """Some bands of each of some scans by width.
+
+    The wider gaussian of a band may be the narrower one of the next.
 
     Args:
-        values: As for `band`.
+        scans: float32 (X, Y, Z) each.
         voxel: As for `band`.
         widths: As `width` of `band`.
         usable: As for `band`.
     """
     if usable is None or usable.all():
-        narrow = {width: blurred(values, width * voxel) for width in widths}
-        return {w: narrow[w] - blurred(narrow[w], w * _SQRT3 * voxel) for w in widths}
+        return [_bands(values, voxel, widths) for values in scans]
     weight = usable.astype(np.float32)
-    weighted = values * weight
     sigmas = sorted({sigma for width in widths for sigma in (width, 2 * width)})
     norms = {s: np.maximum(blurred(weight, s * voxel), 1e-3) for s in sigmas}
-    smooth = {s: blurred(weighted, s * voxel) / norms[s] for s in sigmas}
-    return {w: (smooth[w] - smooth[2 * w]) * weight for w in widths}
+    found = []
+    for values in scans:
+        weighted = values * weight
+        smooth = {s: blurred(weighted, s * voxel) / norms[s] for s in sigmas}
+        found.append({w: (smooth[w] - smooth[2 * w]) * weight for w in widths})
+    return found
+
+
+def _bands(
+    values: np.ndarray, voxel: np.ndarray, widths: Sequence[float]
+) -> dict[float, np.ndarray]:
+    """Bands of a scan all of which is used."""
+    narrow = {width: blurred(values, width * voxel) for width in widths}
+    return {w: narrow[w] - blurred(narrow[w], w * _SQRT3 * voxel) for w in widths}
 
 
 def blurred(values: np.ndarray, sigmas: np.ndarray) -> np.ndarray:

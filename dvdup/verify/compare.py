@@ -101,7 +101,7 @@ def agreement(
     own = [_noise_of(each, usable, voxel) for each in mapped]
     gap = sharpness_gap(*mapped, usable)
     mapped = blurred(mapped[0], gap), blurred(mapped[1], -gap)
-    one, other = (bands(each, voxel, (FINE, MIDDLE), usable) for each in mapped)
+    one, other = bands(mapped, voxel, (FINE, MIDDLE), usable)
     apart = float(np.square(one[FINE] - other[FINE])[usable].mean())
     noise = min(max(own), apart)
     noises = (noise, 0.0) if own[0] > own[1] else (0.0, noise)

@@ -84,6 +84,7 @@ def make_grid(values: np.ndarray, spacing: Sequence[float], target_mm: float) ->
     return Grid(np.ascontiguousarray(scaled), steps * size, first * size)
 
 
+@lru_cache(maxsize=8)  # the grids of one pair: every way of a registration asks for them
 def coarser(grid: Grid, target_mm: float) -> Grid:
     """The same scan on voxels of about `target_mm`, as far as they are not as wide already."""
     values, steps = grid.values, np.ones(3)

@@ -52,6 +52,7 @@ _MIDDLE, _AROUND = 24, 8  # voxels of the middle of a scan at least, and around 
 _CLOSE = 0.15  # merits this far apart leave it open which start is right
 _APART_SHOWN = 0.08  # of what either scan shows, that one of them shows more
 _APART_THICK = 0.005  # the same, in parts that are no mere rims
+_SMALL = 28  # voxels of the longest extent: on half of them too little is left to register
 _APART = 0.2  # numbers of linear maps that are not nearly the same
 _FIRST, _LAST = slice(1), slice(-1, None)  # of the rounds of a registration
 _NEAR = 0.125  # of the longest extent: shifts less apart are in reach of one registration
@@ -230,10 +231,11 @@ def _compared(
     found = _found(look, shortcuts)
     if isinstance(found, Evidence):
         return found
-    first = look.registered(found[0])
+    first = look.registered(*found[0])
     if shortcuts is not None and shortcuts.hopeless(first, False):
         return first  # the other looked no better before it was registered
-    return _best([first, *map(look.registered, found[1:])], look, shortcuts)
+    others = [look.registered(*each) for each in found[1:]]
+    return _best([first, *others], look, shortcuts)
 
 
 def _best(seen: Sequence[Evidence], look: _Look, shortcuts: Shortcuts | None) -> Evidence:
@@ -246,7 +248,7 @@ def _best(seen: Sequence[Evidence], look: _Look, shortcuts: Shortcuts | None) ->
     if shortcuts is not None and (shortcuts.sure(best) or shortcuts.hopeless(best, False)):
         return best
     back = np.linalg.inv(on_voxels(best.place, *look.scans))
-    return max(best, look.turned().registered(back, _LAST).flipped(), key=_by_enough)
+    return max(best, look.turned().registered(back, rounds=_LAST).flipped(), key=_by_enough)
 
 
 _Try = tuple[float, np.ndarray]
@@ -314,29 +316,45 @@ class _Look:
         other = cut(self.b, np.floor(low).astype(int), np.ceil(high).astype(int))
         return replace(self, a=one, b=other)
 
-    def registered(self, place: np.ndarray, rounds: slice = slice(None)) -> Evidence:
+    def registered(
+        self, place: np.ndarray, begun: Evidence | None = None, *, rounds: slice = slice(None)
+    ) -> Evidence:
         """The same after b was registered by structures that get finer, in some of the rounds.
 
         Where parts were blacked out in one scan, what both show is registered; that leaves out the
         outline, too, which may be needed, and its edges lead astray where too little is left out.
+
+        Args:
+            place: Where b lies at first.
+            begun: What is to be seen there; None: it is looked at.
+            rounds: Those that are gone through.
         """
         if self.flat or not self._filled():
             return self.evidence(self._moved(place, rounds, by_outline=True))
         ways = (True, False) if _blank_apart(self.a, self.b, place) else (True,)
         moved = [self._moved(place, rounds, by_outline=way) for way in ways]
         # of equals the first: the outline makes the place more precise
-        return max(map(self.evidence, (*moved, place)), key=_by_enough)
+        seen = [*map(self.evidence, moved), begun or self.evidence(place)]
+        return max(seen, key=_by_enough)
 
     def _filled(self) -> bool:
         """Whether anything of either scan was filled in."""
         return bool(filled(self.a).any() or filled(self.b).any())
 
     def _moved(self, place: np.ndarray, rounds: slice, *, by_outline: bool) -> np.ndarray:
-        widths: Sequence[float] = (MIDDLE, FINE) if self.side == FINE_SIDE else (2 * MIDDLE, MIDDLE)
-        for fineness in widths[rounds]:
-            layers = _layers(self, place, fineness, by_outline=by_outline)
-            place = by_structure(self.a, self.b, layers, place)
+        for look, fineness in self._rounds()[rounds]:
+            layers = _layers(look, place, fineness, by_outline=by_outline)
+            place = by_structure(look.a, look.b, layers, place)
         return place
+
+    def _rounds(self) -> Sequence[tuple[_Look, float]]:
+        """What is registered, and how fine its structures are, in voxels."""
+        if self.side == FINE_SIDE:
+            return (self, MIDDLE), (self, FINE)
+        if max(*self.a.values.shape, *self.b.values.shape) < _SMALL:
+            return (self, 2 * MIDDLE), (self, MIDDLE)
+        # what is twice as wide shows as well on an eighth of the voxels
+        return (self.coarser(), MIDDLE), (self, MIDDLE)
 
 
 def _look(a: Scan, b: Scan, side: int, steps: Steps) -> _Look | None:
@@ -358,23 +376,26 @@ def _from_place(look: _Look, place: np.ndarray, shortcuts: Shortcuts | None) -> 
         if shortcuts is not None and shortcuts.sure(there[0]):
             return there[0]
     if shortcuts is not None:
-        seen = look.middle(place).registered(place, _FIRST)
+        seen = look.middle(place).registered(place, rounds=_FIRST)
         if shortcuts.hopeless(seen, False):
             return max(seen, *there, key=_by_enough) if there else seen
-    return _best([*there, look.registered(place)], look, shortcuts)
+    return _best([*there, look.registered(place, *there)], look, shortcuts)
 
 
-def _found(look: _Look, shortcuts: Shortcuts | None) -> list[np.ndarray] | Evidence:
-    """Placements that are worth registering, best first; the evidence where all are hopeless."""
+def _found(
+    look: _Look, shortcuts: Shortcuts | None
+) -> list[tuple[np.ndarray, Evidence]] | Evidence:
+    """Placements that are worth registering, and what is to be seen there, best first.
+
+    The evidence alone where all are hopeless.
+    """
     rough = look.coarser()
     best = _rivals(rough, _tried(rough, _starts(rough))) or [(0.0, np.eye(4))]
     places = [_settled_in(rough, *each) for each in best]
-    seen = [(look.evidence(place), place) for place in places]
-    seen.sort(key=lambda each: -_strength(each[0]))
-    hopeful = [
-        place for found, place in seen if shortcuts is None or not shortcuts.hopeless(found, True)
-    ]
-    return hopeful or seen[0][0]
+    seen = [(place, look.evidence(place)) for place in places]
+    seen.sort(key=lambda each: -_strength(each[1]))
+    hopeful = [each for each in seen if shortcuts is None or not shortcuts.hopeless(each[1], True)]
+    return hopeful or seen[0][1]
 
 
 def _rivals(look: _Look, tried: Sequence[_Try]) -> list[_Try]:
@@ -385,13 +406,16 @@ def _rivals(look: _Look, tried: Sequence[_Try]) -> list[_Try]:
     """
     by_merit = sorted(tried, key=lambda each: -each[0])
     by_strength = sorted(tried, key=lambda each: -_strength(look.evidence(each[1])))
+    # of those that lie alike fine structures know the better one
+    best = [each for each in by_strength if not _differ(each, by_merit[0])][:1]
     close = [each for each in by_merit if each[0] > by_merit[0][0] - _CLOSE]
-    others = (
-        each
-        for each in (*by_strength[:1], *close)
-        if np.abs(each[1] - by_merit[0][1])[:3, :3].max() > _APART
-    )
-    return [*by_merit[:1], *islice(others, 1)]
+    others = (each for each in (*by_strength[:1], *close) if _differ(each, by_merit[0]))
+    return [*best, *islice(others, 1)]
+
+
+def _differ(one: _Try, other: _Try) -> bool:
+    """Whether two placements turn or stretch a scan differently."""
+    return bool(np.abs(one[1] - other[1])[:3, :3].max() > _APART)
 
 
 def _settled_in(look: _Look, merit: float, place: np.ndarray) -> np.ndarray:
@@ -522,11 +546,10 @@ def _layers(
     if usable.any():
         ours, theirs = values[0][usable], seen[usable]
         curves = grey_curves(ours, theirs) if look.steps.greys else SAME_GREYS
-        gap = sharpness_gap(curves.of_a(values[0]), curves.of_b(seen), usable)
-        values = (
-            blurred(curves.of_a(values[0]), gap),
-            blurred(curves.of_b(values[1]), _on_other(-gap, a, b, place)),
-        )
+        values = curves.of_a(values[0]), curves.of_b(values[1])
+        if look.side >= COARSE_SIDE:  # of wider voxels scans are about equally sharp
+            gap = sharpness_gap(values[0], curves.of_b(seen), usable)
+            values = blurred(values[0], gap), blurred(values[1], _on_other(-gap, a, b, place))
     one, other = (
         Layer(band(each, scale, fineness, without), mask & _inside(mask.shape, fineness * scale))
         for each, scale, mask, without in zip(values, scales, masks, left_out, strict=True)

@@ -21,7 +21,7 @@ from dvdup.verify.exact import Same
 from dvdup.verify.noise import NoiseMatch
 from dvdup.verify.scans import Evidence
 
-STRENGTH = 4
+STRENGTH = 5
 """Grows when the same pair gets another strength: thresholds fitted before mean nothing then."""
 
 _UNDECIDING = ("undecided", "nothing-to-compare")  # rules that decide nothing

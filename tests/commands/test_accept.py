@@ -67,6 +67,12 @@ def test_an_accepted_pair_stays_in_the_report_and_fails_nothing(leaking, dvdup):
     )
 
 
+def test_a_reason_may_be_the_address_of_a_page(leaking, dvdup):
+    page = "https://tracker.example/show?id=7"
+    accept(dvdup, leaking, "train/p03", "test/leak", "--reason", page)
+    assert [entry["reason"] for entry in entries(leaking)] == [page]
+
+
 def test_either_order_gives_the_same_bytes(leaking, dvdup):
     accept(dvdup, leaking, "train/p03", "test/leak", *WHY)
     first = (leaking.root / FILE).read_bytes()

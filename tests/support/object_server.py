@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -27,6 +29,7 @@ class ObjectServer:
         """Choose a port; start nothing."""
         self.folder = folder
         (folder / BUCKET).mkdir(parents=True)
+        self._log = folder.with_name(f"{folder.name}.log")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -46,9 +49,8 @@ class ObjectServer:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         command = [sys.executable, "-m", "localbucket", str(self.folder), "--port", str(self.port)]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
         for _ in range(600):
             if self._answers():
                 return
@@ -71,6 +73,11 @@ class ObjectServer:
         target = self.folder / BUCKET / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
+
+    def fetched(self, below: str) -> list[str]:
+        """The names of the objects below a folder whose content was asked for so far, in order."""
+        asked = re.findall(rf"\"GET /{BUCKET}/({below}/[^? ]+) HTTP", self._log.read_text())
+        return [unquote(name).removeprefix(f"{below}/") for name in asked]
 
     def _answers(self) -> bool:
         probe = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 1)"

@@ -7,7 +7,8 @@ import pytest
 
 from dvdup.verify import start
 from dvdup.verify.grid import Grid, make_grid
-from dvdup.verify.scans import COARSE_SIDE, Scan, compare
+from dvdup.verify.scans import COARSE_SIDE, Scan, _look, _rivals, compare
+from dvdup.verify.steps import ALL
 
 
 def placed(shift: float, turned: bool = False) -> np.ndarray:
@@ -65,3 +66,16 @@ def test_values_that_wrapped_around_start_as_they_are_stored(person, axis):
         truth[axis] = -1
     assert found is not None
     np.testing.assert_allclose(found.place[:3, :3], np.diag(truth), atol=0.1)
+
+
+def test_of_places_that_lie_alike_the_one_with_finer_agreement_is_the_first(person):
+    # mutual information of values that wrapped around may prefer a place beside the right one
+    scan = Scan(person(1), (1.0, 1.0, 1.0))
+    look = _look(scan, Scan(0.9 * scan.values, scan.spacing), COARSE_SIDE, ALL).coarser()
+    right, beside, mirrored = np.eye(4), np.eye(4), np.diag([-1.0, 1, 1, 1])
+    beside[:3, 3] = 1.5
+    tried = [(0.95, beside), (0.93, right), (0.9, mirrored)]
+    first, second = _rivals(look, tried)
+    assert first[1] is right
+    assert second[1] is mirrored
+    assert _rivals(look, []) == []

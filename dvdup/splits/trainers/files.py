@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dvdup.config.uris import is_uri
 from dvdup.records import GroupedCase, Key
 
 _CHANNEL = re.compile(r"_\d{4}(?=\.[^/]*$|$)")
@@ -43,11 +44,16 @@ class DatasetFiles:
 
     def below_top(self, path: str) -> str:
         """A path of a case as lists of the dataset name it."""
+        if is_uri(path):
+            return path.removeprefix(f"{self.top}/")
         return path if posixpath.isabs(path) else posixpath.relpath(path, self.top)
 
     def path(self, entry: str) -> str:
         """A path in a list of the dataset as cases name it."""
-        return posixpath.normpath(posixpath.join(self.top, entry))
+        if is_uri(entry):
+            return entry
+        start, mark, top = self.top.rpartition("://")
+        return start + mark + posixpath.normpath(posixpath.join(top, entry))
 
 
 def by_path(cases: Iterable[GroupedCase]) -> dict[str, list[GroupedCase]]:
