@@ -342,6 +342,7 @@ def _connect(address: str, jobs: int) -> None:
     named = address if address.startswith(ADDRESS) else os.environ.get("RAY_ADDRESS", "")
     if named:
         _demand_answer(named)
+        os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "1")  # else 20 times 40 s
         ray.init(named, **quiet)
     elif _runs_here():
         ray.init("auto", **quiet)

@@ -7,12 +7,16 @@ import importlib
 import os
 import secrets
 import shutil
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import ray_faults
-from object_server import needs_server
+from object_server import BUCKET, ObjectServer, needs_server
 from ray_faults import Killing
 
 pytest.importorskip("ray")
@@ -30,8 +34,17 @@ from dvdup.workers import Local
 RAY = ("--runner", "ray")
 
 
+@pytest.fixture(scope="module")
+def _of_workers(request, tmp_path_factory):
+    """The environment of the workers: a cache folder of their own, and an object store."""
+    environ = {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
+    if find_spec("localbucket"):
+        environ |= request.getfixturevalue("_object_server").environ
+    return environ
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _two_nodes():
+def _two_nodes(_of_workers):
     """A cluster of two nodes with a processor each, that this process is connected to."""
     import ray
     from ray.cluster_utils import Cluster
@@ -39,6 +52,8 @@ def _two_nodes():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        for name, value in _of_workers.items():
+            patch.setenv(name, value)
         nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
         nodes.add_node(num_cpus=1)
         patch.setenv("RAY_ADDRESS", nodes.address)
@@ -173,6 +188,69 @@ def test_what_is_logged_is_what_is_logged_here(leaky, dvdup, tmp_path):
 def test_with_the_index_on_an_object_store(leaky, dvdup, local, address):
     assert dvdup(leaky, "check", "-q", "-f", "json", "--index", address, *RAY) == local
     assert "verified: all well" in dvdup(leaky, "status", "--verify", "--index", address).stdout
+
+
+def on_store(leaky: Path, server: ObjectServer, address: str, work: Path) -> None:
+    """Put the dataset on a server, and declare it in a working folder."""
+    name = address.rpartition("/")[2]
+    for file in leaky.glob("*/*.nii.gz"):
+        server.put(file, f"{name}/{file.relative_to(leaky).as_posix()}")
+    work.mkdir()
+    (work / "dvdup.toml").write_text(
+        f'embedder = "thumbnail"\n[dataset]\npath = "{address}"\nlayout = "folders"\n'
+    )
+
+
+@needs_server
+def test_scans_on_an_object_store_are_fetched_by_the_workers(
+    leaky, object_server, address, dvdup, tmp_path
+):
+    work, folder = tmp_path / "work", address.rpartition("/")[2]
+    on_store(leaky, object_server, address, work)
+    here = dvdup(work, "check", "-q", "-f", "json", "--index", "here")
+    assert here.code == 1
+    before = len(object_server.fetched(folder))
+    assert dvdup(work, "check", "-q", "-f", "json", "--index", "there", *RAY) == here
+    assert rows_of(work, "there") == rows_of(work, "here")
+    scans = {file.relative_to(leaky).as_posix() for file in leaky.glob("*/*.nii.gz")}
+    assert set(object_server.fetched(folder)[before:]) == scans
+
+
+@needs_server
+def test_objects_that_only_the_command_sees(leaky, address, dvdup, tmp_path, monkeypatch):
+    server = ObjectServer(tmp_path / "objects")
+    server.start()
+    try:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.environ["AWS_ENDPOINT_URL"])
+        on_store(leaky, server, address, tmp_path / "work")
+        ran = dvdup(tmp_path / "work", "check", "-q", "-f", "json", *RAY)
+    finally:
+        server.kill()
+    assert (ran.code, ran.stdout) == (2, "")
+    assert f"s3://{BUCKET}/" in ran.stderr
+    assert "credentials in the environment in which `ray start` was called" in ran.stderr
+
+
+def test_ctrl_c_ends_the_command_and_the_next_one_goes_on(leaky, local, on_ray, tmp_path):
+    command = [Path(sys.executable).with_name("dvdup"), "sync", "-v", "--no-progress", *RAY]
+    running = subprocess.Popen(
+        [*command, "--index", tmp_path / "ray"],
+        cwd=leaky,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    said = ""
+    for line in running.stderr:
+        said += line
+        if "a Ray cluster with 2 processors" in line:  # its first tasks are handed out now
+            os.killpg(running.pid, signal.SIGINT)
+    assert (running.wait(), running.stdout.read()) == (2, "")
+    assert " of 11 cases, which are kept; run it again to go on" in said
+    assert "Traceback" not in said
+    assert on_ray() == local
+    assert rows_of(leaky, tmp_path / "ray") == rows_of(leaky, "local")
 
 
 def test_whoever_wishes_to_stop_keeps_what_is_finished(leaky, dvdup, local, on_ray, tmp_path):
