@@ -42,6 +42,7 @@ _BLOCK = 4  # items of a task: handing one out costs some milliseconds
 _CLIENT_PORT = "10001"  # of a cluster whose address names none
 _RETRIES = 3  # of a task whose worker was lost, as Ray has it by default
 _CODE = ("",)  # all of the package
+_DETAILS = re.compile(r"\. (Error: |To troubleshoot).*", re.DOTALL)  # of what Ray tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,4 +401,4 @@ def _leave() -> None:
 def _log_of_cluster(data: dict[str, Any], ignore_prefix: bool) -> None:
     """Log what a cluster tells, as that a worker was lost; Ray prints it where the report goes."""
     for line in data["lines"]:
-        _logger.info("%s", line.partition(". ")[0])
+        _logger.info("%s", _DETAILS.sub("", line))

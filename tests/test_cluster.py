@@ -332,6 +332,16 @@ def test_nobody_asks_for_a_cluster_where_nothing_is_to_be_done(leaky, dvdup, loc
     assert again == local
 
 
+def test_what_ray_tells_of_a_lost_worker_is_logged_in_short(caplog):
+    told = "Task f failed. There are 3 retries remaining, so the task will be retried. Error: a\nb"
+    with caplog.at_level("INFO", "dvdup.cluster"):
+        cluster._log_of_cluster({"lines": [told, "A worker died. To troubleshoot, look"]}, False)
+    assert caplog.messages == [
+        "Task f failed. There are 3 retries remaining, so the task will be retried",
+        "A worker died",
+    ]
+
+
 def test_few_items_stay_here(monkeypatch):
     monkeypatch.setattr(cluster, "FEW", 8)
     runner = OnRay("ray", 0, Local(1))
