@@ -343,12 +343,26 @@ def _connect(address: str, jobs: int) -> None:
     named = address if address.startswith(ADDRESS) else os.environ.get("RAY_ADDRESS", "")
     if named:
         _demand_answer(named)
-        os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "1")  # else 20 times 40 s
-        ray.init(named, **quiet)
+        with _asking_once():
+            ray.init(named, **quiet)
     elif _runs_here():
         ray.init("auto", **quiet)
     else:
         ray.init("local", num_cpus=jobs, include_dashboard=False, **quiet)
+
+
+@contextmanager
+def _asking_once() -> Iterator[None]:
+    """Where something else answers Ray would ask 20 times, which takes some 40 s each."""
+    name = "RAY_gcs_server_port_wait_time_s"
+    if name in os.environ:  # whoever set it knows better
+        yield
+        return
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def _runs_here() -> bool:

@@ -342,6 +342,22 @@ def test_what_ray_tells_of_a_lost_worker_is_logged_in_short(caplog):
     ]
 
 
+@pytest.mark.parametrize("chosen", [None, "90"])
+def test_a_cluster_is_asked_once_unless_the_user_says_otherwise(monkeypatch, chosen):
+    import ray
+
+    name = "RAY_gcs_server_port_wait_time_s"
+    monkeypatch.delenv(name, raising=False)
+    if chosen:
+        monkeypatch.setenv(name, chosen)
+    seen = []
+    monkeypatch.setattr(cluster, "_demand_answer", lambda address: None)
+    monkeypatch.setattr(ray, "init", lambda *args, **more: seen.append(os.environ[name]))
+    cluster._connect("ray://somewhere:1", 1)
+    assert seen == [chosen or "1"]
+    assert os.environ.get(name) == chosen
+
+
 def test_few_items_stay_here(monkeypatch):
     monkeypatch.setattr(cluster, "FEW", 8)
     runner = OnRay("ray", 0, Local(1))
