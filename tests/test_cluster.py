@@ -54,7 +54,9 @@ def _two_nodes(_of_workers):
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         for name, value in _of_workers.items():
             patch.setenv(name, value)
-        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+        nodes = Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+        )
         nodes.add_node(num_cpus=1)
         patch.setenv("RAY_ADDRESS", nodes.address)
         ray.cloudpickle.register_pickle_by_value(ray_faults)  # workers do not see the tests
