@@ -179,6 +179,22 @@ def holds_what_was_indexed(
     return True
 
 
+def not_shared(path: str, machine: str) -> str:
+    """What to say of a file that is not the same on a machine that works for this one."""
+    if is_object_uri(path):
+        return (
+            f"{path} is not for {machine} what it is here, so it was not checked; all machines of "
+            "the cluster must reach the object store, with the same settings and credentials in "
+            "the environment in which `ray start` was called (an object that was just written may "
+            "be seen a little later: run it again)"
+        )
+    return (
+        f"{path} is not on {machine} as it is here, so it was not checked; all machines of the "
+        "cluster must see the scans under the same path, in a folder that they share (a file that "
+        "was just written may take a minute to be seen: run it again)"
+    )
+
+
 def _why_not(root: Path, paths: Sequence[str]) -> str:
     """Why the files of a case cannot be looked at: the first that is closed, or a broken link."""
     for path in paths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dvdup.records import Hooks
@@ -42,15 +43,16 @@ class Work:
         return spent * (1 - (1 - PICTURE) * self.pictures) / max(1, jobs)
 
 
-def warn(hooks: Hooks, work: Work, jobs: int) -> None:
+def warn(hooks: Hooks, work: Work, jobs: Callable[[], int]) -> None:
     """Tell the user, once in a command, that it will take long.
 
     Args:
         hooks: The hooks of the command.
         work: What there is to do.
-        jobs: Cores that share it.
+        jobs: Gives the cores that share it; not asked where one of them would do.
     """
-    hooks.say_once("duration", warning(work, jobs))
+    if work.seconds(1) >= LONG_SECONDS:
+        hooks.say_once("duration", warning(work, jobs()))
 
 
 def warning(work: Work, jobs: int) -> str:

@@ -1,4 +1,9 @@
-"""Worker processes and threads: how they are started, what they inherit, how work is spread."""
+"""Where work is done: worker processes and threads, what they inherit, how work is spread.
+
+A `Runner` gives `Crew`s, and whoever has work hands it to one; so nobody but the workspace knows
+whether it is done in threads and processes of this machine (`Local`) or on a cluster
+(`cluster.OnRay`).
+"""
 
 from __future__ import annotations
 
@@ -6,18 +11,21 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
+    Executor,
     Future,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from itertools import islice
-from typing import TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Generic, Protocol, TypeVar
 
 from dvdup import log, remote
 from dvdup.errors import InputError
@@ -27,7 +35,131 @@ from dvdup.records import READER_THREADS
 T = TypeVar("T")
 R = TypeVar("R")
 
+FEW = 8
+"""Items that are not worth starting workers for."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Workers that are ready, and how they are best given work."""
+
+    pool: Executor | None
+    """None: the work is done in this thread."""
+    ahead: Callable[[], int]
+    """How many blocks are handed out at a time, so that memory is bounded."""
+    block: int = 1
+    """Items that are handed out together."""
+    elsewhere: bool = False
+    """Whether they are not in this process and may be on other machines: they load what they need
+    themselves, and see the files of the machine that they are on."""
+
+    def finished(
+        self,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[tuple[T, R]]:
+        """Do some work; yields (item, result) as blocks are finished, see `spread`.
+
+        Args:
+            function: Importable by name, or an object of which that is true.
+            items: Work for it.
+            should_stop: Asked before a block is begun.
+        """
+        if self.pool is None:
+            for item in items:
+                if should_stop():
+                    return
+                yield item, function(item)
+            return
+        each = Each(function)
+        for blocks in _unless_empty(_blocks(items, self.block)):
+            for block, results in spread(self.pool, each, blocks, self.ahead(), should_stop):
+                yield from zip(block, results, strict=True)
+
+    def in_order(
+        self,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        is_done: Callable[[Future[list[R]]], bool] = lambda future: True,
+    ) -> Iterator[R]:
+        """Do some work, a few blocks ahead; yields results in the order of the items.
+
+        Args:
+            function: As for `finished`.
+            items: Work for it.
+            is_done: Waits for a block; if it says no, nothing more is yielded.
+        """
+        assert self.pool is not None  # readers are never this thread
+        each, pool = Each(function), self.pool
+        waiting: deque[Future[list[R]]] = deque()
+        for blocks in _unless_empty(_blocks(items, self.block)):
+            waiting.extend(pool.submit(each, one) for one in islice(blocks, self.ahead()))
+            while waiting:
+                future = waiting.popleft()
+                if not is_done(future):
+                    return
+                waiting.extend(pool.submit(each, one) for one in islice(blocks, 1))
+                yield from future.result()
+
+
+class Runner(Protocol):
+    """Where the work of a command is done. What comes out is the same everywhere."""
+
+    def cores(self) -> int:
+        """How many items it works on at a time, to tell how long it takes."""
+
+    def readers(self, n: int) -> AbstractContextManager[Crew]:
+        """Start workers that read scans, for n of them."""
+
+    def comparers(self, n: int) -> AbstractContextManager[Crew]:
+        """Start workers that compare, for n pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """Threads that read and processes that compare, on this machine."""
+
+    jobs: int
+    """How many of them."""
+
+    def cores(self) -> int:
+        """As many as there are jobs."""
+        return self.jobs
+
+    @contextmanager
+    def readers(self, n: int) -> Iterator[Crew]:
+        """Start threads: they share what has been loaded, and readers leave the interpreter."""
+        with reader_threads(self.jobs) as pool:
+            yield Crew(pool, lambda: self.jobs + 1)
+
+    def comparers(self, n: int) -> AbstractContextManager[Crew]:
+        """Start processes; a few pairs are compared in this one."""
+        return _crew(self.jobs if n >= FEW else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Each(Generic[T, R]):
+    """Does the same to each of a block of items."""
+
+    function: Callable[[T], R]
+
+    def __call__(self, items: Sequence[T]) -> list[R]:
+        """What comes out, in their order."""
+        return [self.function(item) for item in items]
+
+
+def _blocks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    coming = iter(items)
+    while block := list(islice(coming, size)):
+        yield block
+
+
+def _unless_empty(items: Iterator[T]) -> Iterator[Iterator[T]]:
+    """The items once more, if there are any: else nobody is to be asked for workers."""
+    for first in islice(items, 1):
+        yield chain((first,), items)
 
 
 def do_all(
@@ -37,14 +169,18 @@ def do_all(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[T, R]]:
     """Do some work in n processes, in this one if n is 1; as `spread` otherwise."""
+    with _crew(n) as crew:
+        yield from crew.finished(function, items, should_stop)
+
+
+@contextmanager
+def _crew(n: int) -> Iterator[Crew]:
+    """So many processes; for one, this one."""
     if n < 2:
-        for item in items:
-            if should_stop():
-                return
-            yield item, function(item)
+        yield Crew(None, lambda: 1)
         return
     with worker_processes(n) as pool:
-        yield from spread(pool, function, items, 2 * n, should_stop)
+        yield Crew(pool, lambda: 2 * n)
 
 
 @contextmanager
@@ -82,7 +218,7 @@ def worker_processes(n: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def spread(
-    pool: ProcessPoolExecutor,
+    pool: Executor,
     function: Callable[[T], R],
     items: Iterable[T],
     n_ahead: int,
@@ -91,7 +227,7 @@ def spread(
     """Do some work in processes; at most `n_ahead` items are in hand, so that memory is bounded.
 
     Args:
-        pool: From `worker_processes`.
+        pool: From `worker_processes`, or another one.
         function: Importable by name.
         items: Work for it.
         n_ahead: Items handed out at a time.

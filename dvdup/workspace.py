@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from dvdup import embedders, readers, remote, slicing, store
-from dvdup.config import DEFAULT_EMBEDDER, Config, load_config
+from dvdup.cluster import OnRay
+from dvdup.config import DEFAULT_EMBEDDER, LOCAL, Config, load_config
 from dvdup.discover import Formats
 from dvdup.embedders import Embedder, LoadOptions
 from dvdup.embedders.names import split_name
@@ -25,6 +26,7 @@ from dvdup.repository import commit_of
 from dvdup.sealed import SealedFiles, nowhere
 from dvdup.slicing import Recipe
 from dvdup.store import Index, IndexMeta, Storage, WriteLease, Writer
+from dvdup.workers import Local, Runner
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,15 @@ class Workspace:
     def folder(self) -> Path:
         """The folder of its locks and caches on this machine; the index folder if it is here."""
         return self.storage.local
+
+    @functools.cached_property
+    def runner(self) -> Runner:
+        """Where its work is done."""
+        here = Local(n_jobs(self.config))
+        if self.config.runner == LOCAL:
+            return here
+        gpus = int(self.config.device.startswith("cuda"))
+        return OnRay(self.config.runner, self.config.jobs, here, gpus)
 
     @functools.cached_property
     def verified(self) -> Verified:
@@ -194,8 +205,16 @@ class LazyEmbedder:
     def __init__(self, config: Config) -> None:
         """Remember what to load."""
         self._config = config
+        self._options: LoadOptions | None = None
         self._loaded: Embedder | None = None
         self._expected: EmbedderSpec | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        """What travels to another machine, which loads it for itself from the same files."""
+        options = self._options or load_options(self._config)
+        if options.folder is None:
+            options = dataclasses.replace(options, folder=Path.cwd())
+        return {**self.__dict__, "_options": options, "_loaded": None}
 
     def expect(self, spec: EmbedderSpec) -> None:
         """Whatever will be loaded must be exactly this: the embedder of the index."""
@@ -215,9 +234,8 @@ class LazyEmbedder:
 
     def _embedder(self) -> Embedder:
         if self._loaded is None:
-            self._loaded = embedders.load_embedder(
-                self._config.embedder, load_options(self._config)
-            )
+            options = self._options or load_options(self._config)
+            self._loaded = embedders.load_embedder(self._config.embedder, options)
             if self._expected is not None:
                 demand_same_embedder(self._loaded.spec, self._expected)
         return self._loaded

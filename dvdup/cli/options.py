@@ -102,6 +102,12 @@ OUTPUT = click.option(
 JOBS = click.option(
     "--jobs", type=click.IntRange(0), help="Scans read or compared at a time; 0: one a core."
 )
+RUNNER = click.option(
+    "--runner",
+    metavar="WHO",
+    help="Who does the work: local, ray (a Ray cluster that runs here, or is started), or "
+    "ray://host:port [default: local].",
+)
 FULL = click.option(
     "--full",
     is_flag=True,
@@ -285,6 +291,7 @@ _SETTINGS = {
     "device": "device",
     "batch": "batch",
     "jobs": "jobs",
+    "runner": "runner",
     "fail_on": "report.fail_on",
     "allow_unreadable": "report.allow_unreadable",
     "within": "report.within",

@@ -19,6 +19,7 @@ from dvdup.cli.options import (
     FULL,
     JOBS,
     NEW_SINCE,
+    RUNNER,
     WITHIN,
     embed_options,
     key_options,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @key_options
 @report_options
 @JOBS
+@RUNNER
 @place_options
 def diff(ref_a: str, ref_b: str | None, config: Path | None, quiet: bool, **flags: Any) -> int:
     """Report the cases of REF_B that are already in REF_A, or what happened in between.
@@ -100,6 +102,7 @@ def diff(ref_a: str, ref_b: str | None, config: Path | None, quiet: bool, **flag
 )
 @report_options
 @embed_options
+@RUNNER
 @place_options
 def check(config: Path | None, quiet: bool, **flags: Any) -> int:
     """Bring the index up to date, then compare every pair of splits.

@@ -21,6 +21,7 @@ from dvdup.cli.console import (
 from dvdup.cli.options import (
     DRY_RUN,
     FULL,
+    RUNNER,
     TABLE_OR_JSON,
     embed_options,
     open_workspace,
@@ -105,6 +106,7 @@ def add(
 @click.option("--adopt", is_flag=True, help="Take over an index whose dataset has moved here.")
 @FULL
 @embed_options
+@RUNNER
 @place_options
 def sync(
     config: Path | None,

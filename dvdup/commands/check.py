@@ -27,7 +27,7 @@ from dvdup.readers import share_of_pictures
 from dvdup.records import Case, Hooks, Report, Say, SyncSummary
 from dvdup.store import Index
 from dvdup.sync.update import bring_up_to_date
-from dvdup.workspace import LazyEmbedder, Workspace, n_jobs
+from dvdup.workspace import LazyEmbedder, Workspace
 
 
 def _nothing(summary: SyncSummary) -> None:
@@ -74,7 +74,7 @@ def check(
             hooks,
             full=full,
             asked=lambda case: changed is None or changed.is_unread(case.files),
-            expected=partial(_expected, workspace.config, minutes, command, hooks.say),
+            expected=partial(_expected, workspace, minutes, command, hooks.say),
         )
     synced(summary)
     index = workspace.open_index() if summary.changed or summary.unreadable else index
@@ -164,7 +164,7 @@ def _demand_two_splits(config: Config, splits: Collection[str]) -> None:
 
 
 def _expected(
-    config: Config,
+    workspace: Workspace,
     minutes: float | None,
     command: str,
     say: Say,
@@ -176,16 +176,19 @@ def _expected(
     Raises:
         InputError: It would take longer than it may, or there is nothing to compare.
     """
+    config = workspace.config
     _demand_two_splits(config, {case.split for case in declared})  # before all of it is read
     note = early_note(declared) if new else ""
     if note:
         say(note)
     work = _work(config, new, declared)
-    if minutes is not None and work.seconds(n_jobs(config)) > 60 * minutes:
-        raise InputError(
-            f"{description(work, n_jobs(config))}. That is more than {minutes:g} minutes: "
-            f"run `{command} check` once by hand"
-        )
+    if minutes is not None and work.seconds(1) > 60 * minutes:
+        jobs = workspace.runner.cores()
+        if work.seconds(jobs) > 60 * minutes:
+            raise InputError(
+                f"{description(work, jobs)}. That is more than {minutes:g} minutes: "
+                f"run `{command} check` once by hand"
+            )
     return work
 
 

@@ -16,7 +16,7 @@ from dvdup.compare.alike import Alike, own_threshold, without_alike
 from dvdup.compare.cases import CaseSet, Sides
 from dvdup.compare.findings import assemble, decide, with_fail_on, with_notes
 from dvdup.compare.missed import Missed
-from dvdup.compare.pair import CODE, jobs_of, judge_pair, result_of
+from dvdup.compare.pair import CODE, demand_same_files, jobs_of, judge_pair, result_of
 from dvdup.compare.recorded import same_bytes
 from dvdup.compare.refs import Ref, split_order
 from dvdup.compare.rules import Rules, rules_of
@@ -28,11 +28,10 @@ from dvdup.records import Finding, Hooks, IndexedCase, Pair, PairResult, Report
 from dvdup.sealed import tell_damaged
 from dvdup.store import Index
 from dvdup.voxels import is_flat
-from dvdup.workers import do_all
-from dvdup.workspace import Workspace, n_jobs
+from dvdup.workers import Runner
+from dvdup.workspace import Workspace
 
 _logger = logging.getLogger(__name__)
-_FEW = 8  # pairs that are not worth starting processes for
 
 
 def compare_refs(
@@ -99,7 +98,7 @@ def _warn_if_long(refs: Sequence[Ref], pairs: Sequence[tuple[int, int]], run: Ru
         pairs=round(run.rules.candidates * asking * missing / max(1, len(contents))),
         pictures=sum(is_flat(case.shape) for case in contents.values()) / max(1, len(contents)),
     )
-    forecast.warn(run.hooks, work, n_jobs(run.workspace.config))
+    forecast.warn(run.hooks, work, run.workspace.runner.cores)
 
 
 def _asks_last(ref: Ref) -> tuple[int, str]:
@@ -185,10 +184,10 @@ def compare_sides(
     if run.rules.candidates:
         walk = Walk(run.candidates, (a, b), asks_first=asks_first, name=name, without=without)
         sides = Sides(run.workspace.root, a, b, run.rules.voxels)
-        jobs = n_jobs(run.workspace.config)
+        runner = run.workspace.runner
         while pairs := walk.wanted():
             found = verify_pairs(
-                pairs, sides, jobs, cache=run.cache, missed=run.missed, hooks=run.hooks
+                pairs, sides, runner, cache=run.cache, missed=run.missed, hooks=run.hooks
             )
             walk.learn(pairs, found)
         alike = own_threshold(walk.verified, run.rules.voxels)
@@ -215,7 +214,7 @@ def _reported(a: CaseSet, b: CaseSet, verified: Mapping[Pair, PairResult]) -> se
 def verify_pairs(
     pairs: Sequence[Pair],
     sides: Sides,
-    jobs: int,
+    runner: Runner,
     *,
     cache: Cache,
     missed: Missed,
@@ -226,29 +225,34 @@ def verify_pairs(
     Args:
         pairs: (case of a, case of b).
         sides: Where they are.
-        jobs: Processes; few pairs are done in this one.
+        runner: Where that is done.
         cache: What has been compared before.
         missed: Is told which files could not be had.
         hooks: Progress, and the wish to stop.
 
     Raises:
         Interrupted: The user wishes to stop; what was compared is in the cache.
+        InputError: It was done on a machine that sees other files.
     """
     cases = {(a, b): (sides.a.case(a), sides.b.case(b)) for a, b in pairs}
     known = {pair: kept_pair(cache, *cases[pair]) for pair in pairs}
     found = {pair: seen for pair, seen in known.items() if seen is not None}
     todo = [pair for pair in pairs if pair not in found]
     _logger.info("%d pairs wanted: %d compared before, %d now", len(pairs), len(found), len(todo))
-    n, done = jobs if len(todo) >= _FEW else 1, 0
+    done = 0
     hooks.expect("comparing voxels", [_weight(*cases[pair]) for pair in todo])
-    for job, seen in do_all(judge_pair, jobs_of(todo, sides, missed), n, hooks.should_stop):
-        hooks.progress("comparing voxels", done, len(todo))
-        found[job.pair] = result_of(job.pair, seen.found, sides)
-        if seen.with_files:
-            keep_pair(cache, *cases[job.pair], found[job.pair])
-        else:
-            seen.tell(missed, *cases[job.pair])
-        done += 1
+    with runner.comparers(len(todo)) as crew:
+        jobs = jobs_of(todo, sides, missed)
+        for job, seen in crew.finished(judge_pair, jobs, hooks.should_stop):
+            hooks.progress("comparing voxels", done, len(todo))
+            if crew.elsewhere:
+                demand_same_files(seen, sides.root, *cases[job.pair])
+            found[job.pair] = result_of(job.pair, seen.found, sides)
+            if seen.with_files:
+                keep_pair(cache, *cases[job.pair], found[job.pair])
+            else:
+                seen.tell(missed, *cases[job.pair])
+            done += 1
     if done < len(todo) and hooks.should_stop():
         raise Interrupted(
             f"stopped after {done} of {len(todo)} pairs, which are kept; run it again to go on"

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import math
+import platform
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from dvdup import verify
@@ -20,7 +22,8 @@ from dvdup.compare.missed import NO_ROOM, Missed
 from dvdup.compare.pictures import SliceChannel, in_volume
 from dvdup.compare.placement import in_voxels
 from dvdup.compare.small import Proxies
-from dvdup.errors import ReadError
+from dvdup.errors import InputError, ReadError
+from dvdup.files import holds_what_was_indexed, not_shared
 from dvdup.records import IndexedCase, Pair, PairResult, SliceLine
 from dvdup.verify import ALL, UNLIKE, Inside, Judged, Limits, Scan, Steps
 from dvdup.voxels import is_flat
@@ -57,6 +60,8 @@ class Seen(Generic[T]):
     """Whether the files of a, of b, are not those that were indexed."""
     failed: tuple[str, str] = ("", "")
     """Why those of a, of b, could not be read."""
+    machine: str = field(default_factory=platform.node)
+    """Where that was."""
 
     @property
     def with_files(self) -> bool:
@@ -217,6 +222,17 @@ def _log(job: PairJob, judged: Judged, seconds: float) -> None:
     verdict, rule = judged.decision.verdict or "no finding", judged.decision.rule
     said = "%s: %s by %s, strength %.2f, in %.2f s"
     _logger.debug(said, job.name, verdict, rule, judged.score, seconds)
+
+
+def demand_same_files(seen: Seen[T], root: Path, a: IndexedCase, b: IndexedCase) -> None:
+    """Check that what a look on another machine had to do without is not here either.
+
+    Raises:
+        InputError: It is, so that the machines do not see the same files.
+    """
+    for case, away in zip((a, b), seen.away, strict=True):
+        if away and case.files and holds_what_was_indexed(root, case.files, case.paths):
+            raise InputError(not_shared(case.paths[0], seen.machine))
 
 
 def measure_pair(job: PairJob) -> Seen[float]:

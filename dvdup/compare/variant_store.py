@@ -29,6 +29,7 @@ from dvdup.hashing import file_hash, text_hash
 from dvdup.records import Hooks, IndexedCase, Key, SliceStack
 from dvdup.slicing import Recipe
 from dvdup.store.variants import VariantTable
+from dvdup.workers import Crew
 from dvdup.workspace import Workspace, checkpoint_folder
 
 _BLOCK = 32  # cases whose rows are made before they are kept
@@ -66,7 +67,7 @@ def network_for(embedder: str, folder: Path | None = None) -> Network:
         embedder: A name as for `embedders.load_embedder`.
         folder: Where a relative path starts; None: the working folder.
     """
-    options = LoadOptions(threads=1, folder=folder)
+    options = LoadOptions(threads=1, folder=folder or Path.cwd())
     name, weights = DEFAULT_EMBEDDER, embedders.packaged_weights()
     parsed = split_name(embedder)
     if parsed.head == DEFAULT_EMBEDDER and parsed.file:
@@ -78,6 +79,29 @@ def network_for(embedder: str, folder: Path | None = None) -> Network:
     return Network(name, options, Projection.load(file), "\0".join(key))
 
 
+class RowMaker:
+    """Makes variant rows; on another machine with a network that is loaded there."""
+
+    def __init__(self, network: Network) -> None:
+        """Load nothing yet."""
+        self._network = network
+        self._loaded: Embedder | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        """What travels to another machine."""
+        return {"_network": self._network, "_loaded": None}
+
+    def load(self) -> Embedder:
+        """Load the network, once."""
+        if self._loaded is None:
+            self._loaded = self._network.load()
+        return self._loaded
+
+    def __call__(self, case: IndexedCase) -> VariantRows:
+        """Make the rows of a case, which has its proxy."""
+        return rows_of(case, self.load().embed, self._network.projection)
+
+
 @dataclass(slots=True)
 class VariantStore:
     """The variant rows that a command needs."""
@@ -86,11 +110,11 @@ class VariantStore:
     network: Network
     table: VariantTable
     pool: Executor
-    """Threads that make rows."""
+    """Threads that read rows and search them."""
     missed: Missed
     """Is told which cases have no proxy and no files."""
     hooks: Hooks
-    _embedder: Embedder | None = None
+    _maker: RowMaker | None = None
 
     def ensure(self, cases: Sequence[IndexedCase], holder: CaseSet) -> None:
         """Make the rows that are missing.
@@ -104,17 +128,26 @@ class VariantStore:
         """
         there = self.table.keys()
         missing = [case for case in cases if self.network.name_of(case.content) not in there]
+        if not missing:
+            return
+        with self.workspace.runner.readers(len(missing)) as crew:
+            self._make(missing, holder, crew)
+        self.hooks.progress("embedding variants", len(missing), len(missing))
+
+    def _make(self, missing: Sequence[IndexedCase], holder: CaseSet, crew: Crew) -> None:
+        """Make rows, a block of cases at a time, each of which is kept when it is finished."""
         proxies = Proxies(self.workspace.root, self.missed)
-        for start in range(0, len(missing), _BLOCK):
+        size = max(_BLOCK, crew.block * crew.ahead())
+        for start in range(0, len(missing), size):
             self.hooks.progress("embedding variants", start, len(missing))
             if self.hooks.should_stop():
                 raise Interrupted(
                     f"stopped after {start} of {len(missing)} variants, which are kept; run it "
                     "again to go on"
                 )
-            block = missing[start : start + _BLOCK]
+            block = missing[start : start + size]
             filled = proxies.filled(holder.proxied([case.key for case in block]).values())
-            made = self._made(filled, start, len(missing))
+            made = self._made(filled, crew, start, len(missing))
             self._tell_empty(case for case in filled.values() if not len(made[case.key].slices))
             rows = {
                 self.network.name_of(filled[key].content): each.to_bytes()
@@ -125,8 +158,6 @@ class VariantStore:
                 self.table.add(rows)
             else:
                 self.table.add_for_now(rows)
-        if missing:
-            self.hooks.progress("embedding variants", len(missing), len(missing))
 
     def _tell_empty(self, cases: Iterable[IndexedCase]) -> None:
         """A case without rows finds nobody, and nobody finds it: it has not been checked."""
@@ -150,15 +181,15 @@ class VariantStore:
             yield names[name], rows
 
     def _made(
-        self, cases: Mapping[Key, IndexedCase], before: int, total: int
+        self, cases: Mapping[Key, IndexedCase], crew: Crew, before: int, total: int
     ) -> dict[Key, VariantRows]:
         """The rows of some cases, which have their proxies; so many of all were made before."""
         if not cases:
             return {}
-        if self._embedder is None:  # once, before the threads ask for it
-            self._embedder = self.network.load()
-        embed, projection = self._embedder.embed, self.network.projection
-        rows = self.pool.map(lambda case: rows_of(case, embed, projection), cases.values())
+        maker = self._maker = self._maker or RowMaker(self.network)
+        if not crew.elsewhere:
+            maker.load()  # once, before the threads ask for it
+        rows = crew.in_order(maker, cases.values())
         made = {}
         for n, (key, row) in enumerate(zip(cases, rows, strict=True), start=1):
             made[key] = row

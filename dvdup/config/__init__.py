@@ -6,7 +6,7 @@ Standard library only; importing it costs a few milliseconds.
 """
 
 from dvdup.config.edit import put_table
-from dvdup.config.kinds import FAIL_ON, group_of, split_name_fault
+from dvdup.config.kinds import FAIL_ON, LOCAL, group_of, split_name_fault
 from dvdup.config.load import CONFIG_NAME, load_config
 from dvdup.config.settings import (
     DEFAULT_EMBEDDER,
@@ -28,6 +28,7 @@ __all__ = [
     "DEFAULT_EMBEDDER",
     "FAIL_ON",
     "LAYOUTS",
+    "LOCAL",
     "CalibrationConfig",
     "Config",
     "DatasetConfig",

@@ -9,7 +9,11 @@ from dataclasses import dataclass, replace
 FAIL_ON = ("identical", "near", "partial", "same-subject:declared", "same-subject")
 """What `report.fail_on` can name, strongest first; a name stands for the stronger ones too."""
 
+LOCAL = "local"
+"""The runner that needs no cluster."""
+
 _SIZE = re.compile(r"(?P<number>\d{1,15}(\.\d{1,6})?) ?(?P<unit>[kKMGT]?)(?P<binary>i?)B?")
+_CLUSTER = re.compile(r"ray://[^\s/@?#:]+(:\d{1,5})?")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -153,6 +157,13 @@ def choice(words: Sequence[str]) -> Kind:
     return Kind(f"one of {', '.join(words)}", parse, parse)
 
 
+def _runner(value: object) -> str:
+    text = _text(value)
+    if text not in (LOCAL, "ray") and not _CLUSTER.fullmatch(text):
+        raise Unfit
+    return text
+
+
 def _positive(value: object) -> float:
     number = float(value) if isinstance(value, int | float) else 0.0
     if isinstance(value, bool) or not 0 < number < float("inf"):
@@ -184,6 +195,7 @@ BYTES = Kind("a number of bytes, as 4000000000 or 4GB", _bytes, _bytes)
 FLAG = Kind("true or false", _flag, _flag_from_text)
 POSITIVE = Kind("a number above 0", _positive, lambda text: _positive(float(text)))
 GROUP = Kind("a regular expression with one group, as (sub-[0-9]+)", _group, _group)
+RUNNER = Kind("local, ray or ray://host:port", _runner, _runner)
 SPLITS = Kind('a table of splits, as train = "imagesTr"', _splits)
 ARRAYS = Kind(
     'a list, as ["X_*.npy"], or a table of splits, as train = "X_train.npy"',

@@ -62,6 +62,8 @@ def load_config(
             source["index"] = _index(str(source["index"]), base, root)
     if file is not None and "index" in values and "index" not in nearer and not outside:
         _demand_inside(str(values["index"]), file, cwd)
+    if file is not None and "runner" in values and "runner" not in nearer:
+        _demand_own_machine(str(values["runner"]), file, cwd)
     declares = file is not None and not (values and all(map(_calibrates, values)))
     loaded: Config = build(Config, values | nearer, root=root, file=file, declares=declares)
     loaded = dataclasses.replace(loaded, dataset=_located(loaded.dataset))
@@ -202,6 +204,15 @@ def _demand_inside(index: str, file: Path, cwd: Path) -> None:
         raise ConfigError(
             f"{_shown(file, cwd)}: index {index!r} lies outside of the folder of that file; if you "
             "trust it, add --outside-index, or name the index yourself with --index"
+        )
+
+
+def _demand_own_machine(runner: str, file: Path, cwd: Path) -> None:
+    """Refuse the cluster of a configuration file: what it answers is run as code here."""
+    if is_uri(runner):
+        raise ConfigError(
+            f"{_shown(file, cwd)}: runner {runner!r} is another machine, which could do anything "
+            "with this one; if you trust it, name it yourself with --runner or DVDUP_RUNNER"
         )
 
 

@@ -14,7 +14,9 @@ from dvdup.config.kinds import (
     FAIL_ON,
     FLAG,
     GROUP,
+    LOCAL,
     POSITIVE,
+    RUNNER,
     SPLITS,
     TEXT,
     TEXTS,
@@ -184,6 +186,8 @@ class Config:
     device: str = _setting("auto", TEXT, "auto, cpu, cuda, cuda:1 or mps")
     batch: int | None = _setting(None, whole(1), "slices embedded at a time", 64)
     jobs: int = _setting(0, whole(0), "scans read or compared at a time; 0: one a core")
+    runner: str = _setting(LOCAL, RUNNER, "who does the work: local, ray or ray://host:port")
+    """Beside reading the index and writing it, which the command does itself."""
     offline: bool = _setting(False, FLAG, "never use the network")
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     read: ReadConfig = field(default_factory=ReadConfig)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from dvdup import files, remote
-from dvdup.errors import Interrupted, ReadError
-from dvdup.readers import limits, reads
+from dvdup import files
+from dvdup.errors import InputError, Interrupted
 from dvdup.records import (
     Case,
     Declaration,
@@ -31,16 +28,15 @@ from dvdup.rows import is_row
 from dvdup.slicing import Recipe
 from dvdup.store import Index, Writer
 from dvdup.sync.declared import same_declaration
+from dvdup.sync.look import Embed, Look, Looked, Pending
 from dvdup.sync.plan import Plan, notes_of
-from dvdup.sync.prepare import prepare, row_of, unreadable
-from dvdup.workers import reader_threads
+from dvdup.sync.prepare import row_of
+from dvdup.workers import Crew, Runner
 
 PATIENCE_SECONDS = 8.0
 """How long a case in hand is waited for when the user wishes to stop."""
 _POLL_SECONDS = 0.2
 _OVERHEAD = 300_000  # bytes that take as long to be read as all else that a case costs
-
-Embed = Callable[[SliceStack], Embedded]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +46,8 @@ class Outcome:
     what: Literal["same", "touched", "moved", "read", "unreadable"]
     case: IndexedCase
     stack: SliceStack | None = None
+    rows: Embedded | None = None
+    """Those of the stack, if they have been made."""
     source: IndexedCase | None = None
     """For "moved": the indexed case with the same bytes."""
 
@@ -66,12 +64,12 @@ class Run:
         embed: Embed,
         verified: files.Verified,
         *,
-        jobs: int,
+        runner: Runner,
         hooks: Hooks,
     ) -> None:
         """Gather what every step needs; the caller holds the write lock."""
         self._root, self._index, self._writer, self._recipe = root, index, writer, recipe
-        self._embed, self._verified, self._jobs = embed, verified, jobs
+        self._embed, self._verified, self._runner = embed, verified, runner
         self._hooks = hooks
         self._old = {case.key: case for case in index.cases}
         self._by_bytes = _by_bytes(index.cases)
@@ -118,21 +116,26 @@ class Run:
         )
 
     def _outcomes(self, pending: Sequence[Case]) -> Iterator[Outcome]:
-        """Look at the cases in worker threads, a few ahead, and hand them on in order.
+        """Have the cases looked at, a few ahead, and hand them on in order.
 
         Ends before all are done if it is wished to stop and a case does not get finished.
         """
-        ahead, coming = self._jobs + 1, iter(pending)
-        with reader_threads(self._jobs) as pool:
-            waiting = deque(pool.submit(self._look_at, case) for case in islice(coming, ahead))
-            while waiting:
-                future = waiting.popleft()
-                if not self._is_done(future):
-                    return
-                waiting.extend(pool.submit(self._look_at, case) for case in islice(coming, 1))
-                yield future.result()
+        with self._runner.readers(len(pending)) as crew:
+            yield from map(self._outcome, self._looks(crew, pending))
 
-    def _is_done(self, future: Future[Outcome]) -> bool:
+    def _looks(self, crew: Crew, pending: Sequence[Case]) -> Iterator[Looked]:
+        look = Look(self._root, self._recipe, frozenset(self._by_bytes))
+        if not crew.elsewhere:
+            look = dataclasses.replace(look, recent=self._verified.recent)
+            return crew.in_order(look.here, pending, self._is_done)
+        look = dataclasses.replace(look, embed=self._embed)
+        return crew.in_order(look, self._seen_from_here(pending), self._is_done)
+
+    def _seen_from_here(self, pending: Iterable[Case]) -> Iterator[Pending]:
+        for case in pending:
+            yield Pending(case, files.stat_files(self._root, case.files))
+
+    def _is_done(self, future: Future[list[Looked]]) -> bool:
         """Wait for a case; once it is wished to stop, only as long as a user has patience."""
         patience: float | None = None
         while not wait([future], timeout=_POLL_SECONDS).done:
@@ -142,45 +145,34 @@ class Run:
                 return False
         return True
 
-    def _look_at(self, case: Case) -> Outcome:
-        stats = files.stat_files(self._root, case.files)
-        if stats is None:  # the reader has the better words for what is wrong with it
-            return self._read(case, tuple(FileStat(path, 0, 0) for path in case.files))
-        if not reads(
-            self._root, case
-        ):  # the hash of a huge archive that nobody reads is worth nothing
-            return self._read(case, stats)
-        try:
-            if not is_row(case.series):  # of which more may be read than one case may take
-                for stat in stats:  # before it is read from end to end for nothing
-                    limits.check(stat.path, stat.size, stat.size)
-            with remote.at_hand(self._root, case.files):  # once, to be hashed and to be read
-                hashed = files.hash_files(self._root, stats, self._verified.recent)
-                return self._hashed(case, stats, hashed)
-        except ReadError as error:
-            return _failed(case, stats, str(error))
+    def _outcome(self, looked: Looked) -> Outcome:
+        """What a look means, beside what is indexed.
 
-    def _hashed(
-        self, case: Case, stats: tuple[FileStat, ...], hashed: tuple[FileStat, ...]
-    ) -> Outcome:
-        old = self._old.get(case.key)
-        same = files.fingerprint(hashed, case.series)
-        if old is not None and _has_rows(old) and same == files.fingerprint(old.files, old.series):
-            if same_declaration(case, old) and files.same_times(old.files, stats):
-                self._verified.add(hashed)
-                return Outcome("same", old)
-            return Outcome("touched", _renewed(old, case, hashed))
-        source = self._by_bytes.get(same) if same is not None else None
-        if source is not None:
-            return Outcome("moved", _renewed(source, case, hashed), source=source)
-        return self._read(case, hashed)
-
-    def _read(self, case: Case, stats: tuple[FileStat, ...]) -> Outcome:
-        prepared = prepare(self._root, case, stats, self._recipe)
+        Raises:
+            InputError: It was taken on another machine, which sees other files.
+        """
+        if looked.astray:
+            raise InputError(files.not_shared(looked.case.files[0], looked.astray))
+        if looked.prepared is None:
+            return self._known(looked)
+        prepared = looked.prepared
         what: Literal["unreadable", "read"] = (
             "unreadable" if prepared.case.status == "unreadable" else "read"
         )
-        return Outcome(what, prepared.case, prepared.stack)
+        return Outcome(what, prepared.case, prepared.stack, looked.rows)
+
+    def _known(self, looked: Looked) -> Outcome:
+        """A case whose bytes are those of an indexed one."""
+        case, hashed = looked.case, looked.hashed
+        old, same = self._old.get(case.key), files.fingerprint(hashed, case.series)
+        if old is not None and _has_rows(old) and same == files.fingerprint(old.files, old.series):
+            if same_declaration(case, old) and files.same_times(old.files, hashed):
+                self._verified.add(hashed)
+                return Outcome("same", old)
+            return Outcome("touched", _renewed(old, case, hashed))
+        assert same is not None  # or it would not be known
+        source = self._by_bytes[same]
+        return Outcome("moved", _renewed(source, case, hashed), source=source)
 
     def _store(self, outcome: Outcome, left: set[Key]) -> IndexedCase:
         if outcome.what == "same":
@@ -192,11 +184,13 @@ class Run:
             return self._put(self._with_proxy(outcome.case, outcome.case.key), None, "touched")
         if outcome.source is not None:
             return self._store_moved(outcome.case, outcome.source, left)
-        if outcome.stack is None:
+        if outcome.stack is None and outcome.rows is None:
             return self._put(outcome.case, None, "embedded")
         known = self._writer.stored_rows(outcome.case.content)
-        rows = self._embed(outcome.stack) if known is None else known
-        return self._put(outcome.case, rows, "embedded" if known is None else "reused")
+        if known is not None:
+            return self._put(outcome.case, known, "reused")
+        rows = self._embed(outcome.stack) if outcome.stack is not None else outcome.rows
+        return self._put(outcome.case, rows, "embedded")
 
     def _store_moved(self, case: IndexedCase, source: IndexedCase, left: set[Key]) -> IndexedCase:
         rows = self._index.rows_of(source.split, source.case_id, source.content)
@@ -260,7 +254,3 @@ def _renewed(known: IndexedCase, case: Case, stats: tuple[FileStat, ...]) -> Ind
     identity = row_of(case, stats)
     names = ("split", "case_id", "files", "group", "origin", "series", "instances")
     return dataclasses.replace(known, **{name: getattr(identity, name) for name in names})
-
-
-def _failed(case: Case, stats: tuple[FileStat, ...], reason: str) -> Outcome:
-    return Outcome("unreadable", unreadable(row_of(case, stats), reason).case)

@@ -14,7 +14,7 @@ from dvdup.sync import lost
 from dvdup.sync.declared import by_hand, declaration
 from dvdup.sync.plan import Plan, plan
 from dvdup.sync.run import Run
-from dvdup.workspace import LazyEmbedder, Workspace, n_jobs, recipe_of
+from dvdup.workspace import LazyEmbedder, Workspace, recipe_of
 
 _logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def bring_up_to_date(
     new = sum(case.key not in indexed for case in todo.pending)  # others may just be hashed again
     lost.tell(workspace.root, todo, declared.cases, indexed, hooks.say)
     work = expected(new, declared.cases)
-    forecast.warn(hooks, work, n_jobs(workspace.config))
+    forecast.warn(hooks, work, workspace.runner.cores)
     return carry_out(workspace, index, embedder, todo, declared, "sync", hooks), index
 
 
@@ -89,7 +89,7 @@ def carry_out(
         recipe_of(workspace.config, index.meta.embedder),
         embedder.embed,
         workspace.verified,
-        jobs=n_jobs(workspace.config),
+        runner=workspace.runner,
         hooks=hooks,
     )
     return run.carry_out(todo, declaration)

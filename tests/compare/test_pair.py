@@ -67,8 +67,8 @@ def scan_of(root, split, name, values, save):
 
 
 def verify_pairs(pairs, sides, jobs, cache=None, missed=None, **hooks):
-    cache, missed = cache or Cache(None, ""), missed or Missed()
-    return engine.verify_pairs(pairs, sides, jobs, cache=cache, missed=missed, hooks=Hooks(**hooks))
+    told = {"cache": cache or Cache(None, ""), "missed": missed or Missed()}
+    return engine.verify_pairs(pairs, sides, workers.Local(jobs), **told, hooks=Hooks(**hooks))
 
 
 def said_of(missed):
@@ -297,7 +297,7 @@ def reported(found):
 
 def test_processes_say_the_same(pair, tmp_path, monkeypatch):
     alone = verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=1)
-    monkeypatch.setattr(engine, "_FEW", 0)
+    monkeypatch.setattr("dvdup.workers.FEW", 0)
     together = verify_pairs(PAIRS, Sides(tmp_path, *pair), jobs=2)
     assert reported(together) == reported(alone)
 

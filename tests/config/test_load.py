@@ -47,6 +47,7 @@ SAMPLES = {
     "device": ('"cuda:1"', "cuda:1", "cuda:1"),
     "batch": ("7", "7", 7),
     "jobs": ("3", "3", 3),
+    "runner": ('"ray"', "ray", "ray"),
     "offline": ("true", "yes", True),
     "dataset.layout": ('"dicom"', "dicom", "dicom"),
     "dataset.path": ('"data"', "data", "data"),

@@ -270,7 +270,7 @@ def test_a_file_that_was_closed_is_looked_at_again(plain, dvdup, monkeypatch):
         os, "access", lambda path, mode: not str(path).endswith("s2.nii") and access(path, mode)
     )
     seen = []
-    sync = importlib.import_module("dvdup.sync.run")
+    sync = importlib.import_module("dvdup.sync.look")
     whole = sync.prepare
     monkeypatch.setattr(
         sync, "prepare", lambda root, case, *rest: seen.append(case) or whole(root, case, *rest)
