@@ -25,6 +25,7 @@ _TILE = 256  # cases that stay in memory while the others pass by
 _PAIRS = 1 << 16  # of cases, a block of those that pass by
 _BLOCK = 1024  # cases of a block, at most
 _AHEAD = 3  # blocks that wait for a thread, or are in one
+_GROUP = 32  # cases whose pairs are scored one by one: with what they name they stay in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Search:
     """Threads; linear algebra should have one of its own."""
     most: int = KEPT
     """Entries of a list that are kept."""
+    scores: Callable[[Block, Block], RankScores] = rank_scores_of
+    """What lists are by."""
     advance: Callable[[int], None] = lambda n: None
     """Called with the number of pairs that were done since; may raise to stop."""
 
@@ -128,7 +131,7 @@ class Search:
         size = min(_BLOCK, max(1, _PAIRS // len(tile)))
         try:
             for contents, cases in _cut(stream, size):
-                waiting.append((contents, self.pool.submit(_scored, tile, cases)))
+                waiting.append((contents, self.pool.submit(self._scored, tile, cases)))
                 while len(waiting) >= _AHEAD:
                     yield self._done(tile, *waiting.popleft())
             while waiting:
@@ -136,6 +139,34 @@ class Search:
         finally:
             for _, future in waiting:
                 future.cancel()
+
+    def _scored(self, tile: Block, cases: Sequence[VariantRows]) -> RankScores:
+        return self.scores(tile, Block(cases))
+
+    def scored(self, pairs: Mapping[str, Collection[str]]) -> dict[str, dict[str, tuple[int, int]]]:
+        """The scores of some pairs: by asking case, then by the other, `change` and `bag`.
+
+        Args:
+            pairs: For every asking case, the others; pairs of which one has no rows are left out.
+        """
+        found: dict[str, dict[str, tuple[int, int]]] = {}
+        for contents, cases in _cut(self.asking(pairs), _GROUP):
+            others = dict(self.others({name for each in contents for name in pairs[each]}))
+            parts = [
+                (content, case, sorted(others.keys() & set(pairs[content])))
+                for content, case in zip(contents, cases, strict=True)
+            ]
+            waiting = [
+                (content, names, self.pool.submit(self._scored, Block([case]), _of(others, names)))
+                for content, case, names in parts
+                if names
+            ]
+            for content, names, future in waiting:
+                scores = future.result()
+                change, bag = scores.change[0].tolist(), scores.bag[0].tolist()
+                found[content] = dict(zip(names, zip(change, bag, strict=True), strict=True))
+            self.advance(0)
+        return found
 
     def _done(
         self, tile: Block, contents: list[str], scores: Future[RankScores]
@@ -145,8 +176,8 @@ class Search:
         return found
 
 
-def _scored(tile: Block, cases: Sequence[VariantRows]) -> RankScores:
-    return rank_scores_of(tile, Block(cases))
+def _of(rows: Mapping[str, VariantRows], names: Sequence[str]) -> list[VariantRows]:
+    return [rows[name] for name in names]
 
 
 def _tiles(stream: Iterator[tuple[str, VariantRows]]) -> Iterator[tuple[list[str], Block]]:
