@@ -91,6 +91,7 @@ def assemble(
     rules: Rules,
     unreadable: Sequence[Unreadable] = (),
     alike: Mapping[tuple[str, str], Alike] = MappingProxyType({}),
+    approximate: Iterable[tuple[str, str]] = (),
 ) -> Report:
     """Put the result object together; `fail_on` is left empty.
 
@@ -101,14 +102,17 @@ def assemble(
         rules: What made a finding.
         unreadable: Cases that are readable by the index, and were not when they were wanted.
         alike: Thresholds of their own, by the names of two sides.
+        approximate: The names of two sides whose candidates were searched approximately.
     """
     ordered = tuple(sorted(findings, key=verdicts.order))
+    named = sorted(map(list, approximate))
     settings = {
         "embedder": meta.embedder.name,
         "weights": meta.embedder.weights_hash,
         "recipe": meta.recipe_hash,
         "thresholds": rules.describe(),
         **({"look_alikes": _told(alike)} if alike else {}),
+        **({"approximate": named} if named else {}),
         "fail_on": [],
     }
     return Report(

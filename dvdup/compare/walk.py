@@ -51,6 +51,10 @@ class Candidates:
     """Pairs of an asking and another case up to which all of them have their rank scores computed;
     beyond, only those on a shortlist."""
 
+    def are_approximate(self, asking: CaseSet, others: CaseSet) -> bool:
+        """Whether candidates of two sides are drawn from shortlists; see `exact_pairs`."""
+        return len(asking.voting) * len(others.voting) > self.exact_pairs
+
     def nearest(
         self, asking: CaseSet, others: CaseSet, name: tuple[str, ...] | None
     ) -> dict[str, Nearest]:
@@ -61,7 +65,7 @@ class Candidates:
             others: The cases that they may find.
             name: What the two sides are called, where their lists are to be kept.
         """
-        if is_approximate(asking, others, self.exact_pairs):
+        if self.are_approximate(asking, others):
             return self._shortlisted(asking, others, name)
         text = self._recalled(name)
         known = Known() if text is None else _from_json(text)
@@ -180,11 +184,6 @@ def open_candidates(
         network = network_of(workspace)
         store = VariantStore(workspace, network, table, pool, missed, hooks)
         yield Candidates(store, cache, misses, workspace.config.verify.exact_pairs)
-
-
-def is_approximate(asking: CaseSet, others: CaseSet, exact_pairs: int) -> bool:
-    """Whether candidates of two sides are drawn from shortlists; see `Candidates`."""
-    return len(asking.voting) * len(others.voting) > exact_pairs
 
 
 class Walk:

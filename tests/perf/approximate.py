@@ -1,14 +1,14 @@
 """How well and how fast very many cases are searched: exactly, by shortlists, by an index of Lance.
 
     python tests/perf/approximate.py FOLDER [FOLDER...] [--slices 1000000] [--rows FILE]
-        [--scans N] [--indexes IVF_PQ ...] [--jobs 2] [--seed 0]
+        [--scans N] [--table FOLDER] [--indexes IVF_PQ ...] [--jobs 2] [--seed 0]
 
 Every FOLDER holds NIfTI scans of one kind. They are read and their variant rows are made as dvdup
 makes them; of one scan in seven two edited copies are embedded as well (`compose` and another edit,
 all strong). These copies are the queries; their true sources lie among all scans.
 
 So many strangers are added that there are --slices slices. Each is made from the rows of three
-scans of one kind, A + w (B - C) with w from 0.3 to 0.7: every slice, crop and asking slice of A is
+scans of one kind, A + w (B - C) with w from 0.6 to 0.9: every slice, crop and asking slice of A is
 moved by the difference of the rows at the same place of B and C, and brought back to its length.
 The first line tells how far they are like real ones: the median score of the nearest of some real
 strangers, and of as many made ones.
@@ -19,9 +19,9 @@ source is the first of one of the two lists (so that its voxels are compared), o
 Ratios are to the exact search of the same run. Then one more query comes, and one per cent of the
 cases are new: the seconds of these updates, and whether their lists are those of a new search.
 
---rows keeps the rows of the real scans in a file, for another run. --indexes also builds vector
-indexes of Lance over all slices, asks them for the 64 nearest slices of every asking row of a
-query, and ranks cases by what these count.
+--rows keeps the rows of the real scans in a file, and --table all rows in a folder, for another
+run. --indexes also builds vector indexes of Lance over all slices, asks them for the 64 nearest
+slices of every asking row of a query, and ranks cases by what these count.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from dvdup.compare.candidates import Nearest
 from dvdup.compare.scores import Block, rank_scores_of, weights
 from dvdup.compare.search import Known, Search
 from dvdup.compare.shortlist import FIRST, Shortlists
-from dvdup.compare.variant_rows import DIMENSIONS, UNIT, VariantRows
+from dvdup.compare.variant_rows import DIMENSIONS, VariantRows
 from dvdup.compare.variant_store import network_for, rows_of_proxies
 from dvdup.lab.evaluate.scans import UNEDITED, Scan, read_scan
 from dvdup.records import Case
@@ -56,6 +56,7 @@ _NETWORK = network_for("builtin")
 _EVERY = 7  # one scan in so many is edited
 _EDITS = ("crop", "rotation", "noise", "slab")
 _NEAREST = 64  # slices that an index of Lance is asked for
+_BLOCK = 250  # made cases that are written at once
 _COMPARED = 150  # strangers by which made cases are compared with real ones
 Name = tuple[str, str]
 """A scan, and the edit."""
@@ -82,14 +83,11 @@ def read(folders: Sequence[Path], most: int) -> dict[Name, VariantRows]:
     return found
 
 
-def kept(file: Path | None, make: Callable[[], dict[Name, VariantRows]]) -> dict[Name, VariantRows]:
+def kept(file: Path, make: Callable[[], dict[Name, VariantRows]]) -> dict[Name, VariantRows]:
     """Rows from a file, which is written if it is not there."""
-    if file is None or not file.exists():
-        found = make()
-        if file is not None:
-            parts = {"|".join(name): each.to_bytes() for name, each in found.items()}
-            np.savez(file, **{name: np.frombuffer(each, np.uint8) for name, each in parts.items()})
-        return found
+    if not file.exists():
+        parts = {"|".join(name): each.to_bytes() for name, each in make().items()}
+        np.savez(file, **{name: np.frombuffer(each, np.uint8) for name, each in parts.items()})
     with np.load(file) as stored:
         return {
             (name.split("|")[0], name.split("|")[1]): VariantRows.from_bytes(stored[name].tobytes())
@@ -99,7 +97,7 @@ def kept(file: Path | None, make: Callable[[], dict[Name, VariantRows]]) -> dict
 
 def moved(scans: Sequence[VariantRows], rng: np.random.Generator) -> VariantRows:
     """A stranger, made from three scans of one kind."""
-    weight = rng.uniform(0.3, 0.7)
+    weight = rng.uniform(0.6, 0.9)
     slices, crops, asking = (
         _moved([getattr(scan, name) for scan in scans], weight)
         for name in ("slices", "crops", "asking")
@@ -130,25 +128,29 @@ def _moved(rows: Sequence[np.ndarray], weight: float) -> np.ndarray:
     return np.rint(made * 127).astype(np.int8)
 
 
-def strangers(
-    real: Mapping[str, VariantRows], n_slices: int, seed: int
-) -> Iterator[tuple[str, VariantRows]]:
-    """Made cases, until there are so many slices."""
-    rng = np.random.default_rng(seed)
-    names, number = sorted(real), 0
-    while n_slices > 0:
-        one = names[rng.integers(len(names))]
-        alike = [
-            each
-            for each in names
-            if each.split("/")[0] == one.split("/")[0]
-            and real[each].asking.shape == real[one].asking.shape
-        ]
-        others = [alike[i] for i in rng.choice(len(alike), 2)]
-        made = moved([real[each] for each in (one, *others)], rng)
-        yield f"made{number:06}", made
-        n_slices -= len(made.slices)
-        number += 1
+def _stranger(real: Mapping[str, VariantRows], seed: int, number: int) -> tuple[str, VariantRows]:
+    rng = np.random.default_rng([seed, number])
+    names = sorted(real)
+    one = names[rng.integers(len(names))]
+    alike = [each for each in names if each.split("/")[0] == one.split("/")[0] and each != one]
+    others = [alike[i] for i in rng.choice(len(alike), 2, replace=False)]
+    return f"made{number:06}", moved([real[each] for each in (one, *others)], rng)
+
+
+def _add_strangers(folder: Path, rows: Path, numbers: range, seed: int) -> int:
+    """Make some cases and keep them; the number of their slices."""
+    real = _scans(kept(rows, dict))
+    table, n_slices = table_in(folder), 0
+    for start in range(0, len(numbers), _BLOCK):
+        made = dict(_stranger(real, seed, n) for n in numbers[start : start + _BLOCK])
+        table.add({name: each.to_bytes() for name, each in made.items()})
+        n_slices += sum(len(each.slices) for each in made.values())
+    return n_slices
+
+
+def table_in(folder: Path) -> VariantTable:
+    """The table of all rows."""
+    return VariantTable(SealedFiles(folder, lambda: b"k" * 32))
 
 
 @dataclass(frozen=True)
@@ -160,13 +162,9 @@ class Task:
     others: tuple[str, ...]
     jobs: int
 
-    def table(self) -> VariantTable:
-        """The table of all rows."""
-        return VariantTable(SealedFiles(self.folder, lambda: b"k" * 32))
-
     def search(self, pool: Executor) -> Search:
         """A search in the table."""
-        table = self.table()
+        table = table_in(self.folder)
 
         def stream(contents: Collection[str]) -> Iterator[tuple[str, VariantRows]]:
             return table.read(contents, VariantRows.from_bytes, pool)
@@ -290,7 +288,7 @@ def _votes(table: Any, case: VariantRows) -> list[str]:
 
 def likeness(real: Mapping[Name, VariantRows], made: Sequence[VariantRows]) -> str:
     """How far made strangers are like real ones, in scores of the nearest."""
-    scans = {name: each for (name, edit), each in real.items() if edit == UNEDITED}
+    scans = _scans(real)
     kind = next(iter(scans)).split("/")[0]
     asking = [each for each in scans if each.startswith(kind)][:10]
     others = [each for each in scans if each.startswith(kind)][10 : 10 + _COMPARED]
@@ -353,6 +351,37 @@ def tell(task: Task, source: Mapping[str, str], indexes: Sequence[str]) -> None:
         )
 
 
+def fill(folder: Path, rows: Path, n_slices: int, jobs: int, seed: int) -> None:
+    """Keep the rows of all cases, real and made, in several processes."""
+    real = kept(rows, dict)
+    table_in(folder).add({"|".join(name): each.to_bytes() for name, each in real.items()})
+    scans = _scans(real)
+    mean = np.mean([len(each.slices) for each in scans.values()])
+    n = max(_COMPARED, round((n_slices - mean * len(scans)) / mean))
+    parts = [range(start, min(n, start + _BLOCK)) for start in range(0, n, _BLOCK)]
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        pool.starmap(_add_strangers, [(folder, rows, part, seed) for part in parts], chunksize=1)
+
+
+def measure(folder: Path, rows: Path, asked: argparse.Namespace) -> None:
+    """Fill the table, unless it is filled, and run all searches."""
+    if not any(folder.iterdir()):
+        fill(folder, rows, asked.slices, asked.jobs, asked.seed)
+    real = kept(rows, dict)
+    copies = {"|".join(name): name[0] for name in real if name[1] != UNEDITED}
+    names = sorted(table_in(folder).keys() - copies.keys())
+    made = dict(_stranger(_scans(real), asked.seed, n) for n in range(_COMPARED))
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    print(f"{len(names):,} cases, {size / 1e6:,.0f} MB; {len(copies)} queries", flush=True)
+    print(likeness(real, list(made.values())), flush=True)
+    sources = {name: f"{source}|{UNEDITED}" for name, source in copies.items()}
+    tell(Task(folder, tuple(copies), tuple(names), asked.jobs), sources, asked.indexes)
+
+
+def _scans(real: Mapping[Name, VariantRows]) -> dict[str, VariantRows]:
+    return {name: each for (name, edit), each in real.items() if edit == UNEDITED}
+
+
 def main() -> None:
     """Make the rows and search them."""
     parser = argparse.ArgumentParser(
@@ -362,38 +391,17 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=1_000_000)
     parser.add_argument("--scans", type=int, default=1_000, help="of each folder, at most")
     parser.add_argument("--rows", type=Path)
+    parser.add_argument("--table", type=Path)
     parser.add_argument("--indexes", nargs="*", default=[])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     folders = [folder.resolve() for folder in asked.folders]
-    real = kept(asked.rows, lambda: read(folders, asked.scans))
-    scans = {name: each for (name, edit), each in real.items() if edit == UNEDITED}
-    copies = {"|".join(name): each for name, each in real.items() if name[1] != UNEDITED}
-    n_slices = sum(len(each.slices) for each in scans.values())
     with tempfile.TemporaryDirectory() as place:
-        task = Task(Path(place), tuple(copies), (), asked.jobs)
-        table, others, some = task.table(), list(scans), []
-        table.add({name: each.to_bytes() for name, each in {**scans, **copies}.items()})
-        block: dict[str, bytes] = {}
-        for name, each in strangers(scans, asked.slices - n_slices, asked.seed):
-            block[name] = each.to_bytes()
-            n_slices += len(each.slices)
-            others.append(name)
-            if len(some) < _COMPARED and name:
-                some.append(each)
-            if len(block) == 512:
-                table.add(block)
-                block = {}
-        table.add(block)
-        size = sum(file.stat().st_size for file in Path(place).rglob("*") if file.is_file())
-        print(
-            f"{len(others):,} cases ({len(scans)} real) of {n_slices:,} slices, {size / 1e6:,.0f} "
-            f"MB; {len(copies)} queries\n{likeness(real, some)}",
-            flush=True,
-        )
-        task = Task(Path(place), tuple(copies), tuple(sorted(others)), asked.jobs)
-        tell(task, {name: name.split("|")[0] for name in copies}, asked.indexes)
+        rows, table = asked.rows or Path(place) / "rows.npz", asked.table or Path(place) / "table"
+        table.mkdir(exist_ok=True)
+        kept(rows, lambda: read(folders, asked.scans))
+        measure(table, rows, asked)
 
 
 if __name__ == "__main__":
