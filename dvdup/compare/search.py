@@ -25,6 +25,7 @@ _TILE = 256  # cases that stay in memory while the others pass by
 _PAIRS = 1 << 16  # of cases, a block of those that pass by
 _BLOCK = 1024  # cases of a block, at most
 _AHEAD = 3  # blocks that wait for a thread, or are in one
+_COLUMNS = 1 << 14  # cases whose scores with a tile stay in memory
 _GROUP = 32  # cases whose pairs are scored one by one: with what they name they stay in memory
 
 
@@ -90,16 +91,17 @@ class Search:
             return self._found_by_few(asking, others)
         found: dict[str, Nearest] = {}
         for contents, tile in _tiles(self.asking(asking)):
-            parts = list(self._against(tile, self.others(others)))
-            found |= self._lists(contents, parts)
+            lists = {content: Nearest() for content in contents}
+            for parts in _gathered(self._against(tile, self.others(others))):
+                for content, each in self._lists(contents, parts).items():
+                    lists[content] = lists[content].merged(each, self.most)
+            found |= lists
         return found
 
     def _lists(
         self, contents: Sequence[str], parts: Sequence[tuple[list[str], RankScores]]
     ) -> dict[str, Nearest]:
-        """The lists of asking cases, from their scores with blocks of all others."""
-        if not parts:
-            return {content: Nearest() for content in contents}
+        """The lists of asking cases, from their scores with blocks of others, at least one."""
         names = np.array([name for block, _ in parts for name in block])
         order = np.argsort(names)
         change = np.concatenate([scores.change for _, scores in parts], axis=1)[:, order]
@@ -174,6 +176,20 @@ class Search:
         found = contents, scores.result()
         self.advance(len(tile) * len(contents))
         return found
+
+
+def _gathered(
+    parts: Iterator[tuple[list[str], RankScores]],
+) -> Iterator[list[tuple[list[str], RankScores]]]:
+    """Blocks together, as many as scores of them may lie in memory."""
+    waiting: list[tuple[list[str], RankScores]] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(len(contents) for contents, _ in waiting) >= _COLUMNS:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
 
 
 def _of(rows: Mapping[str, VariantRows], names: Sequence[str]) -> list[VariantRows]:

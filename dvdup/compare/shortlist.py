@@ -19,9 +19,9 @@ from dvdup.compare.candidates import KEPT, Nearest, Ranking
 from dvdup.compare.coarse import coarse_scores_of
 from dvdup.compare.search import Known, Search
 
-FIRST = 32
+FIRST = 64
 """Cases of each of the two coarse lists of a case that are on its shortlist."""
-_SPARE = 8  # cases behind them that are kept, for when some go
+_SPARE = 16  # cases behind them that are kept, for when some go
 
 Scores = Mapping[str, Mapping[str, tuple[int, int]]]
 """By asking case, then by the other: its rank scores, `change` and `bag`."""
