@@ -10,14 +10,15 @@ all strong). These copies are the queries; their true sources lie among all scan
 So many strangers are added that there are --slices slices. Each is made from the rows of three
 scans of one kind, A + w (B - C) with w from 0.6 to 0.9: every slice, crop and asking slice of A is
 moved by the difference of the rows at the same place of B and C, and brought back to its length.
-The first line tells how far they are like real ones: the median score of the nearest of some real
+The second line tells how far they are like real ones: the median score of the nearest of some real
 strangers, and of as many made ones.
 
 Each search runs in a process of its own, whose seconds, seconds of the processor and most memory
-are told; all rows lie in one table on disk, as beside an index. Recall: the share of queries whose
-source is the first of one of the two lists (so that its voxels are compared), or on the shortlist.
-Ratios are to the exact search of the same run. Then one more query comes, and one per cent of the
-cases are new: the seconds of these updates, and whether their lists are those of a new search.
+are told, after what the scores of a pair cost in memory; all rows lie in one table on disk, as
+beside an index. Recall: the share of queries whose source is the first of one of the two lists (so
+that its voxels are compared), or on the shortlist. Ratios are to the exact search of the same run.
+Then one more query comes, and one per cent of the cases are new: the seconds of these updates, and
+whether their lists are those of a new search.
 
 --rows keeps the rows of the real scans in a file, and --table all rows in a folder, for another
 run. --indexes also builds vector indexes of Lance over all slices, asks them for the 64 nearest
@@ -41,6 +42,7 @@ import numpy as np
 
 from dvdup import voxels
 from dvdup.compare.candidates import Nearest
+from dvdup.compare.coarse import coarse_scores_of
 from dvdup.compare.scores import Block, rank_scores_of, weights
 from dvdup.compare.search import Known, Search
 from dvdup.compare.shortlist import FIRST, Shortlists
@@ -303,6 +305,24 @@ def likeness(real: Mapping[Name, VariantRows], made: Sequence[VariantRows]) -> s
     )
 
 
+def kernels(real: Mapping[Name, VariantRows]) -> str:
+    """What the scores of a pair cost, and what is kept of a case, on real rows in memory."""
+    scans = [each for name, each in _scans(real).items() if len(each.channel) == 12]
+    ask, known = (scans * 3)[:128], (scans * 4)[:512]
+    parts = []
+    for name, score, asking in (
+        ("rank", rank_scores_of, ask),
+        ("coarse", coarse_scores_of, ask),
+        ("rank, on a shortlist", rank_scores_of, ask[:1]),
+    ):
+        x, y = Block(asking), Block(known)
+        score(Block(ask[:1]), Block(known[:1]))
+        _, cost = timed(lambda score=score, x=x, y=y: score(x, y))
+        parts.append(f"{name} {1e6 * cost.cpu / len(asking) / len(known):.1f}")
+    size = np.mean([len(each.to_bytes()) for each in scans])
+    return f"us a pair: {', '.join(parts)}; {size:,.0f} bytes of rows a case"
+
+
 def recall(nearest: Mapping[str, Nearest], source: Mapping[str, str]) -> float:
     """The share of queries whose source is the first of a list."""
     return float(
@@ -374,6 +394,7 @@ def measure(folder: Path, rows: Path, asked: argparse.Namespace) -> None:
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"{len(names):,} cases, {size / 1e6:,.0f} MB; {len(copies)} queries", flush=True)
     print(likeness(real, list(made.values())), flush=True)
+    print(kernels(real), flush=True)
     sources = {name: f"{source}|{UNEDITED}" for name, source in copies.items()}
     tell(Task(folder, tuple(copies), tuple(names), asked.jobs), sources, asked.indexes)
 
