@@ -89,7 +89,7 @@ class Candidates:
             "verify.exact_pairs: candidates are searched approximately, and copies that were "
             "strongly changed can be missed"
         )
-        own = None if name is None else ("shortlists", *name)
+        own = None if name is None else (*name, "shortlists")
         text = self._recalled(own)
         known = Shortlists() if text is None else shortlist.from_json(text)
 

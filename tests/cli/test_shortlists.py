@@ -1,4 +1,4 @@
-"""Very many cases, of which a few stand in: candidates from shortlists, and a report that says so."""
+"""Very many cases, for which a few stand in: candidates of shortlists, which the report tells."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 
 import numpy as np
 import pytest
+
+from dvdup.compare.search import Search
 
 LIMIT = "DVDUP_VERIFY_EXACT_PAIRS"
 DIFF = ("diff", "train", "test", "--jobs", "1", "-f", "json")
@@ -67,6 +69,29 @@ def test_a_new_copy_is_found_without_a_new_search(near_copy, dvdup, phantom, sav
     for file in (near_copy / ".dvdup/results").glob("*.json"):
         file.unlink()
     assert json.loads(dvdup(near_copy, *DIFF).stdout) == kept.json
+
+
+def test_what_is_kept_of_shortlists_outlives_gc(near_copy, dvdup, monkeypatch):
+    monkeypatch.setenv(LIMIT, "0")
+    dvdup(near_copy, *DIFF)
+    dvdup(near_copy, "gc", "--yes")
+    for file in (near_copy / ".dvdup/results").glob("*.json"):
+        file.unlink()
+    scored, asked = Search.scored, []
+
+    def noted(self, pairs):
+        asked.extend(pairs)
+        return scored(self, pairs)
+
+    monkeypatch.setattr(Search, "scored", noted)
+    assert dvdup(near_copy, *DIFF).json["pairs"]
+    assert not asked
+    for file in (near_copy / ".dvdup/results").glob("*.json"):
+        file.unlink()
+    for file in (near_copy / ".dvdup/cache").glob("answers.sqlite*"):
+        file.unlink()
+    dvdup(near_copy, *DIFF)
+    assert asked  # where nothing is kept, it would have been
 
 
 def test_a_query_says_so_too(near_copy, dvdup, monkeypatch):

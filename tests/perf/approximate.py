@@ -28,6 +28,7 @@ slices of every asking row of a query, and ranks cases by what these count.
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
 import resource
 import tempfile
@@ -257,10 +258,11 @@ def by_lance(task: Task, kind: str) -> dict[str, Any]:
         )
         reader = pa.RecordBatchReader.from_batches(schema, batches())
         table = lance.write_dataset(reader, place, mode="overwrite", data_storage_version="2.2")
+        cells = math.isqrt(table.count_rows())
         options = {"num_sub_vectors": 16} if "PQ" in kind else {}
         _, build = timed(
             lambda: table.create_index(
-                "vector", kind, metric="cosine", num_partitions=1024, replace=True, **options
+                "vector", kind, metric="cosine", num_partitions=cells, replace=True, **options
             )
         )
         table = lance.dataset(place)
