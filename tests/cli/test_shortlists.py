@@ -74,7 +74,7 @@ def test_a_new_copy_is_found_without_a_new_search(near_copy, dvdup, phantom, sav
 def test_what_is_kept_of_shortlists_outlives_gc(near_copy, dvdup, monkeypatch):
     monkeypatch.setenv(LIMIT, "0")
     dvdup(near_copy, *DIFF)
-    dvdup(near_copy, "gc", "--yes")
+    dvdup(near_copy, "gc")
     for file in (near_copy / ".dvdup/results").glob("*.json"):
         file.unlink()
     scored, asked = Search.scored, []
