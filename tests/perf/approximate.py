@@ -46,7 +46,7 @@ from dvdup.compare.candidates import Nearest
 from dvdup.compare.coarse import coarse_scores_of
 from dvdup.compare.scores import Block, rank_scores_of, weights
 from dvdup.compare.search import Known, Search
-from dvdup.compare.shortlist import FIRST, Shortlists
+from dvdup.compare.shortlist import FIRST, Shortlists, from_json, to_json
 from dvdup.compare.variant_rows import DIMENSIONS, VariantRows
 from dvdup.compare.variant_store import network_for, rows_of_proxies
 from dvdup.lab.evaluate.scans import UNEDITED, Scan, read_scan
@@ -227,6 +227,8 @@ def by_shortlists(task: Task) -> dict[str, Any]:
         known, query = timed(lambda: known.update(search, task.queries, task.others[new:]))
         known, cases = timed(lambda: known.update(search, task.queries, task.others))
         fresh = none.update(search, task.queries, task.others)
+    text = to_json(known)
+    _, lists = timed(lambda: from_json(to_json(known)))
     return {
         "nearest": known.nearest(),
         "scores": known.scores,
@@ -234,6 +236,8 @@ def by_shortlists(task: Task) -> dict[str, Any]:
         "query": query,
         "cases": cases,
         "equal": known.nearest() == fresh.nearest(),
+        "lists": f"{len(text) / len(task.queries):,.0f} bytes and "
+        f"{1e6 * lists.cpu / len(task.queries):,.0f} us to write and read",
     }
 
 
@@ -356,7 +360,8 @@ def tell(task: Task, source: Mapping[str, str], indexes: Sequence[str]) -> None:
     )
     print(
         f"  one more query {two['query'].said(one['query'])}, one per cent new cases "
-        f"{two['cases'].said(one['cases'])}; lists are {equal} to those of a new search",
+        f"{two['cases'].said(one['cases'])}; lists are {equal} to those of a new search, "
+        f"{two['lists']} a query",
         flush=True,
     )
     for kind in indexes:
