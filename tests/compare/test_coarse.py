@@ -69,7 +69,7 @@ def test_rows_that_meet_in_further_cells_only_are_passed_by(rows):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_of_two_strangers_and_itself_a_case_is_nearest_to_itself(rows, channels):
-    cases = [rows(seed, 6, channels) for seed in range(6)]
+def test_among_strangers_a_case_is_nearest_to_itself(rows, channels):
+    cases = [rows(seed, 6, channels, wide=64) for seed in range(6)]
     scores = coarse_scores_of(Block(cases), Block(cases))
     assert scores.change.argmax(axis=1).tolist() == list(range(6))
