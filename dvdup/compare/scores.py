@@ -124,7 +124,7 @@ class Block:
     @cached_property
     def coarse(self) -> tuple[Asking, Asking]:
         """The same rows, for slices and for crops, in the few cells that coarse scores go by."""
-        return tuple(self._asking(ASKED_COARSELY, whole=whole) for whole in (True, False))
+        return self._asking(ASKED_COARSELY, whole=True), self._asking(ASKED_COARSELY, whole=False)
 
     def _asking(self, n_cells: int, *, whole: bool) -> Asking:
         changes = [slice(None if whole else case.n_asking_crops) for case in self.cases]
