@@ -44,7 +44,7 @@ def test_beyond_the_limit_the_report_says_so_and_finds_the_same(
     exact = dvdup(near_copy, *DIFF).json
     monkeypatch.setenv(LIMIT, "2")
     ran = dvdup(near_copy, *DIFF)
-    assert ran.exit_code == 1
+    assert ran.code == 1
     assert ran.json["pairs"] == exact["pairs"]
     assert ran.json["settings"] == {**exact["settings"], "approximate": [["train", "test"]]}
     assert "1 x 3 cases are more pairs than verify.exact_pairs" in ran.stderr
