@@ -12,9 +12,12 @@ LONG_SECONDS = 60.0
 
 # Seconds of one core, between those of whole heads at 2 mm (0.2, 0.65, 1.1) and at 1 mm. Fewer
 # pairs are compared than there may be candidates.
-_READ = 0.4  # a scan read, cut and embedded
-_VARIANTS = 0.65  # the views of a scan by which candidates are found
-_PAIR = 0.8  # a pair that may have to be compared
+READ = 0.4
+"""A scan read, cut and embedded."""
+VARIANTS = 0.65
+"""The views of a scan by which candidates are found."""
+PAIR = 0.8
+"""A pair that may have to be compared."""
 PICTURE = 0.06
 """Of all that, what a picture takes: measured with 2,472 and 392 slices of heads."""
 _MINUTE, _HOUR = 60.0, 3600.0
@@ -39,7 +42,7 @@ class Work:
         Args:
             jobs: Cores that share it.
         """
-        spent = _READ * self.read + _VARIANTS * self.searched + _PAIR * self.pairs
+        spent = READ * self.read + VARIANTS * self.searched + PAIR * self.pairs
         return spent * (1 - (1 - PICTURE) * self.pictures) / max(1, jobs)
 
 

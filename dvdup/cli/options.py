@@ -11,6 +11,7 @@ import click
 from dvdup import log
 from dvdup.cli import complete
 from dvdup.cli.console import COLOR, NO_BARS, out, say
+from dvdup.config import VerifyConfig
 from dvdup.report import FORMATS
 
 if TYPE_CHECKING:
@@ -150,7 +151,8 @@ FAIL_ON = click.option(
 CANDIDATES = click.option(
     "--candidates",
     type=click.IntRange(0),
-    help="Look-alikes of a case whose voxels are compared with its own; 0: none [default: 5].",
+    help="Candidates of a case that are no copies before it is left; 0: compare no voxels "
+    f"[default: {VerifyConfig().candidates}].",
 )
 
 _PLACE = (

@@ -82,9 +82,11 @@ def query(
     rules = rules_of(workspace.config, index.meta)
     warn_if_outgrown(workspace.config, index, hooks.say)
     with open_run(workspace, rules, Cache(None, ""), hooks) as run:
-        findings = compare_sides(target, MemoryCases(scans), run, without=own).findings
+        found = compare_sides(target, MemoryCases(scans), run, without=own)
     run.missed.tell(hooks.say)
-    report = assemble([target], findings, index.meta, rules, run.missed.unreadable)
+    approximate = [(target.info.ref, file)] if found.approximate else []
+    missed = run.missed.unreadable
+    report = assemble([target], found.findings, index.meta, rules, missed, approximate=approximate)
     report = dataclasses.replace(
         report,
         refs=(*_splits(target), RefInfo(file, "", len(scans))),

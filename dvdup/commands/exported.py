@@ -186,6 +186,9 @@ def _compared(workspace: Workspace, a: _Side, b: _Side, hooks: Hooks) -> Report:
     broken = [
         as_unreadable(case) for each in (a, b) for case in each.cases.cases if case.status != "ok"
     ]
-    alike = {} if found.alike is None else {(a.info.ref, b.info.ref): found.alike}
-    made = assemble([], found.findings, a.meta, rules, [*broken, *run.missed.unreadable], alike)
+    name = (a.info.ref, b.info.ref)
+    alike = {} if found.alike is None else {name: found.alike}
+    missed = [*broken, *run.missed.unreadable]
+    approximate = [name] if found.approximate else []
+    made = assemble([], found.findings, a.meta, rules, missed, alike, approximate=approximate)
     return dataclasses.replace(made, refs=(a.info, b.info))

@@ -54,13 +54,15 @@ def compare_refs(
         Interrupted: The user wishes to stop; pairs whose voxels were compared are remembered.
     """
     rules = rules_of(workspace.config, index.meta)
-    key = results.key_of(refs, pairs, index.meta, rules.describe())
+    limits = {**rules.describe(), "exact_pairs": workspace.config.verify.exact_pairs}
+    key = results.key_of(refs, pairs, index.meta, limits)
     report = results.read(workspace.sealed, key)
     _logger.info("%s", "computed anew" if report is None else "read from the stored results")
     if report is None:
         salt = results.salt_of(index.meta, rules.describe(), CODE)
         found: dict[tuple[object, ...], Finding] = {}
         alike: dict[tuple[str, str], Alike] = {}
+        approximate: list[tuple[str, str]] = []
         with (
             open_cache(workspace.sealed, salt) as cache,
             open_run(workspace, rules, cache, hooks) as run,
@@ -75,11 +77,21 @@ def compare_refs(
                     found.setdefault(_identity(leak), leak)
                 if compared.alike is not None:
                     alike[name] = compared.alike
+                if compared.approximate:
+                    approximate.append(name)
         run.missed.tell(hooks.say)
         findings = tuple(found.values())
         within = any(i == j for i, j in pairs)
-        broken = run.missed.unreadable
-        made = assemble(refs, findings, index.meta, rules, broken, alike, within=within)
+        made = assemble(
+            refs,
+            findings,
+            index.meta,
+            rules,
+            run.missed.unreadable,
+            alike,
+            approximate=approximate,
+            within=within,
+        )
         report = results.keep(workspace.sealed, key, made, lasting=run.missed.nothing)
     tell_damaged(workspace.sealed, hooks.say)
     return with_fail_on(with_notes(report, refs), workspace.config.report)
@@ -142,6 +154,8 @@ class Compared:
     findings: tuple[Finding, ...]
     alike: Alike | None = None
     """The threshold of their own that look-alikes have; None where the shipped one serves."""
+    approximate: bool = False
+    """Whether candidates were searched approximately, as there are so many cases."""
 
 
 @contextmanager
@@ -181,6 +195,7 @@ def compare_sides(
         known: What else says something about pairs, where no voxels are compared.
     """
     _logger.info("%d cases with %d", len(a.voting), len(b.voting))
+    approximate = bool(run.rules.candidates) and run.candidates.are_approximate(a, b)
     if run.rules.candidates:
         walk = Walk(run.candidates, (a, b), asks_first=asks_first, name=name, without=without)
         sides = Sides(run.workspace.root, a, b, run.rules.voxels)
@@ -200,7 +215,7 @@ def compare_sides(
     same = same_bytes(a, b, run.workspace.root, run.missed)
     findings = decide(scores, verified, (a, b), run.rules.limits, within=a is b, same_bytes=same)
     kept = tuple(each for each in findings if (each.a.key, each.b.key) not in without)
-    return Compared(kept, alike)
+    return Compared(kept, alike, approximate)
 
 
 def _reported(a: CaseSet, b: CaseSet, verified: Mapping[Pair, PairResult]) -> set[Pair]:

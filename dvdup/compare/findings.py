@@ -94,6 +94,7 @@ def assemble(
     unreadable: Sequence[Unreadable] = (),
     alike: Mapping[tuple[str, str], Alike] = MappingProxyType({}),
     *,
+    approximate: Iterable[tuple[str, str]] = (),
     within: bool = False,
 ) -> Report:
     """Put the result object together; `fail_on` is left empty.
@@ -105,15 +106,18 @@ def assemble(
         rules: What made a finding.
         unreadable: Cases that are readable by the index, and were not when they were wanted.
         alike: Thresholds of their own, by the names of two sides.
+        approximate: The names of two sides whose candidates were searched approximately.
         within: Whether every ref was compared with itself beside the others.
     """
     ordered = tuple(sorted(findings, key=verdicts.order))
+    named = sorted(map(list, approximate))
     settings = {
         "embedder": meta.embedder.name,
         "weights": meta.embedder.weights_hash,
         "recipe": meta.recipe_hash,
         "thresholds": rules.describe(),
         **({"look_alikes": _told(alike)} if alike else {}),
+        **({"approximate": named} if named else {}),
         **({"within": True} if within else {}),
         "fail_on": [],
     }

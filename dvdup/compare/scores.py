@@ -25,7 +25,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dvdup.compare.variant_rows import CELLS, UNIT, VariantRows
+from dvdup.compare.variant_rows import ASKED_COARSELY, CELLS, UNIT, VariantRows
 
 ONE = 1 << 20
 """The score of a case with itself, but for rounding."""
@@ -42,7 +42,7 @@ def weights(cosine: np.ndarray) -> np.ndarray:
     return found
 
 
-_COUNTS = np.rint(weights(np.arange(UNIT + 1) / UNIT) * ONE).astype(np.int32)
+COUNTS = np.rint(weights(np.arange(UNIT + 1) / UNIT) * ONE).astype(np.int32)
 """int32 (UNIT + 1,): what a product of two rows counts."""
 _EVERY = np.arange(CELLS + 1)
 
@@ -58,7 +58,7 @@ class RankScores:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Found:
+class Found:
     """The rows of some cases that can be found, cell by cell, in each case by case."""
 
     rows: np.ndarray
@@ -74,7 +74,7 @@ class _Found:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Asking:
+class Asking:
     """The rows of some cases that ask, cell by cell."""
 
     rows: np.ndarray
@@ -83,6 +83,8 @@ class _Asking:
     """int64 (M,): the rows that look into each cell."""
     starts: np.ndarray
     """int64 (257,): the first entry of each cell."""
+    cases: np.ndarray
+    """int64 (N,): the case of each row, ascending."""
 
 
 class Block:
@@ -100,34 +102,47 @@ class Block:
         return len(self.cases)
 
     @cached_property
-    def slices(self) -> _Found:
+    def slices(self) -> Found:
         """The slices of all cases."""
         return _found([(case.slices, case.slice_cells) for case in self.cases])
 
     @cached_property
-    def crops(self) -> _Found:
+    def crops(self) -> Found:
         """The cropped slices of all cases."""
         return _found([(case.crops, case.crop_cells) for case in self.cases])
 
     @cached_property
-    def asking(self) -> _Asking:
+    def asking(self) -> Asking:
         """The rows that ask for slices."""
-        return _asking([(case.asking, case.asking_cells) for case in self.cases])
+        return self._asking(CELLS, whole=True)
 
     @cached_property
-    def crop_asking(self) -> _Asking:
+    def crop_asking(self) -> Asking:
         """The rows that ask for crops."""
-        first = [(case, slice(case.n_asking_crops)) for case in self.cases]
-        return _asking([(case.asking[n], case.asking_cells[n]) for case, n in first])
+        return self._asking(CELLS, whole=False)
+
+    @cached_property
+    def coarse(self) -> tuple[Asking, Asking]:
+        """The same rows, for slices and for crops, in the few cells that coarse scores go by."""
+        return self._asking(ASKED_COARSELY, whole=True), self._asking(ASKED_COARSELY, whole=False)
+
+    def _asking(self, n_cells: int, *, whole: bool) -> Asking:
+        changes = [slice(None if whole else case.n_asking_crops) for case in self.cases]
+        return _asking(
+            [
+                (case.asking[chosen], case.asking_cells[chosen][..., :n_cells])
+                for case, chosen in zip(self.cases, changes, strict=True)
+            ]
+        )
 
 
-def _found(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> _Found:
+def _found(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Found:
     cells = np.concatenate([each for _, each in parts])
     of_case = np.repeat(np.arange(len(parts)), [len(each) for _, each in parts])
     order = np.argsort(cells, kind="stable")
     cells, of_case = cells[order], of_case[order]
     runs = np.flatnonzero(np.concatenate([[True], (np.diff(cells) != 0) | (np.diff(of_case) != 0)]))
-    return _Found(
+    return Found(
         np.concatenate([rows for rows, _ in parts])[order],
         runs,
         of_case[runs],
@@ -136,13 +151,14 @@ def _found(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> _Found:
     )
 
 
-def _asking(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> _Asking:
+def _asking(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Asking:
     rows = np.concatenate([each.reshape(-1, each.shape[-1]) for each, _ in parts])
     n_cells = [np.full(each[..., 0].size, each.shape[-1]) for _, each in parts]
     cells = np.concatenate([each.ravel() for _, each in parts])
     order = np.argsort(cells, kind="stable")
     entries = np.repeat(np.arange(len(rows)), np.concatenate(n_cells))[order]
-    return _Asking(rows, entries, np.searchsorted(cells[order], _EVERY))
+    of_case = np.repeat(np.arange(len(parts)), [each[..., 0].size for each, _ in parts])
+    return Asking(rows, entries, np.searchsorted(cells[order], _EVERY), of_case)
 
 
 def rank_scores_of(x: Block, y: Block) -> RankScores:
@@ -167,7 +183,7 @@ def _asked(x: Block, y: Block) -> RankScores:
         stop = start + n_changes * n_slices
         last = first + case.n_asking_crops * n_slices
         best = np.concatenate([whole[:, start:stop].T, cropped[:, first:last].T])
-        counts = _COUNTS[best].reshape(-1, n_slices, len(y))
+        counts = COUNTS[best].reshape(-1, n_slices, len(y))
         _best_channel(counts, case.channel, found.change[row], found.bag[row])
         start, first = stop, last
     return found
@@ -191,7 +207,7 @@ def _best_channel(
         np.maximum(bag, own.max(axis=0).sum(axis=0, dtype=np.int64) // n, out=bag)
 
 
-def _nearest(asking: _Asking, found: _Found, n_cases: int) -> np.ndarray:
+def _nearest(asking: Asking, found: Found, n_cases: int) -> np.ndarray:
     """int16 (Y, N): of each case the highest product with each asking row, 0 to UNIT."""
     best = np.zeros((n_cases, len(asking.rows)), np.int16)
     for cell in np.flatnonzero(np.diff(asking.starts) * np.diff(found.starts)).tolist():
@@ -199,14 +215,22 @@ def _nearest(asking: _Asking, found: _Found, n_cases: int) -> np.ndarray:
         first, end = found.starts[cell : cell + 2]
         runs = slice(*found.first_runs[cell : cell + 2])
         rows, others = found.rows[first:end].astype(np.float32), asking.rows[entries]
-        highest = _highest(rows @ others.astype(np.float32).T, found.runs[runs] - first)
+        most = highest(rows @ others.astype(np.float32).T, found.runs[runs] - first)
         place = found.cases[runs, None], entries
-        best[place] = np.maximum(best[place], np.minimum(highest, UNIT).astype(np.int16))
+        best[place] = np.maximum(best[place], np.minimum(most, UNIT).astype(np.int16))
     return best
 
 
-def _highest(product: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """The maximum of each run of rows; runs are short, which `reduceat` is slow at."""
+def highest(product: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The maximum of each run of rows; runs are short, which `reduceat` is slow at.
+
+    Args:
+        product: float32 (M, N).
+        starts: int64 (R,): the first row of each run, from 0.
+
+    Returns:
+        float32 (R, N).
+    """
     lengths = np.diff(starts, append=len(product))
     found: np.ndarray = product[starts]
     for n in range(1, int(lengths.max())):

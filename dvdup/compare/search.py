@@ -25,6 +25,8 @@ _TILE = 256  # cases that stay in memory while the others pass by
 _PAIRS = 1 << 16  # of cases, a block of those that pass by
 _BLOCK = 1024  # cases of a block, at most
 _AHEAD = 3  # blocks that wait for a thread, or are in one
+_COLUMNS = 1 << 14  # cases whose scores with a tile stay in memory
+_GROUP = 32  # cases whose pairs are scored one by one: with what they name they stay in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Search:
     """Threads; linear algebra should have one of its own."""
     most: int = KEPT
     """Entries of a list that are kept."""
+    scores: Callable[[Block, Block], RankScores] = rank_scores_of
+    """What lists are by."""
     advance: Callable[[int], None] = lambda n: None
     """Called with the number of pairs that were done since; may raise to stop."""
 
@@ -87,16 +91,17 @@ class Search:
             return self._found_by_few(asking, others)
         found: dict[str, Nearest] = {}
         for contents, tile in _tiles(self.asking(asking)):
-            parts = list(self._against(tile, self.others(others)))
-            found |= self._lists(contents, parts)
+            lists = {content: Nearest() for content in contents}
+            for parts in _gathered(self._against(tile, self.others(others))):
+                for content, each in self._lists(contents, parts).items():
+                    lists[content] = lists[content].merged(each, self.most)
+            found |= lists
         return found
 
     def _lists(
         self, contents: Sequence[str], parts: Sequence[tuple[list[str], RankScores]]
     ) -> dict[str, Nearest]:
-        """The lists of asking cases, from their scores with blocks of all others."""
-        if not parts:
-            return {content: Nearest() for content in contents}
+        """The lists of asking cases, from their scores with blocks of others, at least one."""
         names = np.array([name for block, _ in parts for name in block])
         order = np.argsort(names)
         change = np.concatenate([scores.change for _, scores in parts], axis=1)[:, order]
@@ -128,7 +133,7 @@ class Search:
         size = min(_BLOCK, max(1, _PAIRS // len(tile)))
         try:
             for contents, cases in _cut(stream, size):
-                waiting.append((contents, self.pool.submit(_scored, tile, cases)))
+                waiting.append((contents, self.pool.submit(self._scored, tile, cases)))
                 while len(waiting) >= _AHEAD:
                     yield self._done(tile, *waiting.popleft())
             while waiting:
@@ -136,6 +141,34 @@ class Search:
         finally:
             for _, future in waiting:
                 future.cancel()
+
+    def _scored(self, tile: Block, cases: Sequence[VariantRows]) -> RankScores:
+        return self.scores(tile, Block(cases))
+
+    def scored(self, pairs: Mapping[str, Collection[str]]) -> dict[str, dict[str, tuple[int, int]]]:
+        """The scores of some pairs: by asking case, then by the other, `change` and `bag`.
+
+        Args:
+            pairs: For every asking case, the others; pairs of which one has no rows are left out.
+        """
+        found: dict[str, dict[str, tuple[int, int]]] = {}
+        for contents, cases in _cut(self.asking(pairs), _GROUP):
+            others = dict(self.others({name for each in contents for name in pairs[each]}))
+            parts = [
+                (content, case, sorted(others.keys() & set(pairs[content])))
+                for content, case in zip(contents, cases, strict=True)
+            ]
+            waiting = [
+                (content, names, self.pool.submit(self._scored, Block([case]), _of(others, names)))
+                for content, case, names in parts
+                if names
+            ]
+            for content, names, future in waiting:
+                scores = future.result()
+                change, bag = scores.change[0].tolist(), scores.bag[0].tolist()
+                found[content] = dict(zip(names, zip(change, bag, strict=True), strict=True))
+            self.advance(0)
+        return found
 
     def _done(
         self, tile: Block, contents: list[str], scores: Future[RankScores]
@@ -145,8 +178,22 @@ class Search:
         return found
 
 
-def _scored(tile: Block, cases: Sequence[VariantRows]) -> RankScores:
-    return rank_scores_of(tile, Block(cases))
+def _gathered(
+    parts: Iterator[tuple[list[str], RankScores]],
+) -> Iterator[list[tuple[list[str], RankScores]]]:
+    """Blocks together, as many as scores of them may lie in memory."""
+    waiting: list[tuple[list[str], RankScores]] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(len(contents) for contents, _ in waiting) >= _COLUMNS:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
+
+
+def _of(rows: Mapping[str, VariantRows], names: Sequence[str]) -> list[VariantRows]:
+    return [rows[name] for name in names]
 
 
 def _tiles(stream: Iterator[tuple[str, VariantRows]]) -> Iterator[tuple[list[str], Block]]:

@@ -43,6 +43,8 @@ CELLS = 256
 """Cells of a code book."""
 ASKED_CELLS = 8
 """Cells in which a row looks for others."""
+ASKED_COARSELY = 1
+"""How many of these, the nearest, coarse scores go by; see `coarse`."""
 
 _SIZES = struct.Struct("<5I")
 

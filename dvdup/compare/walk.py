@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from dvdup.cache import Cache
+from dvdup.compare import shortlist
 from dvdup.compare.candidates import KEPT, Nearest, Ranking, next_candidates
 from dvdup.compare.cases import CaseSet
 from dvdup.compare.missed import Missed
 from dvdup.compare.nominated import sharing_images, sharing_values
 from dvdup.compare.search import Known, Search
+from dvdup.compare.shortlist import Shortlists
 from dvdup.compare.variant_store import VariantStore, network_of
 from dvdup.errors import Interrupted, StoreError
 from dvdup.fingerprint import code_fingerprint
@@ -26,8 +28,8 @@ from dvdup.workspace import Workspace, n_jobs
 T = TypeVar("T")
 
 CODE = (
-    *("compare.candidates", "compare.scores", "compare.search", "compare.variant_rows"),
-    *("compare.walk", "fingerprint"),
+    *("compare.candidates", "compare.coarse", "compare.scores", "compare.search"),
+    *("compare.shortlist", "compare.variant_rows", "compare.walk", "fingerprint"),
 )
 _ALL = 1 << 60
 _MIXED = 8
@@ -45,6 +47,13 @@ class Candidates:
     """Where lists are kept."""
     misses: int
     """Candidates of each list that are no copies, after which it is left."""
+    exact_pairs: int
+    """Pairs of an asking and another case up to which all of them have their rank scores computed;
+    beyond, only those on a shortlist."""
+
+    def are_approximate(self, asking: CaseSet, others: CaseSet) -> bool:
+        """Whether candidates of two sides are drawn from shortlists; see `exact_pairs`."""
+        return len(asking.voting) * len(others.voting) > self.exact_pairs
 
     def nearest(
         self, asking: CaseSet, others: CaseSet, name: tuple[str, ...] | None
@@ -56,7 +65,10 @@ class Candidates:
             others: The cases that they may find.
             name: What the two sides are called, where their lists are to be kept.
         """
-        known = self._recalled(name)
+        if self.are_approximate(asking, others):
+            return self._shortlisted(asking, others, name)
+        text = self._recalled(name)
+        known = Known() if text is None else _from_json(text)
 
         def update() -> Known:
             # who has no rows, as its files are away, is news once it has some
@@ -67,6 +79,28 @@ class Candidates:
         if name is not None and found != known:
             self.cache.put(_to_json(found), *self._name(name))
         return dict(found.nearest)
+
+    def _shortlisted(
+        self, asking: CaseSet, others: CaseSet, name: tuple[str, ...] | None
+    ) -> dict[str, Nearest]:
+        """The same by shortlists; what is kept of them has a name of its own."""
+        self.variants.hooks.say(
+            f"note: {len(asking.voting):,} x {len(others.voting):,} cases are more pairs than "
+            "verify.exact_pairs: candidates are searched approximately, and copies that were "
+            "strongly changed can be missed"
+        )
+        own = None if name is None else (*name, "shortlists")
+        text = self._recalled(own)
+        known = Shortlists() if text is None else shortlist.from_json(text)
+
+        def update() -> Shortlists:
+            there = self.variants.there(asking.voting), self.variants.there(others.voting)
+            return known.update(self._search(*map(len, there)), *there)
+
+        found = self._complete((asking, others), update)
+        if own is not None and found != known:
+            self.cache.put(shortlist.to_json(found), *self._name(own))
+        return found.nearest()
 
     def listed(
         self, asking: Sequence[IndexedCase], others: CaseSet, most: int
@@ -120,9 +154,8 @@ class Candidates:
 
         return Search(variants.stream, variants.stream, variants.pool, advance=advance)
 
-    def _recalled(self, name: tuple[str, ...] | None) -> Known:
-        text = None if name is None else self.cache.get(*self._name(name))
-        return Known() if text is None else _from_json(text)
+    def _recalled(self, name: tuple[str, ...] | None) -> str | None:
+        return None if name is None else self.cache.get(*self._name(name))
 
     def _name(self, name: tuple[str, ...]) -> tuple[str, ...]:
         code = code_fingerprint(*CODE)
@@ -150,7 +183,7 @@ def open_candidates(
         table = VariantTable(workspace.sealed)
         network = network_of(workspace)
         store = VariantStore(workspace, network, table, pool, missed, hooks)
-        yield Candidates(store, cache, misses)
+        yield Candidates(store, cache, misses, workspace.config.verify.exact_pairs)
 
 
 class Walk:

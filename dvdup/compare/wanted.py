@@ -41,7 +41,7 @@ class Wanted:
         kind, *parts = name
         if kind == "pair":
             return self.contents.issuperset(parts)
-        _, code, _, *refs = parts[:5]  # behind the two refs stands which of them asks
+        _, code, _, *refs = parts[:5]  # behind the refs stands which of them asks, and how
         return code == code_fingerprint(*CODE) and all(map(self._knows, refs))
 
     def result(self, report: Report) -> bool:

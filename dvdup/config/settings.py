@@ -138,6 +138,11 @@ class VerifyConfig:
         whole(0),
         "candidates of a case that are no copies before it is left; 0: compare no voxels",
     )
+    exact_pairs: int = _setting(
+        1_000_000_000,
+        whole(0),
+        "pairs of cases up to which candidates are searched exactly; beyond, from shortlists",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,13 @@ def headline(report: Report) -> tuple[str, ...]:
     if sums.accepted:
         verb = "does" if sums.accepted == 1 else "do"
         sentences.append(f"{counted(sums.accepted, 'accepted pair')} {verb} not count.")
-    return (*sentences, *_limited(report), *_look_alikes(report), *_expired(report))
+    return (
+        *sentences,
+        *_limited(report),
+        *_look_alikes(report),
+        *_approximate(report),
+        *_expired(report),
+    )
 
 
 def _silent(compared: tuple[Comparison, ...]) -> list[str]:
@@ -70,7 +76,13 @@ def _of_versions(report: Report) -> tuple[str, ...]:
     if accepted:
         verb = "does" if accepted == 1 else "do"
         sentences.append(f"{counted(accepted, 'accepted pair')} {verb} not count.")
-    return (*sentences, *_limited(report), *_look_alikes(report), *_expired(report))
+    return (
+        *sentences,
+        *_limited(report),
+        *_look_alikes(report),
+        *_approximate(report),
+        *_expired(report),
+    )
 
 
 def _limited(report: Report) -> list[str]:
@@ -133,6 +145,22 @@ def _look_alikes(report: Report) -> list[str]:
     if not withheld:
         return [sentence]
     return [sentence, f"{counted(withheld, 'pair')} below it {_is(withheld)} not called copies."]
+
+
+def _approximate(report: Report) -> list[str]:
+    """Return a sentence on sides of so many cases that candidates may have been missed."""
+    try:
+        names = sorted(
+            {str(name) for pair in report.settings.get("approximate", ()) for name in pair}
+        )
+    except TypeError:  # settings are open: a report of another version
+        return []
+    if not names:
+        return []
+    return [
+        f"Candidates of {' and '.join(map(visible, names))} were searched approximately, as there "
+        "are so many cases: strongly changed copies can be missed."
+    ]
 
 
 @dataclass(frozen=True, slots=True)

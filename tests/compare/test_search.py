@@ -48,14 +48,17 @@ def make(cases, pool, most=4, asked=None, **more) -> Search:
     return Search(streamed(cases, asked), streamed(cases), pool, most=most, **more)
 
 
-@pytest.mark.parametrize(("tile", "block", "ahead"), [(256, 64, 8), (1, 1, 1), (3, 2, 2)])
+@pytest.mark.parametrize(
+    ("tile", "block", "ahead", "columns"), [(256, 64, 8, 99), (1, 1, 1, 1), (3, 2, 2, 4)]
+)
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize(("mine", "theirs"), [(NAMES[:6], NAMES[3:]), (NAMES[3:], NAMES[:6])])
 def test_a_search_is_all_pairs_sorted(
-    cases, pool, monkeypatch, mine, theirs, tile, block, ahead, backwards
+    cases, pool, monkeypatch, mine, theirs, tile, block, ahead, columns, backwards
 ):
     """Whatever the order in which rows come and however they are cut."""
-    for name, value in (("_TILE", tile), ("_BLOCK", block), ("_AHEAD", ahead)):
+    sizes = {"_TILE": tile, "_BLOCK": block, "_AHEAD": ahead, "_COLUMNS": columns}
+    for name, value in sizes.items():
         monkeypatch.setattr(search, name, value)
     told = []
     whole = Search(

@@ -268,6 +268,15 @@ def test_look_alikes_are_told(between, withheld):
     assert told[2:] == (("440 pairs below it are not called copies.",) if withheld else ())
 
 
+def test_candidates_that_may_have_been_missed_are_told(between):
+    pairs = [["train", "test"], ["train", "val"]]
+    report = replace(between(("a", "x", "near")), settings={"approximate": pairs})
+    assert headline(report)[1:] == (
+        "Candidates of test and train and val were searched approximately, as there are so many "
+        "cases: strongly changed copies can be missed.",
+    )
+
+
 def test_settings_of_another_version_are_no_error(between):
-    for settings in ({"look_alikes": [{}]}, {"look_alikes": 3}, {}):
+    for settings in ({"look_alikes": [{}]}, {"look_alikes": 3}, {"approximate": 3}, {}):
         assert len(headline(replace(between(), settings=settings))) == 1
