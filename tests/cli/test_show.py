@@ -15,7 +15,7 @@ def indexed(dataset, dvdup):
 
 
 def test_a_pair_is_drawn(indexed, dvdup):
-    done = dvdup(indexed.root, "show", "train/p03", "test/leak")
+    done = dvdup(indexed.root, "show", "train/p03", "test/leak", "--no-progress")
     assert (done.code, done.stderr) == (0, "wrote train_p03-test_leak.png\n")
     lines = done.stdout.splitlines()
     assert lines[0] == "train/p03 and test/leak: identical (confidence 1.00): same voxels"
@@ -42,7 +42,7 @@ def test_a_picture_drawn_again_keeps_its_file_and_spares_others(indexed, dvdup):
     mine = indexed.root / "train_p03-test_leak.png"
     mine.write_bytes(b"somebody's")
     for _ in range(2):
-        done = dvdup(indexed.root, "show", "train/p03", "test/leak")
+        done = dvdup(indexed.root, "show", "train/p03", "test/leak", "--no-progress")
         assert done.stderr == "wrote train_p03-test_leak-2.png\n"
     assert mine.read_bytes() == b"somebody's"
     assert len(list(indexed.root.glob("*.png"))) == 2
