@@ -44,7 +44,7 @@ CONSTANTS = {
     "compare": Constant(PAIR, "s", "the voxels of a pair compared", _FORECAST),
     "exact": Constant(29.3e-6, "s", "the rank scores of a pair", _HERE),
     "coarse": Constant(5.2e-6, "s", "the coarse scores of a pair", _HERE),
-    "listed": Constant(171e-6, "s", "the rank scores of a pair on a shortlist", _HERE),
+    "listed": Constant(616e-6, "s", "those of a pair on a shortlist, its rows read", _HERE),
     "lists": Constant(490e-6, "s", "the kept lists of a case read and written", _HERE),
     "proxy": Constant(59_344, "bytes", "a case in the table of cases", _INDEX),
     "slices": Constant(19_786, "bytes", "its slices in the table of slices", _INDEX),
