@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import importlib
 import os
 import secrets
@@ -10,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,6 +34,11 @@ from dvdup.sync.look import Look, Pending
 from dvdup.workers import Local
 
 RAY = ("--runner", "ray")
+# Ray leaves files of its own open, which are closed when garbage is collected
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +73,9 @@ def _two_nodes(_of_workers):
         ray.shutdown()
         cluster._connected.cache_clear()
         nodes.shutdown()
+        with warnings.catch_warnings():  # nor in the tests that follow
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 @pytest.fixture(autouse=True)
