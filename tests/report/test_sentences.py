@@ -45,6 +45,7 @@ NEAR = PairResult(
         ({"spacing": ((2.0, 4.0), (1.0, 1.0), (2.0, 4.0))}, ["resampled 2 -> 4 mm"]),
         ({"spacing": ((1.0, 2.0),) * 3, "in_mm": False}, ["resized to 50 %"]),
         ({"grey": ("curve", "noise")}, ["gamma or window changed", "noise added"]),
+        ({"grey": ("blank",)}, ["parts blanked"]),
         ({"grey": ("blur",)}, ["blurred"]),
     ],
 )
