@@ -35,5 +35,13 @@ def _entry(problem: Problem) -> dict[str, Any]:
         "check_name": f"dvdup/{problem.rule}",
         "fingerprint": problem.unique,
         "severity": MEANINGS[problem.rule].severity,
-        "location": {"path": problem.path or problem.owner.label, "lines": {"begin": 1}},
+        "location": {"path": _path(problem), "lines": {"begin": 1}},
     }
+
+
+def _path(problem: Problem) -> str:
+    """Relative to the repository and without "./" before it, as GitLab wants it; not empty."""
+    path = problem.path
+    while path.startswith("./"):
+        path = path[2:]
+    return path or problem.owner.label

@@ -64,7 +64,7 @@ def claim(folder: Path, root: Path) -> None:
     if _read(folder) is None and not _foreign(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if not _foreign(folder):  # another command may have been faster
-            _write(folder, root)
+            _write_beside_others(folder, root)
             _tidy(folder)
     demand(folder, root)
     ignore = folder / ".gitignore"
@@ -182,6 +182,15 @@ def _write(folder: Path, root: Path) -> None:
         os.replace(part, folder / MARKER)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _write_beside_others(folder: Path, root: Path) -> None:
+    """Write the marker, unless a faster command did so and took ours for what a kill left."""
+    try:
+        _write(folder, root)
+    except FileNotFoundError:
+        if _read(folder) is None:
+            raise
 
 
 def _tidy(folder: Path) -> None:

@@ -114,13 +114,14 @@ HANGING = """
 import importlib, sys, threading, time
 from dvdup.cli import main
 sync = importlib.import_module("dvdup.sync.run")
-whole = sync.prepare
+look = importlib.import_module("dvdup.sync.look")
+whole = look.prepare
 def prepare(root, case, *rest):
     if case.case_id == "p05":
         print("hanging", flush=True)
         threading.Event().wait()
     return whole(root, case, *rest)
-sync.prepare = prepare
+look.prepare = prepare
 sync.PATIENCE_SECONDS = 0.5
 sys.argv = ["dvdup", "sync", "--jobs", "1", "-q"]
 main()

@@ -66,6 +66,7 @@ SAMPLES = {
     "slicing.spacing_mm": ("2", "2.5", 2.0),
     "slicing.max_slices": ("50", "50", 50),
     "verify.candidates": ("3", "3", 3),
+    "verify.exact_pairs": ("5000", "5000", 5000),
     "report.fail_on": ('"near"', "near", ("identical", "near")),
     "report.allow_unreadable": ("true", "on", True),
     "report.within": ("true", "1", True),

@@ -34,6 +34,21 @@ def test_an_empty_folder_may_be_used_and_a_kill_before_the_marker_is_no_harm(tmp
     assert sorted(os.listdir(tmp_path)) == [".gitignore", MARKER]
 
 
+def test_two_commands_may_claim_a_folder_at_once(tmp_path, monkeypatch):
+    """The faster one takes what the other has half written for what a kill left."""
+    folder, replace = tmp_path / ".dvdup", os.replace
+
+    def late(part, target):
+        monkeypatch.setattr(os, "replace", replace)
+        claim(folder, tmp_path)
+        replace(part, target)
+
+    monkeypatch.setattr(os, "replace", late)
+    claim(folder, tmp_path)
+    assert is_marked(folder)
+    assert sorted(each.name for each in folder.iterdir()) == [".gitignore", MARKER]
+
+
 @pytest.mark.parametrize(
     "names",
     [

@@ -159,7 +159,7 @@ def test_two_at_once(dataset, console, dvdup):
         thread.start()
     for thread in threads:
         thread.join()
-    assert [ran.code for ran in done] == [0, 0]
+    assert [ran.code for ran in done] == [0, 0], [ran.stderr for ran in done]
     assert sorted(str(counts(ran.stderr)) for ran in done) == [
         "{'embedded': 20}",
         "{'unchanged': 20}",
