@@ -11,11 +11,13 @@ from dvdup.report.lines import pair_line, unchecked_line
 from dvdup.report.meanings import fails
 from dvdup.report.names import counted
 from dvdup.report.notebook import fragment
+from dvdup.report.table import render as table
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+_WIDTH = 80  # columns of the table that `print` shows
 _NAMED = 10  # problems that an error lists
 
 
@@ -23,7 +25,7 @@ _NAMED = 10  # problems that an error lists
 class Report(records.Report):
     """What a comparison found: its findings, what could not be checked, and its settings.
 
-    A notebook shows it as a table. `render` of the package writes it in any format.
+    A notebook and `print` show it as a table. `render` of the package writes it in any format.
     """
 
     @classmethod
@@ -84,6 +86,9 @@ class Report(records.Report):
                 "Report.to_pandas needs pandas; run `pip install pandas`, or use to_arrow"
             ) from error
         return self.to_arrow().to_pandas()
+
+    def __str__(self) -> str:
+        return table(self, _WIDTH, color=False)
 
     def _repr_html_(self) -> str:
         return fragment(self)

@@ -205,7 +205,7 @@ def render_report(file: str, config: Path | None, quiet: bool, **flags: Any) -> 
     with hooks_for(quiet=quiet) as hooks:
         deliveries.demand(workspace)
         pictures = deliveries.drawn(workspace, report, hooks)
-    deliveries.write(report, pictures)
+    deliveries.write(report, pictures, quiet=quiet)
     return 0
 
 
@@ -239,16 +239,21 @@ class _Deliveries:
 
         return pictures_of(workspace, report, hooks)
 
-    def write(self, report: Report, pictures: Pictures | None) -> None:
-        """Write the report to all its places."""
+    def write(self, report: Report, pictures: Pictures | None, *, quiet: bool) -> None:
+        """Write the report to all its places; what went into files alone is said in short."""
         from dvdup.commands.output import add_step_summary, write_report
         from dvdup.report import render
+        from dvdup.report.headline import headline
+
+        if all(each.path is not None for each in self._outputs):
+            say(" ".join(headline(report)), quiet=quiet)
 
         for each in self._outputs:
             if each.path is None:
                 put(render(report, each.format, **screen(), pictures=pictures))
             else:
                 write_report(each.path, render(report, each.format, pictures=pictures))
+                say(f"wrote {each.path}", quiet=quiet)
         remark = add_step_summary(report, os.environ) if self._summary else ""
         if remark:
             say(remark)
@@ -280,7 +285,7 @@ def _comparison(
         yield asked
         assert asked.report is not None
         pictures = deliveries.drawn(workspace, asked.report, hooks)
-    deliveries.write(asked.report, pictures)
+    deliveries.write(asked.report, pictures, quiet=quiet)
     rules = workspace.config.report
     if flags["exit_zero"]:  # of findings, not of what could not be checked
         rules = dataclasses.replace(rules, fail_on=())

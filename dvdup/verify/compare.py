@@ -365,11 +365,12 @@ def _cell_means(values: np.ndarray, cell: tuple[int, ...]) -> np.ndarray:
     return means
 
 
-def thick(mask: np.ndarray) -> int:
-    """How many voxels of a mask have no other ones beside them."""
+def thick(mask: np.ndarray) -> np.ndarray:
+    """The voxels of a mask that have no other ones beside them: bool, as the mask."""
     from scipy import ndimage
 
-    return int(ndimage.binary_erosion(mask, np.ones((3, 3, 3), bool)).sum())
+    inner: np.ndarray = ndimage.binary_erosion(mask, np.ones((3, 3, 3), bool))
+    return inner
 
 
 def looked_up(mask: np.ndarray, grid: Grid, place: np.ndarray, on: Grid) -> np.ndarray:

@@ -18,7 +18,7 @@ from dvdup.verify.scans import Scan, on_voxels, usable_extent
 
 _CURVED = 0.025  # deviation of the grey values from a straight line, share of the range
 _LIT = 0.3  # the same: no narrower range of values, as that of a crop, makes it black
-_BLANKED = 0.02  # of the body, apart from rims
+_BLANKED = 0.01  # of the body, apart from rims
 _OTHER = 0.1  # of the range: values that evenness alone, as JPEG makes it, does not change so
 _SPREAD = 2.2  # times what values lie around a curve, in the median, that it deviates at least
 _BLACK = 0.02  # of the range; what is darker is background
@@ -115,8 +115,11 @@ def _is_blanked(a: Grid, b: Grid, place: np.ndarray, differ: np.ndarray) -> bool
     """
     in_b, blank_b = (looked_up(each, b, place, a) for each in (_body(b), filled(b)))
     shown = int((_body(a) | in_b).sum())
-    missing = (blank_b & _body(a) & differ, filled(a) & in_b & differ)
-    return any(thick(each) > _BLANKED * shown for each in missing)
+    missing = (
+        thick(blank_b & ~filled(a)) & _body(a) & differ,
+        thick(filled(a) & in_b & differ),  # letters beside the body are thin
+    )
+    return any(each.sum() > _BLANKED * shown for each in missing)
 
 
 def _body(grid: Grid) -> np.ndarray:

@@ -572,7 +572,7 @@ def _blank_apart(a: Grid, b: Grid, place: np.ndarray) -> bool:
     shown = int((~filled(a) | theirs).sum())
     if abs(int(ours.sum()) - int(theirs.sum())) > _APART_SHOWN * shown:
         return True
-    return any(thick(each) > _APART_THICK * shown for each in (ours, theirs))
+    return any(thick(each).sum() > _APART_THICK * shown for each in (ours, theirs))
 
 
 def _shown_by_both(a: Grid, b: Grid, place: np.ndarray) -> np.ndarray:

@@ -76,6 +76,16 @@ def test_one_run_writes_every_format(leaky, dvdup):
     assert {name: (leaky.root / f"out.{name}").read_bytes() for name in FORMATS} == before
 
 
+def test_what_goes_into_files_alone_is_said_in_short(leaky, dvdup, tmp_path):
+    files = (str(tmp_path / "r.json"), str(tmp_path / "r.html"))
+    ran = dvdup(leaky.root, "check", "-o", files[0], "-o", files[1])
+    assert (ran.code, ran.stdout) == (1, "")
+    assert "already in train (12.5 %)" in ran.stderr
+    assert ran.stderr.splitlines()[-2:] == [f"wrote {each}" for each in files]
+    ran = dvdup(leaky.root, "check", "-q", "-o", files[0])
+    assert (ran.code, ran.stdout, ran.stderr) == (1, "", "")
+
+
 def test_a_saved_report_is_drawn_again(leaky, dvdup, console):
     flags = ["-q", "-o", "a.json", "-o", "a.sarif", "-o", "a.html"]
     assert dvdup(leaky.root, "diff", "train", "test", *flags).code == 1

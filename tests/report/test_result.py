@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dvdup import IncompleteError, LeakError, Report
 from dvdup.errors import InstallError
 from dvdup.records import Directed
+from dvdup.report import table
 from dvdup.report.html import render as page
 
 
@@ -137,3 +138,8 @@ def test_a_notebook_shows_odd_names_as_they_are_and_leaves_some_out(build):
     long = _Tags(Report.of(build.sixty())._repr_html_())
     assert "... and 34 more findings." in long.words
     assert len(page(build.sixty(), 80, False)) > 5 * len(Report.of(build.sixty())._repr_html_())
+
+
+@pytest.mark.parametrize("name", ["small", "empty", "unreadable"])
+def test_print_shows_the_table(samples, name):
+    assert str(Report.of(samples[name])) == table.render(samples[name], 80, color=False)
