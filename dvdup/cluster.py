@@ -19,11 +19,13 @@ import signal
 import socket
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
+from logging.handlers import QueueHandler
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from dvdup import extras, log, remote
@@ -184,7 +186,7 @@ def _settle(future: Future[Any], done: Future[_Answer]) -> None:
     except BaseException as error:
         future.set_exception(_explained(error))
         return
-    log.pass_on(answer.records)
+    _pass_on(answer.records)
     if answer.error is not None:
         future.set_exception(answer.error)
     else:
@@ -277,12 +279,51 @@ def _work_off(box: list[Any], *args: Any) -> _Answer:
     from threadpoolctl import threadpool_limits
 
     setup, function = _fetched(box[0])
-    with log.gathered(setup.log_level) as records, threadpool_limits(1, user_api="blas"):
+    with _gathered(setup.log_level) as records, threadpool_limits(1, user_api="blas"):
         try:
             setup.demand_same_code()
             return _Answer(function(*args), None, records)
         except DvdupError as error:
             return _Answer(None, error, records)
+
+
+@contextmanager
+def _gathered(level: int) -> Iterator[list[logging.LogRecord]]:
+    """Gather what is logged in a worker that has no terminal, for `_pass_on`.
+
+    Args:
+        level: The level of whoever asks for it.
+
+    Yields:
+        The records, ready to travel: their texts are made.
+    """
+    handler = _Gatherer()
+    logger = logging.getLogger(log.NAME)
+    before = logger.level
+    logger.setLevel(level)
+    logger.addHandler(handler)
+    try:
+        yield handler.records
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+class _Gatherer(QueueHandler):
+    """Makes records ready to travel, and keeps them."""
+
+    def __init__(self) -> None:
+        super().__init__(SimpleQueue())
+        self.records: list[logging.LogRecord] = []
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+def _pass_on(records: Sequence[logging.LogRecord]) -> None:
+    """Log what was gathered somewhere else, as if it had happened here."""
+    for record in records:
+        logging.getLogger(record.name).handle(record)
 
 
 _FETCHED: dict[str, tuple[_Setup, Callable[..., Any]]] = {}

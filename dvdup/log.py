@@ -12,8 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from logging.handlers import QueueHandler
-from queue import SimpleQueue
 
 from dvdup.records import Progress
 from dvdup.text import visible
@@ -83,44 +81,6 @@ def level_shown() -> int:
     """The level that somebody has asked for, 0 if nobody has."""
     logger = logging.getLogger(NAME)
     return logger.level if any(isinstance(each, _Lines) for each in logger.handlers) else 0
-
-
-@contextmanager
-def gathered(level: int) -> Iterator[list[logging.LogRecord]]:
-    """Gather what is logged in a worker that has no terminal, for `pass_on`.
-
-    Args:
-        level: The level of whoever asks for it.
-
-    Yields:
-        The records, ready to travel: their texts are made.
-    """
-    handler = _Gatherer()
-    logger, before = logging.getLogger(NAME), logging.getLogger(NAME).level
-    logger.setLevel(level)
-    logger.addHandler(handler)
-    try:
-        yield handler.records
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
-
-
-class _Gatherer(QueueHandler):
-    """Makes records ready to travel, and keeps them."""
-
-    def __init__(self) -> None:
-        super().__init__(SimpleQueue())
-        self.records: list[logging.LogRecord] = []
-
-    def enqueue(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-
-
-def pass_on(records: Sequence[logging.LogRecord]) -> None:
-    """Log what was gathered somewhere else, as if it had happened here."""
-    for record in records:
-        logging.getLogger(record.name).handle(record)
 
 
 class Phases:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from dvdup import embedders, readers, remote, slicing, store
-from dvdup.cluster import OnRay
 from dvdup.config import DEFAULT_EMBEDDER, LOCAL, Config, load_config
 from dvdup.discover import Formats
 from dvdup.embedders import Embedder, LoadOptions
@@ -60,6 +59,8 @@ class Workspace:
         here = Local(n_jobs(self.config))
         if self.config.runner == LOCAL:
             return here
+        from dvdup.cluster import OnRay  # no other command waits for it
+
         gpus = int(self.config.device.startswith("cuda"))
         return OnRay(self.config.runner, self.config.jobs, here, gpus)
 

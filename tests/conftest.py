@@ -117,6 +117,19 @@ def dataset(tmp_path: Path, _pool: Path) -> Dataset:
     return made
 
 
+@pytest.fixture
+def near_copy(tmp_path: Path, phantom: Callable[..., np.ndarray], save: Save) -> Path:
+    """A dataset: three scans in train, and a noisy copy of the first in test."""
+    for person in range(3):
+        save(tmp_path / f"train/p{person}.nii.gz", phantom(person))
+    noise = np.random.default_rng(0).normal(0, 60, phantom(0).shape)
+    save(tmp_path / "test/copy.nii.gz", (phantom(0) + noise).astype(np.int16))
+    (tmp_path / "dvdup.toml").write_text(
+        'embedder = "thumbnail"\n[dataset]\nlayout = "folders"\n', encoding="utf-8"
+    )
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def _object_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
     """One server for all tests that do not kill it."""

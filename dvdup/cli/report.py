@@ -247,7 +247,6 @@ class _Deliveries:
 
         if all(each.path is not None for each in self._outputs):
             say(" ".join(headline(report)), quiet=quiet)
-
         for each in self._outputs:
             if each.path is None:
                 put(render(report, each.format, **screen(), pictures=pictures))

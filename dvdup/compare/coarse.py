@@ -1,7 +1,7 @@
-"""Coarse scores of two cases: about a tenth of the work of rank scores, to draw a shortlist by.
+"""Coarse scores of two cases: a sixth of the work of rank scores, to draw a shortlist by.
 
 Every asking row, under every change, looks into its nearest `ASKED_COARSELY` cells of the code book
-only, a quarter of those in which it looks for a rank score (see `scores`), and in each of them
+only, an eighth of those in which it looks for a rank score (see `scores`), and in each of them
 finds the most similar row of a case. What these count is summed over all rows, changes and
 channels, a share of the asking slices. Two numbers come of it, whole and functions of the two cases
 alone:

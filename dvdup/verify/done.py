@@ -17,11 +17,11 @@ from dvdup.verify.grid import Grid, filled, resampled, smoothed, structured
 from dvdup.verify.scans import Scan, on_voxels, usable_extent
 
 _CURVED = 0.025  # deviation of the grey values from a straight line, share of the range
-_LIT = 0.3  # the same: no narrower range of values, as that of a crop, makes it black
-_BLANKED = 0.01  # of the body, apart from rims
-_OTHER = 0.1  # of the range: values that evenness alone, as JPEG makes it, does not change so
 _SPREAD = 2.2  # times what values lie around a curve, in the median, that it deviates at least
 _BLACK = 0.02  # of the range; what is darker is background
+_LIT = 0.3  # of the range; no narrower range of values, as that of a crop, makes it black
+_OTHER = 0.1  # of the range: values that evenness alone, as JPEG makes it, does not change so
+_BLANKED = 0.01  # of the body, apart from rims
 _SOFTER = 0.75  # gain of fine structures against that of coarse ones
 
 

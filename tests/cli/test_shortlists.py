@@ -17,19 +17,10 @@ SAID = (
 )
 
 
-@pytest.fixture
-def near_copy(tmp_path, phantom, save, dvdup, monkeypatch):
-    """Three scans in train, and a noisy copy of one of them in test, in an index."""
+@pytest.fixture(autouse=True)
+def _in_an_index(near_copy, dvdup, monkeypatch):
     monkeypatch.delenv("DVDUP_VERIFY_CANDIDATES")
-    for person in range(3):
-        save(tmp_path / f"train/p{person}.nii.gz", phantom(person))
-    noise = np.random.default_rng(0).normal(0, 60, phantom(0).shape)
-    save(tmp_path / "test/copy.nii.gz", (phantom(0) + noise).astype(np.int16))
-    (tmp_path / "dvdup.toml").write_text(
-        'embedder = "thumbnail"\n[dataset]\nlayout = "folders"\n', encoding="utf-8"
-    )
-    dvdup(tmp_path, "sync", "-q")
-    return tmp_path
+    dvdup(near_copy, "sync", "-q")
 
 
 def test_as_it_comes_few_cases_are_searched_exactly(near_copy, dvdup):

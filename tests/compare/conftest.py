@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from made_variants import with_cells
+from made_variants import NAMES, with_cells
 
 from dvdup import store
 from dvdup.compare.match import Side
@@ -155,3 +156,16 @@ def write(tmp_path: Path) -> Callable[..., Index]:
         return Index(tmp_path / "store")
 
     return put
+
+
+@pytest.fixture(scope="session")
+def cases(rows: Callable[..., VariantRows]) -> dict[str, VariantRows]:
+    """Some are equal to others, so that there are ties."""
+    return {name: rows(i % 11, 1 + i % 3, 1 + i % 2) for i, name in enumerate(NAMES)}
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Two threads."""
+    with ThreadPoolExecutor(2) as threads:
+        yield threads

@@ -5,9 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
-import pytest
-
 import dvdup as package
 from dvdup import verify
 
@@ -24,19 +21,6 @@ def frames_of_dvdup() -> list[str]:
             found.append(frame.f_code.co_name)
         frame = frame.f_back
     return found[::-1]
-
-
-@pytest.fixture
-def near_copy(tmp_path, phantom, save):
-    """Two scans in train, and a noisy copy of one of them in test."""
-    for person in range(2):
-        save(tmp_path / f"train/p{person}.nii.gz", phantom(person))
-    noise = np.random.default_rng(0).normal(0, 60, phantom(0).shape)
-    save(tmp_path / "test/copy.nii.gz", (phantom(0) + noise).astype(np.int16))
-    (tmp_path / "dvdup.toml").write_text(
-        'embedder = "thumbnail"\n[dataset]\nlayout = "folders"\n', encoding="utf-8"
-    )
-    return tmp_path
 
 
 def test_a_diff_reaches_the_voxels_in_few_steps(near_copy, dvdup, monkeypatch):

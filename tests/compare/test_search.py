@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_variants import NAMES
 
 from dvdup.compare import search
 from dvdup.compare.candidates import Nearest, Ranking
@@ -18,19 +18,6 @@ from dvdup.compare.variant_rows import VariantRows
 
 EMPTY = ("e0", "e1")
 """Contents without rows."""
-NAMES = tuple(f"c{i:02}" for i in range(14))
-
-
-@pytest.fixture(scope="module")
-def cases(rows) -> dict[str, VariantRows]:
-    """Some are equal to others, so that there are ties."""
-    return {name: rows(i % 11, 1 + i % 3, 1 + i % 2) for i, name in enumerate(NAMES)}
-
-
-@pytest.fixture(scope="module")
-def pool():
-    with ThreadPoolExecutor(2) as threads:
-        yield threads
 
 
 def streamed(cases, asked=None, backwards=False):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made_variants import NAMES
 
 from dvdup.compare import search as searching
 from dvdup.compare import shortlist
@@ -17,21 +17,8 @@ from dvdup.compare.search import Known, Search
 from dvdup.compare.shortlist import Shortlists, from_json, to_json
 from dvdup.compare.variant_rows import VariantRows
 
-NAMES = tuple(f"c{i:02}" for i in range(14))
 EMPTY = "e0"
 """A content without rows."""
-
-
-@pytest.fixture(scope="module")
-def cases(rows) -> dict[str, VariantRows]:
-    """Some are equal to others, so that there are ties."""
-    return {name: rows(i % 11, 1 + i % 3, 1 + i % 2) for i, name in enumerate(NAMES)}
-
-
-@pytest.fixture(scope="module")
-def pool():
-    with ThreadPoolExecutor(2) as threads:
-        yield threads
 
 
 @pytest.fixture

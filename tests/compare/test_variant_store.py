@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import lance
@@ -133,12 +132,6 @@ def store_of(workspace, pool, missed=None, **more) -> VariantStore:
     return VariantStore(
         workspace, network_of(workspace), table, pool, missed or Missed(), Hooks(**more)
     )
-
-
-@pytest.fixture
-def pool():
-    with ThreadPoolExecutor(2) as threads:
-        yield threads
 
 
 def test_rows_are_made_once(workspace, embedded, pool):

@@ -6,6 +6,9 @@ import numpy as np
 
 from dvdup.compare.variant_rows import DIMENSIONS, Projection, VariantRows
 
+NAMES = tuple(f"c{i:02}" for i in range(14))
+"""Contents of the made-up cases."""
+
 
 def _book(n: int) -> Projection:
     drawn = np.zeros((n, DIMENSIONS))

@@ -173,7 +173,8 @@ def test_no_change_check_imports_nothing_heavy(synced, dvdup):
         "import sys; from dvdup.cli import app\n"
         "try: app.main(['check'])\n"
         "except SystemExit as stop: assert stop.code == 0, stop.code\n"
-        "heavy = 'torch torchvision timm open_clip lancedb nibabel pydicom SimpleITK PIL scipy'\n"
+        "heavy = 'torch torchvision timm open_clip lancedb nibabel pydicom SimpleITK PIL scipy '\n"
+        "heavy += 'ray dvdup.cluster urllib.request rich.console'\n"
         "print([name for name in heavy.split() if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run(
