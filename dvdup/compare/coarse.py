@@ -1,4 +1,4 @@
-"""Coarse scores of two cases: a sixth of the work of rank scores, to draw a shortlist by.
+"""Coarse scores of two cases: a fifth of the work of rank scores, to draw a shortlist by.
 
 Every asking row, under every change, looks into its nearest `ASKED_COARSELY` cells of the code book
 only, an eighth of those in which it looks for a rank score (see `scores`), and in each of them
