@@ -18,6 +18,7 @@ from dvdup.records import Key, Waste
 from dvdup.store.faults import lance_faults
 from dvdup.store.history import tags
 from dvdup.store.index import Index, keys_filter, quoted
+from dvdup.store.small_files import size_of
 
 if TYPE_CHECKING:
     import lance
@@ -235,8 +236,7 @@ def _size_of(dataset: lance.LanceDataset, only: Collection[int] | None = None) -
     fragments = (
         each for each in dataset.get_fragments() if only is None or each.fragment_id in only
     )
-    files = (file for each in fragments for file in each.metadata.files)
-    return sum(int(file.file_size_bytes or 0) for file in files)
+    return sum(map(size_of, fragments))
 
 
 def _options(rows: int | None) -> dict[str, Any]:

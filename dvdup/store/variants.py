@@ -26,6 +26,7 @@ from dvdup.hashing import seal
 from dvdup.sealed import SealedFiles
 from dvdup.store.index import STORAGE_VERSION, quoted
 from dvdup.store.place import remove_table
+from dvdup.store.small_files import size_of
 
 if TYPE_CHECKING:
     import lance
@@ -167,8 +168,7 @@ class VariantTable:
         with suppress(*_faults()):
             there = self.keys()
             gone = len(there - set(keys))
-            files = (file for each in table.get_fragments() for file in each.metadata.files)
-            size = sum(int(file.file_size_bytes or 0) for file in files)
+            size = sum(map(size_of, table.get_fragments()))
             old = table.explain_cleanup_old_versions(timedelta(0), delete_unverified=True).stats
             share = size * gone // max(1, len(there))
             return gone + int(old.old_versions), share + int(old.bytes_removed)

@@ -16,7 +16,7 @@ import functools
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ import numpy as np
 
 from dvdup.errors import StoreError
 from dvdup.records import Embedded, IndexedCase, Key
-from dvdup.store import schema
+from dvdup.store import schema, small_files
 from dvdup.store.faults import lance_faults
 from dvdup.store.index import METADATA_KEY, STORAGE_VERSION, Index, keys_filter, open_table
 from dvdup.store.storage import Storage
@@ -33,7 +33,7 @@ from dvdup.store.storage import Storage
 if TYPE_CHECKING:
     import lance
     import pyarrow as pa
-    from lance.fragment import FragmentMetadata
+    from lance.fragment import FragmentMetadata, LanceFragment
 
 _NO_FRAGMENT = 2**63 - 1
 """Every commit says that it removes this fragment, which no table has: Lance takes two that do not
@@ -217,14 +217,19 @@ class Writer:
             with lance_faults("write slices to the index"), _unless_preempted() as passed:
                 # Through Lance alone: importing lancedb takes longer than all the rest of a small
                 # run. That no vector is NaN, which lancedb would refuse, `put` has made sure of.
-                storage = self._index.storage
-                batch = schema.slices_batch(items, self._index.slices.schema)
-                fragments = _write_fragments(pa.Table.from_batches([batch]), storage, "slices")
+                storage, table = self._index.storage, self._index.slices
+                rows = pa.Table.from_batches([schema.slices_batch(items, table.schema)])
+                joined = small_files.to_join(table)
+                if joined:
+                    rows = pa.concat_tables([small_files.rows_of(table, joined), rows])
+                fragments = _write_fragments(rows, storage, "slices")
                 self._known["slices"] = _commit_to(
-                    storage, "slices", self._known["slices"], fragments
+                    storage, "slices", self._known["slices"], fragments, (_ids(joined), [])
                 )
                 passed.append(True)
             self._index.slices.checkout_latest()
+            if passed and joined:
+                small_files.drop_old(self._index.slices)
             if passed:
                 for content, waiting in self._rows.items():
                     self._written().setdefault(content, set()).update(waiting)
@@ -258,11 +263,13 @@ class Writer:
                 self._alone = self._alone and int(head.version) == self._known["cases"]
                 puts = set(self._puts)
                 replaced = puts & self._held if self._alone else puts
-                removed, updated = _delete(head, self._gone | replaced)
-                fragments = _new_fragments(self._puts.values(), head, storage)
+                joined, gone = small_files.to_join(head), self._gone | replaced
+                removed, updated = _delete(head, gone, _ids(joined))
+                kept = _without(small_files.rows_of(head, joined), gone) if joined else None
+                fragments = _new_fragments(self._puts.values(), head, storage, kept)
                 version = _commit_to(
-                    storage, "cases", int(head.version), fragments, (removed, updated),
-                    {METADATA_KEY: self._entry()},
+                    storage, "cases", int(head.version), fragments,
+                    ([*removed, *_ids(joined)], updated), {METADATA_KEY: self._entry()},
                 )  # fmt: skip
                 passed.append(True)
             if passed:
@@ -282,8 +289,18 @@ class Writer:
         return json.dumps(entry, sort_keys=True)
 
 
+def _ids(fragments: Iterable[LanceFragment]) -> list[int]:
+    return [fragment.fragment_id for fragment in fragments]
+
+
+def _without(table: pa.Table, keys: Collection[Key]) -> pa.Table:
+    """The rows of `cases` that are of other cases."""
+    names = zip(*(table.column(name).to_pylist() for name in ("split", "case_id")), strict=True)
+    return table.filter([name not in keys for name in names])
+
+
 def _delete(
-    head: lance.LanceDataset, keys: Iterable[Key], batch: int = 500
+    head: lance.LanceDataset, keys: Iterable[Key], passed_over: Collection[int], batch: int = 500
 ) -> tuple[list[int], list[FragmentMetadata]]:
     """Mark rows as deleted in every fragment that has some; nothing is visible until a commit."""
     removed: list[int] = []
@@ -295,6 +312,8 @@ def _delete(
         keys_filter(ordered[start : start + batch]) for start in range(0, len(ordered), batch)
     )
     for fragment in head.get_fragments():
+        if fragment.fragment_id in passed_over:
+            continue
         left = fragment.delete(condition)
         if left is None:
             removed.append(fragment.fragment_id)
@@ -304,9 +323,13 @@ def _delete(
 
 
 def _new_fragments(
-    cases: Iterable[IndexedCase], head: lance.LanceDataset, storage: Storage
+    cases: Iterable[IndexedCase], head: lance.LanceDataset, storage: Storage, kept: pa.Table | None
 ) -> list[FragmentMetadata]:
+    import pyarrow as pa
+
     table = schema.cases_table(cases, head.schema)
+    if kept is not None:
+        table = pa.concat_tables([kept, table])
     return _write_fragments(table, storage, "cases") if table.num_rows else []
 
 

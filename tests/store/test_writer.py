@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from dvdup import store
 from dvdup.errors import StoreError
 from dvdup.records import Embedded, EmbedderSpec, IndexedCase
-from dvdup.store import Index, IndexMeta, Writer
+from dvdup.store import Index, IndexMeta, Writer, small_files
 
 META = IndexMeta(EmbedderSpec("made-up", "", 4, 32), {}, "r")
 
@@ -107,8 +107,23 @@ class WriterAgainstDictionary(RuleBasedStateMachine):
         self.place.cleanup()
 
 
+class WriterThatJoins(WriterAgainstDictionary):
+    """The same where files are joined all the time."""
+
+    def __init__(self):
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(small_files, "MOST", 2)
+        super().__init__()
+
+    def teardown(self):
+        super().teardown()
+        self.patch.undo()
+
+
 TestWriter = WriterAgainstDictionary.TestCase
 TestWriter.settings = settings(max_examples=12, stateful_step_count=12, deadline=None)
+TestJoining = WriterThatJoins.TestCase
+TestJoining.settings = settings(max_examples=12, stateful_step_count=12, deadline=None)
 
 
 def versions_and_cases(folder):
