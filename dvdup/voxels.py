@@ -18,6 +18,7 @@ PROXY_SIDE = 64
 
 _BLOCK = 1 << 19  # voxels converted at once when the arithmetic needs float64
 _SAMPLE = 1 << 17  # voxels that the percentiles of a range are taken from
+_APART = 0.25  # of a range: subsamples whose ends differ by more do not stand for all
 
 
 def channel_values(volume: Volume, channel: int) -> np.ndarray:
@@ -44,18 +45,52 @@ def robust_range(
 ) -> tuple[float, float] | None:
     """Estimate two percentiles of the finite values from a regular subsample.
 
+    Where another subsample has quite another range, as if every second slice is blank and those
+    are the ones that one of them hits, all values are taken; and where nearly all of these are one
+    value, as around an organ that was cut out, the others and that one.
+
     Args:
         values: float32 (X, Y, Z).
         low: Lower percentile, 0 to 100.
         high: Upper percentile, 0 to 100.
 
     Returns:
-        The two values, or None if no sampled value is finite.
+        The two values, or None if no value is finite.
     """
     # a stride on every axis, not on the flat array, so that it stays a cheap view
     stride = max(1, round((values.size / _SAMPLE) ** (1 / max(1, _long_axes(values.shape)))))
-    sample = values[tuple(slice(None, None, stride if n > stride else 1) for n in values.shape)]
-    flat = sample[np.isfinite(sample)]
+    spans = [
+        _percentiles(values[_every(stride, first, values.shape)], low, high)
+        for first in ((0, 1) if stride > 1 else (0,))
+    ]
+    return spans[0] if _agree(spans) else _span_of_all(values, low, high)
+
+
+def _every(stride: int, first: int, shape: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(slice(first, None, stride) if n > stride else slice(None) for n in shape)
+
+
+def _agree(spans: Sequence[tuple[float, float] | None]) -> bool:
+    """Whether ranges of values are no points, and about the same."""
+    known = [span for span in spans if span is not None and span[1] > span[0]]
+    if len(known) < len(spans):
+        return False
+    apart = max(np.ptp([span[end] for span in known]) for end in (0, 1))
+    return bool(apart <= _APART * min(span[1] - span[0] for span in known))
+
+
+def _span_of_all(values: np.ndarray, low: float, high: float) -> tuple[float, float] | None:
+    span = _percentiles(values, low, high)
+    others = None
+    if span is not None and span[1] <= span[0]:
+        others = _percentiles(values[values != np.float32(span[0])], low, high)
+    if span is None or others is None:
+        return span
+    return min(span[0], others[0]), max(span[1], others[1])
+
+
+def _percentiles(values: np.ndarray, low: float, high: float) -> tuple[float, float] | None:
+    flat = values[np.isfinite(values)]
     if flat.size == 0:
         return None
     bottom, top = np.percentile(flat.astype(np.float64), (low, high))

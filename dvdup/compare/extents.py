@@ -9,12 +9,13 @@ which the cubes agree best.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dvdup import slicing
 from dvdup.compare.cases import Channel
+from dvdup.compare.cut_outs import cut_outs
 from dvdup.slicing import Box
 from dvdup.verify import Order, Scan, orders
 from dvdup.voxels import is_flat
@@ -47,8 +48,16 @@ def assumptions(a: Channel, b: Channel) -> Iterator[Assumption]:
 
     Where a file does not say how large its voxels are, and where the contents contradict what the
     files say, one of the two is also taken to be as large as the other, axis by axis. Pictures are
-    first laid on each other as their contents lie.
+    first laid on each other as their contents lie. Where a scan shows little in a large frame, what
+    it shows is looked at by itself, too.
     """
+    for way in _as_large(a, b):
+        yield way
+        yield from (replace(way, a=one, b=other) for one, other in cut_outs(way.a, way.b))
+
+
+def _as_large(a: Channel, b: Channel) -> Iterator[Assumption]:
+    """The sizes that two channels may have, as stated last."""
     a_is_known, b_is_known = (channel.spacing != UNKNOWN for channel in (a, b))
     turned = b_is_known and not a_is_known
     one, other = (b, a) if turned else (a, b)

@@ -53,6 +53,7 @@ _MIDDLE, _AROUND = 24, 8  # voxels of the middle of a scan at least, and around 
 _CLOSE = 0.15  # merits this far apart leave it open which start is right
 _APART_SHOWN = 0.08  # of what either scan shows, that one of them shows more
 _APART_THICK = 0.005  # the same, in parts that are no mere rims
+_TINY = 16  # voxels of the longest extent: on these a scan and its mirror image look the same
 _SMALL = 28  # voxels of the longest extent: on half of them too little is left to register
 _APART = 0.2  # numbers of linear maps that are not nearly the same
 _FIRST, _LAST = slice(1), slice(-1, None)  # of the rounds of a registration
@@ -331,7 +332,8 @@ class _Look:
             rounds: Those that are gone through.
         """
         if self.flat or not self._filled():
-            return self.evidence(self._moved(place, rounds, by_outline=True))
+            moved_there = self.evidence(self._moved(place, rounds, by_outline=True))
+            return max(moved_there, begun or moved_there, key=_by_enough)
         ways = (True, False) if _blank_apart(self.a, self.b, place) else (True,)
         moved = [self._moved(place, rounds, by_outline=way) for way in ways]
         # of equals the first: the outline makes the place more precise
@@ -352,7 +354,7 @@ class _Look:
         """What is registered, and how fine its structures are, in voxels."""
         if self.side == FINE_SIDE:
             return (self, MIDDLE), (self, FINE)
-        if max(*self.a.values.shape, *self.b.values.shape) < _SMALL:
+        if min(max(self.a.values.shape), max(self.b.values.shape)) < _SMALL:
             return (self, 2 * MIDDLE), (self, MIDDLE)
         # what is twice as wide shows as well on an eighth of the voxels
         return (self.coarser(), MIDDLE), (self, MIDDLE)
@@ -392,11 +394,23 @@ def _found(
     """
     rough = look.coarser()
     best = _rivals(rough, _tried(rough, _starts(rough))) or [(0.0, np.eye(4))]
-    places = [_settled_in(rough, *each) for each in best]
-    seen = [(place, look.evidence(place)) for place in places]
+    seen = [_seen_settled(look, rough, each) for each in best]
     seen.sort(key=lambda each: -_strength(each[1]))
     hopeful = [each for each in seen if shortcuts is None or not shortcuts.hopeless(each[1], True)]
     return hopeful or seen[0][1]
+
+
+def _seen_settled(look: _Look, rough: _Look, found: _Try) -> tuple[np.ndarray, Evidence]:
+    """A placement nearer by coarse structures, and what is to be seen there.
+
+    Where that turned or stretched a scan, what is finer decides whether it led astray, as it does
+    where one scan takes up little of the other and has few coarse voxels.
+    """
+    moved = _settled_in(rough, *found)
+    seen = moved, look.evidence(moved)
+    if not _differ((found[0], moved), found):
+        return seen
+    return max(seen, (found[1], look.evidence(found[1])), key=lambda each: _strength(each[1]))
 
 
 def _rivals(look: _Look, tried: Sequence[_Try]) -> list[_Try]:
@@ -485,7 +499,7 @@ def _tried(look: _Look, starts: Sequence[start.Start]) -> list[_Try]:
     tried = _as_stored(look) if look.steps.turns else []
     rough = [_rough(look, masked) for masked in (False, True)]
     for each in starts:
-        if _settled(tried, each.place):
+        if _settled(look, tried, each.place):
             continue
         begun = _in_plane(look.a, look.b, each.place)
         moved = begun
@@ -507,8 +521,13 @@ def _rough(look: _Look, masked: bool) -> tuple[Layer, Layer]:
     return one, other
 
 
-def _settled(tried: Sequence[_Try], place: np.ndarray) -> bool:
-    """Whether another start is needless: one is sure, and its mirror image has had its chance."""
+def _settled(look: _Look, tried: Sequence[_Try], place: np.ndarray) -> bool:
+    """Whether another start is needless: one is sure, and its mirror image has had its chance.
+
+    On very few voxels none is sure: there a head agrees with its mirror image.
+    """
+    if min(max(look.a.values.shape), max(look.b.values.shape)) < _TINY:
+        return False
     hands = {bool(np.linalg.det(other) > 0) for _, other in tried}
     return any(merit > _SURE for merit, _ in tried) and bool(np.linalg.det(place) > 0) in hands
 

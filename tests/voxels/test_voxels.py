@@ -119,3 +119,33 @@ def test_robust_range() -> None:
     assert bottom == pytest.approx(270, rel=0.01)
     assert top == pytest.approx(26730, rel=0.01)
     assert voxels.robust_range(np.full((2, 2, 2), np.nan, np.float32)) is None
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("blank", [0.0, np.nan])
+def test_blank_slices_in_between_do_not_hide_the_others(axis, first, blank) -> None:
+    """Failed before: the subsample hit none but the blank ones."""
+    shape = (144, 144, 90)
+    values = np.random.default_rng(0).uniform(100, 200, shape).astype(np.float32, order="F")
+    every = [slice(None)] * 3
+    every[axis] = slice(first, None, 2)
+    values[tuple(every)] = blank
+    bottom, top = voxels.robust_range(values) or (0.0, 0.0)
+    assert bottom == pytest.approx(100 if np.isnan(blank) else 0, abs=2)
+    assert top == pytest.approx(200, abs=2)
+    assert voxels.proxy(values).std() > 0
+
+
+def test_an_organ_in_a_large_black_frame_has_a_range() -> None:
+    """Failed before: fewer voxels than the percentiles leave out."""
+    values = np.zeros((90, 90, 90), np.float32, order="F")
+    values[40:54, 40:54, 40:54] = np.random.default_rng(0).uniform(50, 90, (14, 14, 14))
+    bottom, top = voxels.robust_range(values) or (0.0, 0.0)
+    assert bottom == 0
+    assert top == pytest.approx(90, abs=1)
+
+
+@pytest.mark.parametrize("fill", [0.0, -1024.0, 3.5])
+def test_a_constant_has_no_range(fill) -> None:
+    assert voxels.robust_range(np.full((80, 80, 80), fill, np.float32)) == (fill, fill)
