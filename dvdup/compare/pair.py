@@ -34,6 +34,7 @@ T = TypeVar("T")
 CODE = (
     *(
         "compare.cases",
+        "compare.cut_outs",
         "compare.extents",
         "compare.missed",
         "compare.pair",
