@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 
 import pytest
@@ -82,3 +83,27 @@ def test_the_code_that_answers_are_kept_under_is_there(module):
         sources = fingerprint._sources(name)
         assert sources
         assert all(source.is_file() for source in sources)
+
+
+def imported(module: str) -> set[str]:
+    """The modules of the comparing room that one of it imports, and what these import, and itself."""
+    found, waiting = set[str](), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            (source,) = fingerprint._sources(name)
+            for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and str(node.module).startswith(
+                    "dvdup.compare."
+                ):
+                    waiting.append(str(node.module).removeprefix("dvdup."))
+    return found
+
+
+def test_all_that_a_pair_is_compared_by_is_in_its_code():
+    """A module that is forgotten leaves answers of an older dvdup where they are."""
+    from dvdup.compare.pair import CODE
+
+    of_whole_sides = {"compare.match"}
+    assert imported("compare.pair") - set(CODE) == of_whole_sides
