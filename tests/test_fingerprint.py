@@ -86,19 +86,20 @@ def test_the_code_that_answers_are_kept_under_is_there(module):
 
 
 def imported(module: str) -> set[str]:
-    """The modules of the comparing room that one of it imports, and what these import, and itself."""
-    found, waiting = set[str](), [module]
+    """A module of the comparing room, those of it that it imports, and so on."""
+    found, waiting = set[str](), {module}
     while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            (source,) = fingerprint._sources(name)
-            for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.ImportFrom) and str(node.module).startswith(
-                    "dvdup.compare."
-                ):
-                    waiting.append(str(node.module).removeprefix("dvdup."))
+        found |= waiting
+        waiting = {each for name in waiting for each in _imports(name)} - found
     return found
+
+
+def _imports(name: str) -> list[str]:
+    (source,) = fingerprint._sources(name)
+    nodes = ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+    modules = [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
+    compared = [each for each in modules if each.startswith("dvdup.compare.")]
+    return [each.removeprefix("dvdup.") for each in compared]
 
 
 def test_all_that_a_pair_is_compared_by_is_in_its_code():
