@@ -19,6 +19,7 @@ from dvdup.verify import Limits
 FEWEST = 30
 """Pairs from which their strengths say anything about a set."""
 _EXACT = 7.8  # strength of copies that hardly differ; they say nothing about strangers
+_ORDINARY = 3.0  # middle of strangers, at most, who do not resemble one another: 2.0 to 2.6
 _MOST = 8.3  # threshold that is never exceeded, so that a plain copy is found in any set
 _APART = 5.0  # deviations above the middle, from which a pair stands out
 _BELOW = 4.0  # deviations below it
@@ -62,6 +63,8 @@ def own_threshold(verified: Mapping[Pair, PairResult], limits: Limits) -> Alike 
     if len(strengths) < FEWEST:
         return None
     middle, width = _densest(strengths)
+    if middle < _ORDINARY:
+        return None  # as the shipped threshold was fitted to, however much they differ
     if (strengths < middle - _BELOW * width).mean() > _FEW:
         return None
     # copies lie above the middle, so the strangers below it tell how far they spread

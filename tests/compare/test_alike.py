@@ -58,8 +58,10 @@ def test_scans_of_one_template_are_no_copies_of_one_another():
         [*ORDINARY, *normal(6.5, 0.2, 120)],  # more, and all edited alike
         TEMPLATE[: FEWEST - 1],  # too few to tell
         [8.9] * 200,
+        # failed before: strangers that were blurred, noisy, inverted lift nobody else's threshold
+        [*normal(2.3, 1.1, 92), *normal(5.5, 0.3, 4)],
     ],
-    ids=["strangers", "edited copies", "copies edited alike", "few", "plain copies"],
+    ids=["strangers", "edited copies", "copies edited alike", "few", "plain copies", "all kinds"],
 )
 def test_other_sets_keep_the_threshold(strengths):
     pairs = judged(strengths)
