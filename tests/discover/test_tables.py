@@ -257,3 +257,13 @@ def test_rows_that_are_no_table(touch, tmp_path, found):
     (tmp_path / "list.parquet").write_text("x")
     with pytest.raises(ConfigError, match=r"list\.parquet is no Parquet file"):
         found(csv="list.parquet")
+
+
+def test_a_scan_listed_twice_has_one_subject(touch, tmp_path, declared):
+    touch("a.nii.gz", "b.nii.gz")
+    table = tmp_path / "list.csv"
+    table.write_text("path,split,subject\na.nii.gz,train,\na.nii.gz,train,7\nb.nii.gz,test,8\n")
+    assert [case.group for case in declared().cases] == ["8", "7"]
+    table.write_text("path,split,subject\na.nii.gz,train,6\na.nii.gz,train,7\nb.nii.gz,test,8\n")
+    with pytest.raises(InputError, match=r"a\.nii\.gz is declared as of subject 6 and of 7; keep"):
+        declared()
