@@ -52,11 +52,11 @@ def _of_table(search: Search, file: str) -> str | None:
 
 
 def _is_half(search: Search, file: str) -> bool:
-    """Whether a table has a column for paths, or one for splits."""
+    """Whether a table cannot be read, or has a column for paths, or one for splits."""
     try:
         sheet = sheets.read(search, file)
     except ConfigError:
-        return False
+        return True
     found = columns.find(sheet.header, sheet.rows, search.formats.claims)
     return bool(found.files) or "path" in found.of or found.has_split
 

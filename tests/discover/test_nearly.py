@@ -16,6 +16,7 @@ _LIST = '{"training": [{"image": "a.nii.gz"}, %s], "testing": ["b.nii.gz"]}'
         ("a.csv", "what,split\n1,train\n2,test\n", "a.csv has no column for the path of a scan"),
         ("d.json", _LIST % '{"label": "a.nii.gz"}', r"d.json: training\[1\] has no image; give"),
         ("d.json", _LIST % '[{"image": "c.nii.gz"}]', r"d.json: training\[1\] has no image; give"),
+        ("a.jsonl", '{"path": "scans/a.nii.gz", "split": "train"}\nno\n', "a.jsonl"),
         ("d.json", _LIST % "", "d.json is not valid JSON"),
     ],
 )

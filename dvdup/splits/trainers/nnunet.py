@@ -94,8 +94,7 @@ def _dealt(
     if len(groups) < n:
         which = "1 group" if len(groups) == 1 else f"{len(groups)} groups"
         raise InputError(
-            f"{which} of cases cannot be dealt into {n} folds; ask for fewer with "
-            "--folds"
+            f"{which} of cases cannot be dealt into {n} folds; ask for fewer with --folds"
         )
     folds: list[list[GroupedCase]] = [[] for _ in range(n)]
     for members in groups:
