@@ -548,7 +548,7 @@ class Finding:
     verdict: Verdict
     basis: str
     """What it rests on: "voxel-hash", "value-hash", "recorded-hash" (of files that are not here),
-    "dicom-uid", "voxels", "slices", "declared" or "inferred"."""
+    "same-file" (by names alone), "dicom-uid", "voxels", "slices", "declared" or "inferred"."""
     reason: str
     confidence: float
     """0 to 1."""

@@ -89,9 +89,9 @@ def diff(ref_a: str, ref_b: str | None, config: Path | None, quiet: bool, **flag
 @click.option(
     "--names-only",
     is_flag=True,
-    help="Only tell which subjects and DICOM images lie in two splits, from what is declared: in "
-    "about a second, before a scan is read, and without an index. Says nothing about copies. Makes "
-    "the key of the index if a patient has to be named.",
+    help="Only tell which subjects, files and DICOM images lie in two splits, from what is "
+    "declared: in about a second, before a scan is read, and without an index. Says nothing about "
+    "copies. Makes the key of the index if a patient has to be named.",
 )
 @click.option(
     "--give-up",

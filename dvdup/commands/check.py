@@ -21,6 +21,7 @@ from dvdup.compare.refs import all_refs, split_order
 from dvdup.compare.walk import prune_variants
 from dvdup.config import Config
 from dvdup.config.uris import is_object_uri
+from dvdup.discover import lacking_subject
 from dvdup.errors import InputError
 from dvdup.forecast import Work, description
 from dvdup.readers import share_of_pictures
@@ -178,8 +179,8 @@ def _expected(
     """
     config = workspace.config
     _demand_two_splits(config, {case.split for case in declared})  # before all of it is read
-    note = early_note(declared) if new else ""
-    if note:
+    notes = (lacking_subject(config.dataset, declared), early_note(declared)) if new else ()
+    for note in filter(None, notes):
         say(note)
     work = _work(config, new, declared)
     if minutes is not None and work.seconds(1) > 60 * minutes:

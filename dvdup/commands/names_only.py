@@ -1,4 +1,4 @@
-"""What names alone tell: subjects and DICOM images in two splits, before a scan is read."""
+"""What names alone tell: subjects, files and DICOM images in two splits, before a scan is read."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dvdup.compare.findings import with_accepted, with_fail_on
 from dvdup.compare.refs import split_order
 from dvdup.compare.verdicts import thresholds_for
 from dvdup.config.uris import is_object_uri
+from dvdup.discover import lacking_subject
 from dvdup.errors import InputError, StoreError
 from dvdup.hashing import text_hash
 from dvdup.records import Case, FileStat, Finding, Hooks, IndexedCase, Key, RefInfo, Report
@@ -24,7 +25,7 @@ from dvdup.sync.prepare import row_of
 from dvdup.text import visible
 from dvdup.workspace import Workspace, readers_as_formats
 
-_BASES = ("declared", "dicom-uid")
+_BASES = ("declared", "dicom-uid", "same-file")
 
 
 def names_only(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
@@ -32,7 +33,7 @@ def names_only(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
 
     Args:
         workspace: Where.
-        hooks: The wish to stop.
+        hooks: The wish to stop, and who is told of cases without a subject.
 
     Raises:
         ConfigError, InputError: The declaration cannot be used, or declares nothing.
@@ -44,6 +45,7 @@ def names_only(workspace: Workspace, *, hooks: Hooks | None = None) -> Report:
     formats = readers_as_formats(_lasting(workspace), workspace.root)
     hand = by_hand(known)
     declared = declaration(workspace, known, hand, hooks.should_stop, formats=formats).cases
+    hooks.say_once("subjects", lacking_subject(workspace.config.dataset, declared))
     if not declared:
         raise InputError("there is nothing to compare: no scan is declared, and none was added")
     cases = _rows(declared, {case.key: case for case in known})
@@ -102,7 +104,7 @@ def _rows(declared: Sequence[Case], known: Mapping[Key, IndexedCase]) -> list[In
 
 
 def _shared(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> list[Finding]:
-    found = verdicts.find(a, b, [], thresholds_for(""))
+    found = verdicts.find(a, b, [], thresholds_for(""), same_files=verdicts.sharing_files(a, b))
     return [finding_of(each) for each in found if each.basis in _BASES]
 
 

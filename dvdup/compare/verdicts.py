@@ -3,7 +3,7 @@
 In: the cases of two refs, their `PairScore`, and what voxels said. Out: decisions and groups.
 
 - `identical`: the cases share a voxel hash, or their voxels are equal but for rounding, or pointers
-  of what is not here record the same bytes.
+  of what is not here record the same bytes, or one file is declared in both splits.
 - `near`, `partial`: the voxels say so; see `verify`. Where they were not compared or could not
   decide, the slices do, for `near` alone: in one of the two directions they agree
   (`shared_score`), and the whole scan is far more similar than strangers are (`standout`). With
@@ -127,6 +127,7 @@ def find(
     limits: Thresholds,
     verified: Mapping[Pair, PairResult] = MappingProxyType({}),
     same_bytes: Collection[Pair] = frozenset(),
+    same_files: Collection[Pair] = frozenset(),
 ) -> tuple[PairDecision, ...]:
     """Decide about every pair of cases of two refs.
 
@@ -137,6 +138,7 @@ def find(
         limits: The constants of the embedder.
         verified: What their voxels say, of those pairs that were looked at; (a, b) as in scores.
         same_bytes: Pairs whose bytes are the same by what pointers record, whose data is not here.
+        same_files: Pairs that have a file in common, by the names that are declared.
 
     Returns:
         Decisions, strongest first, then by name; each pair once, a case never with itself.
@@ -144,7 +146,7 @@ def find(
     left, right = {case.key: case for case in a}, {case.key: case for case in b}
     within = a is b
     scored = {(score.a, score.b): score for score in scores}
-    same = [*_sharing(a, b, _hashes), *same_bytes]
+    same = [*_sharing(a, b, _hashes), *same_bytes, *same_files]
     pairs: dict[Pair, Verdict] = dict.fromkeys(same, "identical")
     for pair, score in scored.items():
         verdict = _of_voxels_or_slices(score, verified.get(pair), limits)
@@ -167,6 +169,7 @@ def find(
                 *(left[one], right[other], scored.get((one, other)), verified.get((one, other))),
                 images.get((one, other), (0, 0)),
                 recorded=(one, other) in same_bytes,
+                one_file=(one, other) in same_files,
             ),
             verdict,
             limits,
@@ -243,6 +246,15 @@ def sharing_hashes(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[tu
 def sharing_records(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[Pair]:
     """Pairs of cases that are not here whose pointers record the same."""
     return set(_sharing(a, b, _records))
+
+
+def sharing_files(a: Sequence[IndexedCase], b: Sequence[IndexedCase]) -> set[Pair]:
+    """Pairs of cases for which the same file, or the same part of one, is declared."""
+    return set(_sharing(a, b, _files))
+
+
+def _files(case: IndexedCase) -> tuple[tuple[str, str | None], ...]:
+    return tuple((path, case.series) for path in case.paths)
 
 
 def _records(case: IndexedCase) -> tuple[tuple[str, ...], ...]:
@@ -326,6 +338,8 @@ class _Pair:
     images: tuple[int, int]
     recorded: bool = False
     """Whether the bytes are the same by what pointers record."""
+    one_file: bool = False
+    """Whether a file is declared in both."""
 
     @property
     def shares_hash(self) -> bool:
@@ -340,6 +354,8 @@ class _Pair:
         """What a verdict about it rests on."""
         if verdict == "same-subject":
             return "declared" if self.is_declared else "inferred"
+        if verdict == "identical" and self.one_file:
+            return "same-file"
         if verdict == "identical" and self.shares_hash:
             return "voxel-hash"
         if verdict == "identical" and self.recorded:

@@ -36,11 +36,16 @@ class Wanted:
         """Whether an answer may be asked for again, from the name that it was kept under.
 
         Args:
-            name: What it is, then what it depends on, as `keep_pair` and `Candidates` make it.
+            name: What it is, then what it depends on, as `keep_pair`, `Candidates` and `calibrate`
+                make it; by a name that begins otherwise nobody asks.
         """
         kind, *parts = name
-        if kind == "pair":
+        if kind in ("pair", "strangers"):
             return self.contents.issuperset(parts)
+        if kind == "edited":
+            return parts[0] in self.contents
+        if kind != "nearest":
+            return False
         _, code, _, *refs = parts[:5]  # behind the refs stands which of them asks, and how
         return code == code_fingerprint(*CODE) and all(map(self._knows, refs))
 

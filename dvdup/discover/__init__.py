@@ -26,11 +26,19 @@ from dvdup.discover import (
     lists,
     monai,
     msd,
+    nearly,
     places,
     tables,
 )
 from dvdup.discover.arrays import names_row
-from dvdup.discover.cases import Split, demand_cases, in_order, without_only_patient
+from dvdup.discover.cases import (
+    Split,
+    demand_cases,
+    demand_subjects,
+    in_order,
+    lacking_subject,
+    without_only_patient,
+)
 from dvdup.discover.declared import DeclaringTable, lists_of, table_of
 from dvdup.discover.formats import Formats
 from dvdup.discover.hand import by_hand
@@ -50,6 +58,7 @@ __all__ = [
     "declaring",
     "detect",
     "discover",
+    "lacking_subject",
     "left_out",
     "names_row",
 ]
@@ -115,6 +124,7 @@ def discover(
     cases = in_order(
         _all(splits), "rename one, or leave one out with dataset.exclude or in the table"
     )
+    demand_subjects(dataset, cases)
     search.take([file for case in cases for file in case.files])
     return Declaration(without_only_patient(cases), search.all_ignored())
 
@@ -215,11 +225,12 @@ def _recognised(search: Search, dataset: DatasetConfig) -> DatasetConfig:
     search.demand_content(top)
     _demand_declared(search, top)
     names = ", ".join(map(shown, subfolders(top)[:8])) or "no folders"
+    why = nearly.reasons(search, top)
     raise ConfigError(
         f"{shown(search.name(top))} is laid out in no way that dvdup knows (it has {names}): "
         "neither split folders such as train/ and test/, nor imagesTr/, sub-01/, a datalist or a "
         "table with columns path and split; name the splits in dvdup.toml, below [dataset.splits], "
-        "or add what there is with `dvdup add . --split all`"
+        "or add what there is with `dvdup add . --split all`" + (f". But {why}" if why else "")
     )
 
 

@@ -234,14 +234,14 @@ def _read(search: Search, file: str, key: str) -> _Listed:
     """A table of BIDS.
 
     Raises:
-        ConfigError: It cannot be read, or a split has no name that a split can have.
+        ConfigError: It cannot be read, a split has no name that a split can have, or one label two.
     """
     sheet = sheets.read(search, file, one_column=True)
     plain = [columns.plain(cell) for cell in sheet.header]
     if key not in plain:
         return _Listed(sheet.name, sheet.header)
     number = next((plain.index(name) for name in _HEADERS if name in plain), None)
-    splits = {}
+    splits: dict[str, str] = {}
     for line, cells in sheet.rows:
         split = "" if number is None else columns.at(cells, number)
         split = "" if split.lower() in _NO_VALUE else split
@@ -249,7 +249,15 @@ def _read(search: Search, file: str, key: str) -> _Listed:
             raise ConfigError(
                 f"table {shown(sheet.name)}, line {line}: split {split!a} {fault}; correct it"
             )
-        splits[columns.at(cells, plain.index(key))] = split
+        label = columns.at(cells, plain.index(key))
+        label = _subject(label) if label and key == "participantid" else label
+        before = splits.get(label, "")
+        if label and before and split and before != split:
+            raise ConfigError(
+                f"table {shown(sheet.name)}, line {line}: {shown(label)} is in split "
+                f"{shown(split)}, and in {shown(before)} by a line above; keep one of the two"
+            )
+        splits[label] = split or before
     splits.pop("", None)
     column = "" if number is None else sheet.header[number]
     return _Listed(sheet.name, sheet.header, splits, column)

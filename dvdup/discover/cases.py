@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from dvdup.config import DatasetConfig, group_of
 from dvdup.discover.names import clean, nfc, shown
 from dvdup.discover.search import Scan
-from dvdup.errors import InputError
+from dvdup.errors import ConfigError, InputError
 from dvdup.records import Case, Origin
 
 _PATIENT = "patient-"
@@ -82,6 +82,33 @@ def without_only_patient(cases: Sequence[Case]) -> tuple[Case, ...]:
     return tuple(replace(case, group=None) if case.group in patients else case for case in cases)
 
 
+def demand_subjects(dataset: DatasetConfig, cases: Sequence[Case]) -> None:
+    """Check that `dataset.group`, if it is set, finds the subject of at least one case.
+
+    Raises:
+        ConfigError: It finds none, so that a subject in two splits would never be seen.
+    """
+    if dataset.group is None or any(case.group for case in cases):
+        return
+    raise ConfigError(
+        f"dataset.group {dataset.group!a} finds no subject in the id or path of any of the "
+        f"{len(cases):,} cases, such as {shown(cases[0].case_id)} ({shown(cases[0].files[0])}); "
+        "correct it, or take it out"
+    )
+
+
+def lacking_subject(dataset: DatasetConfig, cases: Sequence[Case]) -> str:
+    """One line on cases in which `dataset.group` finds no subject; "" if there are none."""
+    lacking = [case for case in cases if not case.group and case.origin == "declared"]
+    if dataset.group is None or not lacking:
+        return ""
+    which = "1 case" if len(lacking) == 1 else f"{len(lacking):,} cases"
+    return (
+        f"note: dataset.group finds no subject in {which} of {len(cases):,}, such as "
+        f"{shown(lacking[0].split)}/{shown(lacking[0].case_id)}; subjects are compared without"
+    )
+
+
 def demand_cases(splits: Sequence[Split]) -> None:
     """Check that every split has a case.
 
@@ -98,14 +125,14 @@ def demand_cases(splits: Sequence[Split]) -> None:
 
 
 def in_order(cases: Iterable[Case], advice: str) -> tuple[Case, ...]:
-    """Sort cases by (split, id); the same files under the same id count once.
+    """Sort cases by (split, id); the same files under the same id count once, with their subject.
 
     Args:
         cases: In any order.
         advice: What to do about an id that two scans have.
 
     Raises:
-        InputError: Two scans of one split have the same id.
+        InputError: Two scans of one split have the same id, or one scan two subjects.
     """
     found: dict[tuple[str, str], Case] = {}
     for case in cases:
@@ -116,4 +143,10 @@ def in_order(cases: Iterable[Case], advice: str) -> tuple[Case, ...]:
                 f"{shown(other.files[0])} and {shown(case.files[0])} both are case "
                 f"{shown(case.case_id)}{where}; {advice}"
             )
+        if case.group and other.group and case.group != other.group:
+            raise InputError(
+                f"{shown(case.files[0])} is declared as of subject {shown(other.group)} and of "
+                f"{shown(case.group)}; keep the one that is right"
+            )
+        found[case.key] = case if case.group else other
     return tuple(found[key] for key in sorted(found))

@@ -67,14 +67,15 @@ class Columns:
         """The column that says which scan a row is about: a path, else an id; "" if none does."""
         return next((what for what in ("path", "case", "group") if what in self.of), "")
 
-    def split(self, row: Sequence[str]) -> str:
-        """The split of a row, "" if it says none."""
+    def splits(self, row: Sequence[str]) -> tuple[str, ...]:
+        """The splits of a row: one, none if it says none, or several by columns of yes and no."""
         if "split" in self.of:
-            return self.cell(row, "split")
-        chosen = [split for number, split in self.flags.items() if at(row, number).lower() in _YES]
-        if chosen or len(self.flags) != 1:
-            return chosen[0] if chosen else ""
-        return "test" if "train" in self.flags.values() else "train"
+            said = self.cell(row, "split")
+            return (said,) if said else ()
+        yes = [split for number, split in self.flags.items() if at(row, number).lower() in _YES]
+        if yes or len(self.flags) != 1:
+            return tuple(dict.fromkeys(yes))
+        return ("test",) if "train" in self.flags.values() else ("train",)
 
     @property
     def has_split(self) -> bool:

@@ -63,7 +63,7 @@ def _row(search: Search, entries: Entries, table: tables.Table, row: Row) -> Dec
         for scan in tables.scans_of(search, table, row)
         for name in _paths(search, entries, scan.entry, table.folder)
     ]
-    return DeclaringRow(*row, table.columns.split(row[1]), tuple(paths))
+    return DeclaringRow(*row, next(iter(table.columns.splits(row[1])), ""), tuple(paths))
 
 
 def _paths(search: Search, entries: Entries, entry: str, base: str) -> list[str]:

@@ -148,6 +148,16 @@ def _scans(search: Search, values: Mapping[str, Any], name: str) -> Iterator[Tab
             yield from _of_entry(search, entry, own, f"{name}: {key}[{number}]")
 
 
+def demand_images(search: Search, values: Mapping[str, Any], name: str) -> None:
+    """Check that all entries of the lists of a JSON object have an image.
+
+    Raises:
+        InputError: One has none.
+    """
+    for _ in _scans(search, values, name):
+        pass
+
+
 def _of_entry(search: Search, entry: Any, split: str, where: str) -> Iterator[TableScan]:
     images = _images(search.formats.claims, entry)
     if not images:

@@ -371,7 +371,8 @@ class Search:
                     join(name, file), file, reason, is_file=file in present and not is_store
                 ):
                     self.leave_out(full, out)
-                    labels += [entry.name] if out.startswith("label map ") else []
+                    may_be_scan = out.startswith("label map ") and not known(file)
+                    labels += [entry.name] if may_be_scan else []
                 else:
                     files.append(file)
         for stands in self._absent.names(path):

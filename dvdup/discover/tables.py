@@ -121,7 +121,24 @@ def read(search: Search, file: str) -> Table:
         raise lacking(sheet, "path")
     if not found.has_split:
         raise lacking(sheet, "split")
+    _demand_one(sheet, found, "path")
+    _demand_one(sheet, found, "split")
     return Table(sheet, found)
+
+
+def _demand_one(sheet: Sheet, found: Columns, what: str) -> None:
+    """Two columns of one name may say two things.
+
+    Raises:
+        ConfigError: There are several columns of the name by which one is used.
+    """
+    header = [columns.plain(cell) for cell in sheet.header]
+    name = header[found.of[what]] if what in found.of else ""
+    if name and header.count(name) > 1:
+        raise ConfigError(
+            f"table {shown(sheet.name)} has {header.count(name)} columns "
+            f"{shown(sheet.header[found.of[what]])} for the {what} of a scan; keep one of them"
+        )
 
 
 def lacking(sheet: Sheet, what: str) -> ConfigError:
@@ -158,7 +175,10 @@ def scans_of(
         case_id = case_id if found.name_of_scan == "path" else None
     if not named:
         raise InputError(f"{where} has no path; fill it in")
-    split = found.split(cells) if split is None else split
+    said = found.splits(cells) if split is None else (split,)
+    if len(said) > 1:
+        raise InputError(f"{where} is in {' and in '.join(said)} by its columns; correct it")
+    split = said[0] if said else ""
     fault = split_name_fault(split) if split else "is empty"
     for number, entry in named.items():
         if fault and not _left_out(search, table, entry):

@@ -116,7 +116,7 @@ class _Limit:
     left_out: int
 
 
-_NO_NAME = "No subject lies in two splits by names alone; no scan was looked at."
+_NO_NAME = "No subject and no file lies in two splits by names alone; no scan was looked at."
 
 
 def _no_copy(by_names: bool) -> str:

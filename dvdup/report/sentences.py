@@ -51,6 +51,8 @@ def reason(decision: PairDecision) -> str:
         return result_reason(decision.result)
     if decision.basis == "recorded-hash":
         return "same bytes, by the hash that the pointer of what is not here records"
+    if decision.basis == "same-file":
+        return "the same file is declared in both"
     if decision.basis == "dicom-uid":
         return _images(decision)
     if decision.verdict == "identical":

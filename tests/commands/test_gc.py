@@ -118,6 +118,16 @@ def test_answers_of_what_is_there_are_asked_again(dataset, dvdup):
     assert dvdup(dataset.root, "gc", "--history").stdout.startswith("nothing to tidy")
 
 
+def test_answers_under_names_that_nobody_uses_go(dataset, dvdup):
+    dvdup(dataset.root, "sync", "-q")
+    with open_cache(caches(dataset.root / ".dvdup"), "salt") as cache:
+        cache.put("[5.5]", 32 * "a", 32 * "b")  # as `calibrate` did
+    for options in (("--dry-run",), ()):
+        ran = dvdup(dataset.root, "gc", *options)
+        assert (ran.code, "answers about no case" in ran.stdout) == (0, True)
+    assert "answers about no case" not in dvdup(dataset.root, "gc").stdout
+
+
 def test_results_of_a_tag_that_was_forgotten_go(synced, dvdup):
     dvdup(synced.root, "diff", "train@v1", "test", "-q")
     results = synced.root / ".dvdup/results"

@@ -50,11 +50,46 @@ def test_a_subject_in_two_splits_needs_no_scan_and_no_index(named, dvdup):
     assert dvdup(root, *NAMES_ONLY, "--fail-on", "partial").code == 0
 
 
+def test_a_pattern_that_finds_no_subject_is_no_clean_answer(named, dvdup):
+    config = CONFIG.replace("sub-", "patient-")
+    root = named("train/sub-01_T1w", "test/sub-01_T2w", config=config)
+    ran = dvdup(root, *NAMES_ONLY)
+    assert ran.code == 2
+    assert "dataset.group '(patient-[0-9]+)' finds no subject in the id or path" in ran.stderr
+    assert "sub-01_T2w (test/sub-01_T2w.nii.gz)" in ran.stderr
+
+
+def test_cases_without_a_subject_are_told(named, dvdup):
+    root = named("train/sub-01_T1w", "train/phantom", "test/sub-02_T1w", "test/noise")
+    ran = dvdup(root, "check", "--names-only")
+    assert ran.code == 0
+    assert "note: dataset.group finds no subject in 2 cases of 4, such as test/noise" in ran.stderr
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_a_file_that_is_listed_in_two_splits(dataset, dvdup, indexed):
+    """It is identical by its name; that says more than the subject, if one is declared."""
+    rows = "train/p03.nii.gz,train,3\n./train/p03.nii.gz,test,\ntest/p15.nii.gz,test,5\n"
+    (dataset.root / "splits.csv").write_text(f"path,split,subject\n{rows}", encoding="utf-8")
+    config = "embedder = 'thumbnail'\n[dataset]\ncsv = 'splits.csv'\n"
+    (dataset.root / "dvdup.toml").write_text(config, encoding="utf-8")
+    if indexed:
+        assert dvdup(dataset.root, "sync").code == 0
+    ran = dvdup(dataset.root, *NAMES_ONLY, "-f", "json")
+    assert ran.code == 1
+    (pair,) = ran.json["pairs"]
+    assert (pair["verdict"], pair["basis"]) == ("identical", "same-file")
+    assert "the same file is declared in both" in dvdup(dataset.root, *NAMES_ONLY).stdout
+
+
 def test_nothing_found_never_reads_as_a_clean_check(named, dvdup):
     root = named("train/sub-01_T1w", "test/sub-02_T1w")
     ran = dvdup(root, *NAMES_ONLY)
     assert ran.code == 0
-    assert "No subject lies in two splits by names alone; no scan was looked at." in ran.stdout
+    assert (
+        "No subject and no file lies in two splits by names alone; no scan was looked at."
+        in ran.stdout
+    )
     assert "No copy" not in ran.stdout
 
 

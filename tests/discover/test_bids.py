@@ -151,3 +151,15 @@ def test_no_subjects(touch, declared):
 def test_subjects_beside_split_folders_are_no_bids(touch, detect):
     touch("train/a.nii.gz", "test/b.nii.gz", "sub-01/a.nii.gz")
     assert detect().dataset.layout == "folders"
+
+
+@pytest.mark.parametrize("label", ["sub-01", "01"])
+def test_a_subject_in_two_splits_by_two_lines(bids, declared, label):
+    table(bids, f"participant_id split\nsub-01 train\nsub-02 test\n{label} test\n")
+    with pytest.raises(ConfigError, match=r"line 4: sub-01 is in split test, and in train by a li"):
+        declared(layout="bids")
+
+
+def test_a_line_without_a_split_takes_none_away(bids, declared):
+    table(bids, "participant_id split\nsub-01 train\nsub-02 test\n01 n/a\n")
+    assert {case.group: case.split for case in declared().cases}["sub-01"] == "train"

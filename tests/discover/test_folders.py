@@ -233,6 +233,13 @@ def test_a_label_map_without_a_scan_beside_it_is_told(touch, found):
     assert left["train/a_seg.nii.gz"] == "label map (*[_-]seg.*)"
 
 
+def test_code_that_is_called_as_a_label_map_may_be_no_scan(touch, found):
+    touch("train/a.nii.gz", "test/b.nii.gz", "test/copy_seg.py", "test/roi.csv")
+    _, left = found()
+    assert left["test/copy_seg.py"] == "label map (*[_-]seg.*)"
+    assert left["test/roi.csv"] == "label map (roi.*)"
+
+
 def test_backslashes_are_part_of_a_name_on_posix(touch, found):
     if os.sep == "/":
         touch("train/a\\b.nii.gz", "train/b.nii.gz", "test/c.nii.gz")

@@ -257,3 +257,34 @@ def test_rows_that_are_no_table(touch, tmp_path, found):
     (tmp_path / "list.parquet").write_text("x")
     with pytest.raises(ConfigError, match=r"list\.parquet is no Parquet file"):
         found(csv="list.parquet")
+
+
+def test_a_scan_listed_twice_has_one_subject(touch, tmp_path, declared):
+    touch("a.nii.gz", "b.nii.gz")
+    table = tmp_path / "list.csv"
+    table.write_text("path,split,subject\na.nii.gz,train,\na.nii.gz,train,7\nb.nii.gz,test,8\n")
+    assert [case.group for case in declared().cases] == ["8", "7"]
+    table.write_text("path,split,subject\na.nii.gz,train,6\na.nii.gz,train,7\nb.nii.gz,test,8\n")
+    with pytest.raises(InputError, match=r"a\.nii\.gz is declared as of subject 6 and of 7; keep"):
+        declared()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "path,split,Split\na.nii.gz,train,test\n",
+            "a table.csv has 2 columns split for the split",
+        ),
+        ("path,Path,split\na.nii.gz,b.nii.gz,test\n", "has 2 columns path for the path of a scan"),
+        (
+            "path,is_train,is_test\na.nii.gz,0,1\nb.nii.gz,1,1\n",
+            "line 3 is in train and in test by",
+        ),
+    ],
+)
+def test_columns_that_contradict_one_another(touch, tmp_path, declared, text, told):
+    touch("a.nii.gz", "b.nii.gz")
+    (tmp_path / "a table.csv").write_text(text, encoding="utf-8")
+    with pytest.raises((ConfigError, InputError), match=told):
+        declared(csv="a table.csv")

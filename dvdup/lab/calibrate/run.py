@@ -253,7 +253,9 @@ class _Run:
 
     def strangers(self, pairs: Sequence[Pair]) -> dict[Pair, float]:
         """The strength of every pair, sorted."""
-        names = {pair: tuple(self.ref.case(key).content for key in pair) for pair in pairs}
+        names = {
+            pair: ("strangers", *(self.ref.case(key).content for key in pair)) for pair in pairs
+        }
         found = {
             pair: value[0] for pair in pairs for value in [self._recalled(*names[pair])] if value
         }
@@ -277,7 +279,10 @@ class _Run:
             key: work.Copies(self.workspace.root, case_of(self.ref.case(key)), edits, self.limits)
             for key, edits in zip(keys, edits_of(len(keys), seed), strict=True)
         }
-        names = {key: (self.ref.case(key).content, *key, str(orders[key].edits)) for key in keys}
+        names = {
+            key: ("edited", self.ref.case(key).content, *key, str(orders[key].edits))
+            for key in keys
+        }
         found = {key: value for key in keys for value in [self._recalled(*names[key])] if value}
         todo = [orders[key] for key in keys if key not in found]
         for order, values in self._all(work.copies, todo, len(todo), "comparing edited copies"):

@@ -92,9 +92,9 @@ def _dealt(
 ) -> list[tuple[list[GroupedCase], list[GroupedCase]]]:
     groups = sorted(groups_of(cases).values(), key=lambda members: (-len(members), members[0].key))
     if len(groups) < n:
+        which = "1 group" if len(groups) == 1 else f"{len(groups)} groups"
         raise InputError(
-            f"{len(groups)} groups of cases cannot be dealt into {n} folds; ask for fewer with "
-            "--folds"
+            f"{which} of cases cannot be dealt into {n} folds; ask for fewer with --folds"
         )
     folds: list[list[GroupedCase]] = [[] for _ in range(n)]
     for members in groups:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import zlib
 
 import pytest
 
+from dvdup.cache import open_cache
+from dvdup.commands.gc import gc
 from dvdup.compare.pair import Seen
 from dvdup.config import load_config
 from dvdup.errors import DvdupError, InputError
@@ -87,6 +90,19 @@ def test_what_is_a_copy_goes_by_the_threshold_in_force(indexed, asked, monkeypat
 def test_the_same_again_is_the_same(indexed, asked):
     one, two = (calibrate(workspace(indexed), Options(seed=3)) for _ in range(2))
     assert dataclasses.replace(one, strengths=two.strengths) == two
+
+
+def test_what_was_measured_stays_when_the_index_is_tidied(indexed, asked, monkeypatch, tmp_path):
+    monkeypatch.setattr("dvdup.lab.calibrate.run.open_cache", open_cache)
+    root = shutil.copytree(indexed, tmp_path / "data")
+    first = calibrate(workspace(root), Options())
+    measured = len(asked)
+    assert measured > 0
+    wastes = {waste.what for waste in gc(workspace(root)).wastes}
+    assert "answers about no case" not in wastes
+    again = calibrate(workspace(root), Options())
+    assert again.threshold == first.threshold
+    assert len(asked) == measured
 
 
 def test_stopping_says_how_far_it_came(indexed, asked):
