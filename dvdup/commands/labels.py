@@ -38,7 +38,7 @@ def labels_of(
 def _labels_of_file(file: Path, column: str, cases: Sequence[GroupedCase]) -> dict[Key, str]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
+            reader = csv.DictReader(stream, strict=True)
             for name in ("case", column):
                 if name not in (reader.fieldnames or ()):
                     there = ", ".join(reader.fieldnames or ())

@@ -281,7 +281,7 @@ def _as_lists(search: Search, top: str) -> DatasetConfig | None:
 
 
 LAYOUTS = (
-    Layout("msd", "imagesTr and imagesTs", msd.recognises, msd.find, msd.notes),
+    Layout("msd", "a Decathlon or nnU-Net folder", msd.recognises, msd.find, msd.notes),
     Layout("bids", "BIDS", bids.recognises, bids.find, bids.notes, bids.LEFT_OUT),
     Layout("folders", "split folders", _as_folders, folders.find, folders.notes),
     Layout("monai", "a datalist", monai.recognises, monai.find, monai.notes),

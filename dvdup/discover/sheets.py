@@ -62,7 +62,11 @@ def read(search: Search, file: str, *, one_column: bool = False) -> Sheet:
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError(f"table {shown(name)}: {reason}; correct dataset.csv") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
+        raise ConfigError(
+            f"table {shown(name)}: {error}: a quote is open, or text follows one; correct it"
+        ) from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"table {shown(name)} is no UTF-8 table of text: {error}") from error
 
 
@@ -147,5 +151,6 @@ def _dialect_of(header: str) -> type[csv.Dialect]:
 
     class Dialect(csv.excel):
         delimiter = most
+        strict = True  # an open quote would swallow the rows behind it
 
     return Dialect

@@ -288,3 +288,24 @@ def test_columns_that_contradict_one_another(touch, tmp_path, declared, text, to
     (tmp_path / "a table.csv").write_text(text, encoding="utf-8")
     with pytest.raises((ConfigError, InputError), match=told):
         declared(csv="a table.csv")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ['a.nii.gz,train,"left\nb.nii.gz,test,right\n', 'a.nii.gz,train,"left" side\nb.nii.gz,test,\n'],
+    ids=["an open quote", "text behind a quote"],
+)
+def test_a_quote_swallows_no_rows(touch, tmp_path, declared, rows):
+    """Failed before: what stood behind an open quote was part of its cell, and of no split."""
+    touch("a.nii.gz", "b.nii.gz")
+    (tmp_path / "list.csv").write_text("path,split,note\n" + rows)
+    with pytest.raises(ConfigError, match=r"table list\.csv: .* a quote is open, or text follows"):
+        declared(csv="list.csv")
+
+
+def test_cells_of_several_lines_are_read(touch, tmp_path, found):
+    touch("a.nii.gz", "b.nii.gz")
+    (tmp_path / "list.csv").write_text(
+        'path,split,note\na.nii.gz,train,"two\nlines, ""quoted"""\nb.nii.gz,test,\n'
+    )
+    assert list(found()[0]) == [("test", "b"), ("train", "a")]

@@ -74,7 +74,7 @@ def _matched(pattern: re.Pattern[str], case_id: str) -> str | None:
 def _table(file: Path) -> dict[str, str]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+            rows = list(csv.DictReader(stream, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"--groups: cannot read {file}: {error}") from error
     if not rows or not {"case", "group"} <= rows[0].keys():
