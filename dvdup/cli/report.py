@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,10 @@ from dvdup.cli.options import (
     place_options,
     report_options,
 )
-from dvdup.errors import EXIT_FAILED
+from dvdup.errors import EXIT_FAILED, InputError
 
 if TYPE_CHECKING:
+    from dvdup.commands.output import Output
     from dvdup.records import Hooks, Pictures, Report, SyncSummary
     from dvdup.workspace import Workspace
 
@@ -240,22 +242,44 @@ class _Deliveries:
         return pictures_of(workspace, report, hooks)
 
     def write(self, report: Report, pictures: Pictures | None, *, quiet: bool) -> None:
-        """Write the report to all its places; what went into files alone is said in short."""
-        from dvdup.commands.output import add_step_summary, write_report
-        from dvdup.report import render
+        """Write the report to all its places; what went into files alone is said in short.
+
+        Raises:
+            InputError: Some cannot be written, after those that can.
+        """
         from dvdup.report.headline import headline
 
         if all(each.path is not None for each in self._outputs):
             say(" ".join(headline(report)), quiet=quiet)
-        for each in self._outputs:
-            if each.path is None:
-                put(render(report, each.format, **screen(), pictures=pictures))
-            else:
-                write_report(each.path, render(report, each.format, pictures=pictures))
-                say(f"wrote {each.path}", quiet=quiet)
+        steps = [partial(_deliver, each, report, pictures, quiet) for each in self._outputs]
+        failed = []
+        for step in (*steps, partial(self._summarise, report)):
+            try:
+                step()
+            except InputError as error:
+                failed.append(str(error))
+        if failed:
+            raise InputError("; ".join(failed))
+
+    def _summarise(self, report: Report) -> None:
+        """Add to the summary of a step of GitHub Actions, if that was asked for."""
+        from dvdup.commands.output import add_step_summary
+
         remark = add_step_summary(report, os.environ) if self._summary else ""
         if remark:
             say(remark)
+
+
+def _deliver(place: Output, report: Report, pictures: Pictures | None, quiet: bool) -> None:
+    """Write a report to one place."""
+    from dvdup.commands.output import write_report
+    from dvdup.report import render
+
+    if place.path is None:
+        put(render(report, place.format, **screen(), pictures=pictures))
+    else:
+        write_report(place.path, render(report, place.format, pictures=pictures))
+        say(place.told, quiet=quiet)
 
 
 @dataclass
