@@ -206,7 +206,7 @@ def render_report(file: str, config: Path | None, quiet: bool, **flags: Any) -> 
     workspace = open_workspace(config, **flags)
     with hooks_for(quiet=quiet) as hooks:
         deliveries.demand(workspace)
-        pictures = deliveries.drawn(workspace, report, hooks)
+        pictures = deliveries.drawn(workspace, report, hooks, saved=True)
     deliveries.write(report, pictures, quiet=quiet)
     return 0
 
@@ -230,8 +230,10 @@ class _Deliveries:
             if each.path is not None:
                 demand_output(workspace, each.path)
 
-    def drawn(self, workspace: Workspace, report: Report, hooks: Hooks) -> Pictures | None:
-        """Draw the pairs, where an output shows them."""
+    def drawn(
+        self, workspace: Workspace, report: Report, hooks: Hooks, *, saved: bool = False
+    ) -> Pictures | None:
+        """Draw the pairs, where an output shows them; see `pictures_of`."""
         from dvdup.report import FORMATS
 
         shown = any(FORMATS[each.format].illustrated for each in self._outputs)
@@ -239,7 +241,7 @@ class _Deliveries:
             return None
         from dvdup.commands.pictures import pictures_of
 
-        return pictures_of(workspace, report, hooks)
+        return pictures_of(workspace, report, hooks, saved=saved)
 
     def write(self, report: Report, pictures: Pictures | None, *, quiet: bool) -> None:
         """Write the report to all its places; what went into files alone is said in short.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from dvdup.commands import output
+from dvdup.commands import adhoc, output
 from dvdup.commands.output import Output, outputs_of
 from dvdup.errors import ConfigError, InputError
 from dvdup.report import FORMATS
@@ -177,6 +177,21 @@ def test_pictures_are_of_the_scans_of_the_report(leaky, dvdup):
     assert dvdup(place, "render", "../a.json", "-q", "-o", "a.html").code == 0
     html = (place / "a.html").read_text(encoding="utf-8")
     assert "no picture: there is no index here that holds the scans" in html
+
+
+@pytest.mark.parametrize("path", ["s3://bucket/a.nii.gz", "//host/share/a.nii", "/elsewhere/a.nii"])
+def test_nothing_is_fetched_because_a_saved_report_names_it(leaky, dvdup, monkeypatch, path):
+    """Whoever wrote the report would hear of it."""
+    assert dvdup(leaky.root, "diff", "train", "test", "-q", "-o", "a.json").code == 1
+    document = json.loads((leaky.root / "a.json").read_text(encoding="utf-8"))
+    document["pairs"][0]["a"] |= {"split": "", "paths": [path]}
+    (leaky.root / "a.json").write_text(json.dumps(document), encoding="utf-8")
+    asked = []
+    monkeypatch.setattr(adhoc, "one_scan", lambda *about: asked.append(about))
+    assert dvdup(leaky.root, "render", "a.json", "-q", "-o", "a.html").code == 0
+    html = (leaky.root / "a.html").read_text(encoding="utf-8")
+    assert "nothing is fetched because a saved report names it" in html
+    assert asked == []
 
 
 def test_two_files_by_hand_have_pictures(leaky, dvdup):
