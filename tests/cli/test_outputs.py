@@ -116,6 +116,15 @@ def test_one_place_that_fails_costs_no_other(leaky, dvdup, monkeypatch):
     assert json.loads(report.read_text(encoding="utf-8"))["schema"] == "dvdup/report@1"
 
 
+@pytest.mark.parametrize("suffix", sorted({row.suffix for row in FORMATS.values()}))
+def test_a_report_that_lies_in_a_split_is_no_case(dataset, dvdup, suffix):
+    target = f"train/report{suffix}"
+    assert dvdup(dataset.root, "check", "-q", "-o", target).code == 0
+    assert (dataset.root / target).exists()
+    ran = dvdup(dataset.root, "check", "-q")
+    assert (ran.code, ran.stderr) == (0, "")
+
+
 def test_a_suffix_that_says_nothing_is_told(leaky, dvdup):
     ran = dvdup(leaky.root, "diff", "train", "test", "-o", "a.xlsx")
     assert "wrote a.xlsx as a table: no format has its suffix" in ran.stderr
