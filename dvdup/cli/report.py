@@ -253,9 +253,11 @@ class _Deliveries:
 
         if all(each.path is not None for each in self._outputs):
             say(" ".join(headline(report)), quiet=quiet)
-        steps = [partial(_deliver, each, report, pictures, quiet) for each in self._outputs]
+        # whoever reads stdout may stop reading, which ends the command
+        places = sorted(self._outputs, key=lambda each: each.path is None)
+        steps = [partial(_deliver, each, report, pictures, quiet) for each in places]
         failed = []
-        for step in (*steps, partial(self._summarise, report)):
+        for step in (partial(self._summarise, report), *steps):
             try:
                 step()
             except InputError as error:

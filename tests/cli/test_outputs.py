@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,7 +102,7 @@ def test_a_folder_that_may_not_be_written_is_told_before_any_work(dataset, dvdup
 
 def test_one_place_that_fails_costs_no_other(leaky, dvdup, monkeypatch):
     """As where one disk is full."""
-    report = Path(leaky.root, "a.json")
+    kept = Path(leaky.root, "a.json")
 
     def fail(path, data):
         if path.name == "a.html":
@@ -113,7 +115,21 @@ def test_one_place_that_fails_costs_no_other(leaky, dvdup, monkeypatch):
     assert ran.code == 2
     assert ran.stderr == "dvdup: cannot write a.html: No space left on device\n"
     assert "1 of 8 test cases" in ran.stdout
-    assert json.loads(report.read_text(encoding="utf-8"))["schema"] == "dvdup/report@1"
+    assert json.loads(kept.read_text(encoding="utf-8"))["schema"] == "dvdup/report@1"
+
+
+def test_a_reader_who_stops_reading_costs_no_file(leaky):
+    """As `dvdup diff ... | head` does."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    script = Path(sys.executable).with_name("dvdup")
+    command = [script, "diff", "train", "test", "-q", "-o", "-", "-o", "a.json"]
+    try:
+        done = subprocess.run(command, cwd=leaky.root, stdout=writer, check=False)
+    finally:
+        os.close(writer)
+    assert done.returncode == 2
+    assert (leaky.root / "a.json").exists()
 
 
 @pytest.mark.parametrize("suffix", sorted({row.suffix for row in FORMATS.values()}))
