@@ -136,7 +136,7 @@ def bench(
     --embedder can be repeated and takes two baselines as well: correlation and phash3d. Without
     it the configured embedder, thumbnail and both baselines are measured.
     """
-    from dvdup.commands.output import write_report
+    from dvdup.commands.output import demand_output, write_report
     from dvdup.extras import demand
     from dvdup.lab.bench import demand_format, draw, measure, render, to_document
 
@@ -144,6 +144,8 @@ def bench(
     if plots is not None:  # before hours of measuring, not after them
         demand("--plots", ("matplotlib",), "bench")
     workspace = open_workspace(config, **flags)
+    if output is not None:
+        demand_output(workspace, output)
     with hooks_for(quiet=quiet) as hooks:
         result = measure(workspace, paths, _asked(workspace, flags), hooks)
     document = to_document(result)

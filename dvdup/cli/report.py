@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,10 @@ from dvdup.cli.options import (
     place_options,
     report_options,
 )
-from dvdup.errors import EXIT_FAILED
+from dvdup.errors import EXIT_FAILED, InputError
 
 if TYPE_CHECKING:
+    from dvdup.commands.output import Output
     from dvdup.records import Hooks, Pictures, Report, SyncSummary
     from dvdup.workspace import Workspace
 
@@ -204,7 +206,7 @@ def render_report(file: str, config: Path | None, quiet: bool, **flags: Any) -> 
     workspace = open_workspace(config, **flags)
     with hooks_for(quiet=quiet) as hooks:
         deliveries.demand(workspace)
-        pictures = deliveries.drawn(workspace, report, hooks)
+        pictures = deliveries.drawn(workspace, report, hooks, saved=True)
     deliveries.write(report, pictures, quiet=quiet)
     return 0
 
@@ -228,8 +230,10 @@ class _Deliveries:
             if each.path is not None:
                 demand_output(workspace, each.path)
 
-    def drawn(self, workspace: Workspace, report: Report, hooks: Hooks) -> Pictures | None:
-        """Draw the pairs, where an output shows them."""
+    def drawn(
+        self, workspace: Workspace, report: Report, hooks: Hooks, *, saved: bool = False
+    ) -> Pictures | None:
+        """Draw the pairs, where an output shows them; see `pictures_of`."""
         from dvdup.report import FORMATS
 
         shown = any(FORMATS[each.format].illustrated for each in self._outputs)
@@ -237,25 +241,49 @@ class _Deliveries:
             return None
         from dvdup.commands.pictures import pictures_of
 
-        return pictures_of(workspace, report, hooks)
+        return pictures_of(workspace, report, hooks, saved=saved)
 
     def write(self, report: Report, pictures: Pictures | None, *, quiet: bool) -> None:
-        """Write the report to all its places; what went into files alone is said in short."""
-        from dvdup.commands.output import add_step_summary, write_report
-        from dvdup.report import render
+        """Write the report to all its places; what went into files alone is said in short.
+
+        Raises:
+            InputError: Some cannot be written, after those that can.
+        """
         from dvdup.report.headline import headline
 
         if all(each.path is not None for each in self._outputs):
             say(" ".join(headline(report)), quiet=quiet)
-        for each in self._outputs:
-            if each.path is None:
-                put(render(report, each.format, **screen(), pictures=pictures))
-            else:
-                write_report(each.path, render(report, each.format, pictures=pictures))
-                say(f"wrote {each.path}", quiet=quiet)
+        # whoever reads stdout may stop reading, which ends the command
+        places = sorted(self._outputs, key=lambda each: each.path is None)
+        steps = [partial(_deliver, each, report, pictures, quiet) for each in places]
+        failed = []
+        for step in (partial(self._summarise, report), *steps):
+            try:
+                step()
+            except InputError as error:
+                failed.append(str(error))
+        if failed:
+            raise InputError("; ".join(failed))
+
+    def _summarise(self, report: Report) -> None:
+        """Add to the summary of a step of GitHub Actions, if that was asked for."""
+        from dvdup.commands.output import add_step_summary
+
         remark = add_step_summary(report, os.environ) if self._summary else ""
         if remark:
             say(remark)
+
+
+def _deliver(place: Output, report: Report, pictures: Pictures | None, quiet: bool) -> None:
+    """Write a report to one place."""
+    from dvdup.commands.output import write_report
+    from dvdup.report import render
+
+    if place.path is None:
+        put(render(report, place.format, **screen(), pictures=pictures))
+    else:
+        write_report(place.path, render(report, place.format, pictures=pictures))
+        say(place.told, quiet=quiet)
 
 
 @dataclass

@@ -19,6 +19,9 @@ from dvdup.report import FORMATS, render
 from dvdup.report.json import from_json
 from dvdup.workspace import Workspace
 
+_SPELLINGS = {".htm": ".html", ".markdown": ".md", ".sarif.json": ".sarif"}
+"""Suffixes that people write too, and those that they mean."""
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -28,6 +31,14 @@ class Output:
     """A name of `report.FORMATS`."""
     path: Path | None
     """None: stdout."""
+    guessed: bool = False
+    """Whether nobody said the format: the name has a suffix, which is that of no format."""
+
+    @property
+    def told(self) -> str:
+        """What is said once it was written."""
+        why = f" as a {self.format}: no format has its suffix" if self.guessed else ""
+        return f"wrote {self.path}{why}"
 
 
 def outputs_of(name: str | None, targets: Sequence[str]) -> tuple[Output, ...]:
@@ -51,10 +62,7 @@ def outputs_of(name: str | None, targets: Sequence[str]) -> tuple[Output, ...]:
         raise ConfigError(
             f"--format {name} is for one output without a format of its own; write -o {name}=FILE"
         )
-    outputs = tuple(
-        Output(own or name or _by_suffix(file), None if file == "-" else Path(file))
-        for own, file in split
-    )
+    outputs = tuple(_output(own or name, file) for own, file in split)
     places = [each.path and os.path.realpath(each.path) for each in outputs]
     for each, place in zip(outputs, places, strict=True):
         if places.count(place) > 1:
@@ -75,17 +83,34 @@ def _split(target: str) -> tuple[str | None, str]:
     return own, file
 
 
-def _by_suffix(file: str) -> str:
-    return _suffixes().get(Path(file).suffix.lower(), "table")
+def _output(name: str | None, file: str) -> Output:
+    """The place that a file is; an address is not taken for a folder of that name.
+
+    Raises:
+        InputError: It is an address.
+    """
+    if is_uri(file):
+        raise InputError(f"cannot write {file}: name a file of this machine, and copy it there")
+    path = None if file == "-" else Path(file)
+    known = name or _by_suffix(file)
+    return Output(known or "table", path, guessed=not known and Path(file).suffix != "")
+
+
+def _by_suffix(file: str) -> str | None:
+    """The format that the longest known end of a name means."""
+    name = Path(file).name.lower()
+    ends = sorted(filter(name.endswith, _suffixes()), key=len)
+    return _suffixes()[ends[-1]] if ends else None
 
 
 def _suffixes() -> dict[str, str]:
     """The format that a suffix means: the first of the table that has it."""
-    return {row.suffix: known for known, row in reversed(FORMATS.items())}
+    usual = {row.suffix: known for known, row in reversed(FORMATS.items())}
+    return usual | {suffix: usual[other] for suffix, other in _SPELLINGS.items()}
 
 
 def _is_format(name: str) -> bool:
-    return name in FORMATS or f".{name}" in _suffixes()
+    return name.lower() in FORMATS or f".{name.lower()}" in _suffixes()
 
 
 def _known(name: str) -> str:
@@ -96,6 +121,7 @@ def _known(name: str) -> str:
     """
     if not _is_format(name):
         raise ConfigError(f"unknown report format {name!r}: choose one of {', '.join(FORMATS)}")
+    name = name.lower()
     return name if name in FORMATS else _suffixes()[f".{name}"]
 
 
@@ -120,11 +146,14 @@ def add_step_summary(report: Report, environ: Mapping[str, str]) -> str:
 
 
 def demand_output(workspace: Workspace, path: Path) -> None:
-    """Refuse a report in the place of what the command itself reads, before any work is done.
+    """Refuse a report in a place where none can lie, before any work is done.
 
     Raises:
-        InputError: The file is the configuration, a table or list of the dataset, or in the index.
+        InputError: The file is the configuration, a table or list of the dataset, or in the index,
+            it has the name of a scan, or cannot be written.
     """
+    _demand_name(path)
+    demand_place(path)
     dataset = workspace.config.dataset
     top = workspace.root / dataset.path
     read = [workspace.config.file, top / "dataset.json"]
@@ -136,6 +165,25 @@ def demand_output(workspace: Workspace, path: Path) -> None:
         raise InputError(
             f"{path} is a file that dvdup itself reads; give the report another name or place"
         )
+
+
+def demand_place(path: Path) -> None:
+    """Refuse a file that could not be written after hours of work, before any is done.
+
+    Raises:
+        InputError: It is a folder or an address, or its folder is missing or may not be written.
+    """
+    if is_uri(str(path)):
+        raise InputError(f"cannot write {path}: name a file of this machine, and copy it there")
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; name a file")
+    if path.exists() and not path.is_file():  # /dev/stdout is written to, not replaced
+        return
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {path.parent}; make it first")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"cannot write {path}: the folder {path.parent} may not be written")
 
 
 def read_report(file: str) -> Report:
@@ -164,11 +212,20 @@ def write_report(path: Path, text: str) -> None:
     Raises:
         InputError: The file cannot be written, or is named as a scan is.
     """
+    _demand_name(path)
+    write_file(path, text.encode())
+
+
+def _demand_name(path: Path) -> None:
+    """Refuse a report that would be taken for a scan.
+
+    Raises:
+        InputError: It has the name of one.
+    """
     from dvdup.readers import is_readable_name
 
     if is_readable_name(path.name):
         raise InputError(f"{path} is the name of a scan; give the report another one")
-    write_file(path, text.encode())
 
 
 def write_file(path: Path, data: bytes) -> None:

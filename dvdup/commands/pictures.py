@@ -37,6 +37,7 @@ from dvdup.records import (
     Report,
 )
 from dvdup.report.json import A_TO_B
+from dvdup.report.names import public_path
 from dvdup.store import Index, IndexMeta
 from dvdup.verify import Limits, Panel
 from dvdup.workers import do_all
@@ -66,7 +67,9 @@ class _Job:
     """float64 (4, 4), mm of the first to mm of the second; None: it is to be found."""
 
 
-def pictures_of(workspace: Workspace, report: Report, hooks: Hooks) -> Pictures:
+def pictures_of(
+    workspace: Workspace, report: Report, hooks: Hooks, *, saved: bool = False
+) -> Pictures:
     """Draw the pairs of a report, as far as their scans can be had.
 
     A report is worth more than its pictures: nothing that goes wrong here ends the command.
@@ -75,9 +78,11 @@ def pictures_of(workspace: Workspace, report: Report, hooks: Hooks) -> Pictures:
         workspace: Where the index is, and what files are relative to.
         report: What was found.
         hooks: Progress, and the wish to stop, after which no more pairs are drawn.
+        saved: Whether the report was read from a file, which anybody may have written: nothing is
+            fetched that it names alone.
     """
     drawn: dict[int, PairPictures] = {}
-    jobs = _jobs(_Scans(workspace, report), report, drawn)
+    jobs = _jobs(_Scans(workspace, report, saved=saved), report, drawn)
     pairs = min(MOST, len(report.pairs))
     try:
         n = min(n_jobs(workspace.config), pairs)
@@ -131,9 +136,10 @@ def _without(why: str) -> PairPictures:
 class _Scans:
     """The scans of a report: cases of the index, or files given by hand."""
 
-    def __init__(self, workspace: Workspace, report: Report) -> None:
+    def __init__(self, workspace: Workspace, report: Report, *, saved: bool) -> None:
         """Open the index, if there is one."""
         self.root = workspace.root
+        self._saved = saved
         self._workspace = workspace
         self._refs = report.refs
         self._known: dict[str, tuple[Ref, dict[Key, IndexedCase]]] = {}
@@ -194,6 +200,11 @@ class _Scans:
             if not member.paths:
                 raise InputError(f"it is not said which file {member.label} is")
             path = member.paths[0]
+            if self._saved and (is_object_uri(path) or public_path(path) != path):
+                raise InputError(
+                    f"{path} lies elsewhere, and nothing is fetched because a saved report names "
+                    "it; `dvdup show` draws it"
+                )
             file = path if is_object_uri(path) else str(self.root / path)
             case = adhoc.one_scan(self._workspace, file)
             recipe = recipe_of(self._workspace.config, self._meta.embedder)

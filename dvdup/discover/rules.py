@@ -60,7 +60,8 @@ KNOWN: dict[str, tuple[str, ...]] = {
     ),
     "table": (
         *(".csv", ".tsv", ".xls", ".xlsx", ".ods", ".parquet", ".feather", ".stats"),
-        *(".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".xml", ".toml", ".ini", ".cfg", ".conf"),
+        *(".json", ".jsonl", ".ndjson", ".sarif", ".yaml", ".yml", ".xml", ".toml", ".ini", ".cfg"),
+        ".conf",
     ),
     "side-car": (
         *(".bval", ".bvec", ".bvals", ".bvecs", ".md5", ".sha1", ".sha256", ".sha512", ".sum"),

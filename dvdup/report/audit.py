@@ -64,7 +64,7 @@ def _splits(audit: Audit) -> Iterator[str]:
         for s in audit.splits
     ]
     yield "## Splits\n"
-    yield markdown.table(("split", "cases", "checked", "subjects", "digest"), rows, "splits")
+    yield markdown.table(("split", "cases", "checked", "subjects", "digest"), rows, "split")
     yield (
         "The digest is that of the voxels of all cases of a split, whatever they are called, in "
         "any order.\n"
@@ -91,7 +91,7 @@ def _conflicts(audit: Audit) -> Iterator[str]:
     rows = [(each.verdict, code(each.a), plain(each.label_a), code(each.b), plain(each.label_b))
             for each in audit.conflicts]  # fmt: skip
     if rows:
-        yield markdown.table(("verdict", "case", "label", "copy", "label"), rows, "conflicts")
+        yield markdown.table(("verdict", "case", "label", "copy", "label"), rows, "conflict")
     else:
         yield "None.\n"
 

@@ -90,7 +90,7 @@ def _limited(report: Report) -> list[str]:
     try:
         limits = [_Limit(**each) for each in report.settings.get("limited_to", ())]
         return [_left_out(each) for each in limits]
-    except (TypeError, ValueError):  # settings are open: a report of another version
+    except (TypeError, ValueError, OverflowError):  # settings are open: of another version
         return []
 
 
@@ -132,11 +132,11 @@ def _look_alikes(report: Report) -> list[str]:
         pairs, withheld = (
             sum(int(getattr(each, name)) for each in told) for name in ("pairs", "withheld")
         )
-    except (KeyError, TypeError, ValueError):  # settings are open: a report of another version
+        names = sorted({visible(str(name)) for each in told for name in each.refs})
+    except (KeyError, TypeError, ValueError, OverflowError):  # settings are open, see `_limited`
         return []
     if not told:
         return []
-    names = sorted({visible(str(name)) for each in told for name in each.refs})
     sentence = (
         f"Scans of {' and '.join(names)} resemble one another, as scans brought to one template "
         f"do: a copy among them has a strength of {span}, not {shipped:.1f}, which "

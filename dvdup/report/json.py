@@ -42,8 +42,11 @@ from dvdup.report.totals import totals
 
 SCHEMA = "dvdup/report@1"
 """Value of the `schema` key; the number grows with any change that breaks a reader."""
+_ANY_VERSION = SCHEMA.rstrip("0123456789")
 PLACES = 4
 """Decimal places of every float."""
+_DEEPEST = 32
+"""Levels that open content is nested in; dvdup needs five."""
 A_TO_B = "a_to_b"
 """The key of `alignment` that says where the voxels of a lie in b."""
 
@@ -269,6 +272,11 @@ def from_json(text: str) -> Report:
     except (ValueError, RecursionError) as error:
         raise InputError(f"not a dvdup report: it is not JSON ({error})") from error
     found = document.get("schema") if isinstance(document, dict) else None
+    if isinstance(found, str) and found.startswith(_ANY_VERSION) and found != SCHEMA:
+        raise InputError(
+            f"a report of another version of dvdup: its schema is {found!r}, this version reads "
+            f"{SCHEMA!r}; make it again, or render it with the dvdup that wrote it"
+        )
     if found != SCHEMA:
         raise InputError(f"not a dvdup report: its schema is {found!r}, expected {SCHEMA!r}")
     try:
@@ -404,7 +412,15 @@ def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"{value!r} is not an object")
     json.dumps(value, allow_nan=False)
+    if not _is_flat(value, _DEEPEST):
+        raise ValueError(f"nested more than {_DEEPEST} levels deep")
     return value
+
+
+def _is_flat(value: Any, levels: int) -> bool:
+    """Whether a JSON value is nested in at most so many levels."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels >= 0 and all(_is_flat(each, levels - 1) for each in inner)
 
 
 def _number(value: Any) -> float:

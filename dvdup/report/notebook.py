@@ -14,7 +14,7 @@ from dvdup.report.names import counted
 from dvdup.report.pages import template
 
 MOST = 20
-"""Findings, and cases that could not be checked, that are listed."""
+"""Findings, copies of one scan, and cases that could not be checked, that are listed."""
 
 
 def fragment(report: Report) -> str:
@@ -24,6 +24,7 @@ def fragment(report: Report) -> str:
         sentences=headline(report),
         titles=columns(report),
         shown=found[:MOST],
+        most=MOST,
         left_out=_left(len(found), "finding"),
         unchecked=[unchecked_line(case) for case in report.unreadable[:MOST]],
         unchecked_left_out=_left(len(report.unreadable), "case"),

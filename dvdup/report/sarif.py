@@ -118,4 +118,8 @@ def _location(member: Member) -> dict[str, Any]:
 
 def relative_uri(path: str) -> str:
     """Return a POSIX path as a relative URI; bytes that are no UTF-8 are kept."""
-    return quote(path.encode("utf-8", "surrogateescape"), safe="/")
+    try:
+        name = path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a character, which names on Windows may hold
+        name = path.encode("utf-8", "surrogatepass")
+    return quote(name, safe="/")

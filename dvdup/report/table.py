@@ -302,11 +302,14 @@ def _row(cells: Sequence[Sequence[Piece]], layout: Layout) -> Iterator[Line]:
 
 def _accepted(known: Sequence[Reviewed], width: int) -> Iterator[Line]:
     yield from _paragraph("Accepted", width, "bold")
-    for pair in known:
+    for pair in known[:MOST]:
         names = f"{pair.left}, {pair.right} ({pair.verdict})"
         yield from ([("  ", ""), (line, "")] for line in fold_name(names, width - 2))
         if pair.why:
             yield from _paragraph(pair.why, width, "dim", indent=4)
+    if len(known) > MOST:
+        left = counted(len(known) - MOST, "more accepted pair")
+        yield from _paragraph(f"... and {left}; -f json and -f csv list all.", width, "bold")
 
 
 def _unreadable(report: Report, width: int) -> Iterator[Line]:

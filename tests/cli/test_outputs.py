@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from dvdup.commands import adhoc, output
 from dvdup.commands.output import Output, outputs_of
-from dvdup.errors import ConfigError
+from dvdup.errors import ConfigError, InputError
 from dvdup.report import FORMATS
 from dvdup.report.json import schema
 
@@ -36,6 +40,13 @@ def leaky(dataset, dvdup):
         ("csv", ["x.json"], [("csv", "x.json")]),
         ("csv", ["json=a", "b"], [("json", "a"), ("csv", "b")]),
         (None, ["./json=a", "strange=b"], [("table", "./json=a"), ("table", "strange=b")]),
+        ("SARIF", ["HTML=x", "-"], [("html", "x"), ("sarif", None)]),
+        (None, ["x.HTM", "x.markdown"], [("html", "x.HTM"), ("markdown", "x.markdown")]),
+        (
+            None,
+            ["x.sarif.json", "x.json.html"],
+            [("sarif", "x.sarif.json"), ("html", "x.json.html")],
+        ),
     ],
 )
 def test_formats_are_found_out(name, targets, expected):
@@ -53,11 +64,86 @@ def test_formats_are_found_out(name, targets, expected):
         (None, [""], "names no file"),
         (None, ["-", "json=-"], "two reports for stdout"),
         (None, ["a.json", "sarif=./a.json"], "two reports for"),
+        (None, ["s3://bucket/a.json"], "cannot write s3://bucket/a.json: name a file"),
     ],
 )
 def test_what_is_not_clear_is_refused(name, targets, said):
-    with pytest.raises(ConfigError, match=re.escape(said)):
+    with pytest.raises((ConfigError, InputError), match=re.escape(said)):
         outputs_of(name, targets)
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("gone/x.html", "there is no folder gone; make it first"),
+        ("train", "train: it is a folder|.train. is a directory"),
+        ("x.nii.gz", "x.nii.gz is the name of a scan"),
+        ("s3://bucket/x.html", "cannot write s3:.*/bucket/x.html: name a file"),
+        ("dvdup.toml", "is a file that dvdup itself reads"),
+    ],
+)
+@pytest.mark.parametrize("command", [("check",), ("diff", "train", "test"), ("bench", "train")])
+def test_a_place_that_cannot_be_written_is_told_before_any_work(
+    dataset, dvdup, command, target, said
+):
+    ran = dvdup(dataset.root, *command, "-o", target, "-v")
+    assert (ran.code, ran.stdout) == (2, "")
+    assert re.search(said, ran.stderr)
+    assert not (dataset.root / ".dvdup").exists()
+
+
+def test_a_folder_that_may_not_be_written_is_told_before_any_work(dataset, dvdup, monkeypatch):
+    (dataset.root / "sealed").mkdir(mode=0o555)
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # whoever runs this may be root
+    ran = dvdup(dataset.root, "check", "-o", "sealed/x.html")
+    assert (ran.code, ran.stdout) == (2, "")
+    assert "the folder sealed may not be written" in ran.stderr
+
+
+def test_one_place_that_fails_costs_no_other(leaky, dvdup, monkeypatch):
+    """As where one disk is full."""
+    kept = Path(leaky.root, "a.json")
+
+    def fail(path, data):
+        if path.name == "a.html":
+            raise InputError(f"cannot write {path}: No space left on device")
+        path.write_bytes(data)
+
+    monkeypatch.setattr(output, "write_file", fail)
+    flags = ["--no-pictures", "-o", "a.html", "-o", "-", "-o", "a.json"]
+    ran = dvdup(leaky.root, "diff", "train", "test", "-q", *flags)
+    assert ran.code == 2
+    assert ran.stderr == "dvdup: cannot write a.html: No space left on device\n"
+    assert "1 of 8 test cases" in ran.stdout
+    assert json.loads(kept.read_text(encoding="utf-8"))["schema"] == "dvdup/report@1"
+
+
+def test_a_reader_who_stops_reading_costs_no_file(leaky):
+    """As `dvdup diff ... | head` does."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    script = Path(sys.executable).with_name("dvdup")
+    command = [script, "diff", "train", "test", "-q", "-o", "-", "-o", "a.json"]
+    try:
+        done = subprocess.run(command, cwd=leaky.root, stdout=writer, check=False)
+    finally:
+        os.close(writer)
+    assert done.returncode == 2
+    assert (leaky.root / "a.json").exists()
+
+
+@pytest.mark.parametrize("suffix", sorted({row.suffix for row in FORMATS.values()}))
+def test_a_report_that_lies_in_a_split_is_no_case(dataset, dvdup, suffix):
+    target = f"train/report{suffix}"
+    assert dvdup(dataset.root, "check", "-q", "-o", target).code == 0
+    assert (dataset.root / target).exists()
+    ran = dvdup(dataset.root, "check", "-q")
+    assert (ran.code, ran.stderr) == (0, "")
+
+
+def test_a_suffix_that_says_nothing_is_told(leaky, dvdup):
+    ran = dvdup(leaky.root, "diff", "train", "test", "-o", "a.xlsx")
+    assert "wrote a.xlsx as a table: no format has its suffix" in ran.stderr
 
 
 def test_one_run_writes_every_format(leaky, dvdup):
@@ -118,6 +204,21 @@ def test_pictures_are_of_the_scans_of_the_report(leaky, dvdup):
     assert "no picture: there is no index here that holds the scans" in html
 
 
+@pytest.mark.parametrize("path", ["s3://bucket/a.nii.gz", "//host/share/a.nii", "/elsewhere/a.nii"])
+def test_nothing_is_fetched_because_a_saved_report_names_it(leaky, dvdup, monkeypatch, path):
+    """Whoever wrote the report would hear of it."""
+    assert dvdup(leaky.root, "diff", "train", "test", "-q", "-o", "a.json").code == 1
+    document = json.loads((leaky.root / "a.json").read_text(encoding="utf-8"))
+    document["pairs"][0]["a"] |= {"split": "", "paths": [path]}
+    (leaky.root / "a.json").write_text(json.dumps(document), encoding="utf-8")
+    asked = []
+    monkeypatch.setattr(adhoc, "one_scan", lambda *about: asked.append(about))
+    assert dvdup(leaky.root, "render", "a.json", "-q", "-o", "a.html").code == 0
+    html = (leaky.root / "a.html").read_text(encoding="utf-8")
+    assert "nothing is fetched because a saved report names it" in html
+    assert asked == []
+
+
 def test_two_files_by_hand_have_pictures(leaky, dvdup):
     files = ("train/p03.nii.gz", "test/two words%20.nii.gz")
     assert dvdup(leaky.root, "compare", *files, "-q", "-o", "c.html").code == 1
@@ -132,7 +233,8 @@ def test_two_files_by_hand_have_pictures(leaky, dvdup):
         (b"", "it is not JSON"),
         (b"\xff\xfe", "it is not UTF-8"),
         (b"[1, 2]", "its schema is None"),
-        (b'{"schema": "dvdup/report@0"}', "its schema is 'dvdup/report@0', expected"),
+        (b'{"schema": "dvdup/report@0"}', "a report of another version of dvdup"),
+        (b'{"schema": "dvdup/audit@1"}', "its schema is 'dvdup/audit@1', expected"),
         (b'{"schema": "dvdup/report@1"}', "damaged dvdup report"),
         (b'{"a":' * 100_000, "not a dvdup report"),
     ],

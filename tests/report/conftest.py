@@ -244,7 +244,9 @@ def build() -> Any:
 @pytest.fixture(scope="session")
 def reports() -> st.SearchStrategy[Report]:
     """Any report a room could hand over, hostile names included."""
-    name = st.text(min_size=1, max_size=60) | st.text("ab_-/.", min_size=1, max_size=300)
+    any_character = st.characters()  # half characters too, which names of files may hold
+    name = st.text(any_character, min_size=1, max_size=60)
+    name |= st.text("ab_-/.", min_size=1, max_size=300)
     split = st.sampled_from(["train", "val", "te st\n", "[red]"])
     share = st.floats(0, 1)
     directed = st.none() | st.builds(Directed, share, share)

@@ -278,5 +278,16 @@ def test_candidates_that_may_have_been_missed_are_told(between):
 
 
 def test_settings_of_another_version_are_no_error(between):
-    for settings in ({"look_alikes": [{}]}, {"look_alikes": 3}, {"approximate": 3}, {}):
-        assert len(headline(replace(between(), settings=settings))) == 1
+    voxels = {"voxels": {"copy": 5.0}}
+    alike = {"refs": ["train"], "threshold": 6.0, "pairs": 2, "withheld": 1}
+    for settings in (
+        {},
+        {"approximate": 3},
+        {"look_alikes": 3},
+        {"look_alikes": [{}]},
+        {"look_alikes": [{**alike, "refs": None}], "thresholds": voxels},
+        {"look_alikes": [{**alike, "threshold": 10**400}], "thresholds": voxels},
+        {"look_alikes": [alike], "thresholds": {"voxels": {"copy": 10**400}}},
+        {"limited_to": [{"how": "came after", "since": "v1", "cases": 1e999, "left_out": 0}]},
+    ):
+        assert len(headline(replace(between(), settings=settings))) == 1, settings

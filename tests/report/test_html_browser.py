@@ -71,6 +71,9 @@ def test_pairs_are_filtered(page_file):
         page.get_by_label("Search").fill("X3 頭部")
         assert names(page) == ["test/頭部 x3"]
         assert count.inner_text() == "1 of 5 pairs are shown."
+        for words, shown in (("fingerprint", 0), ("count score", 0), ("0.9", 0), ("slab", 1)):
+            page.get_by_label("Search").fill(words)  # a name, a file or a reason has them
+            assert len(names(page)) == shown, words
         page.get_by_role("button", name="Clear").click()
         page.get_by_label("Verdict").select_option("near")
         assert names(page) == ["val/x2", "test/頭部 x3"]

@@ -153,6 +153,8 @@ def test_schema_asks_for_every_key(samples, validator):
         ("[]", "its schema is None"),
         ("{}", "its schema is None"),
         ('{"schema": "dvdup/bench@1"}', "its schema is 'dvdup/bench@1'"),
+        ('{"schema": "dvdup/report@0"}', "a report of another version of dvdup"),
+        ('{"schema": "dvdup/report@12"}', "a report of another version of dvdup"),
         ('{"schema": "dvdup/report@1"}', "damaged dvdup report .KeyError: 'settings'"),
     ],
 )
@@ -186,6 +188,14 @@ def test_damaged_documents_are_refused(samples, path, value):
         from_json(json.dumps(document))
 
 
+def nested(levels):
+    """Lists in lists: what is read by one more function than it is written by."""
+    value: list = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("place", "value"),
     [
@@ -198,6 +208,9 @@ def test_damaged_documents_are_refused(samples, path, value):
         (("refs", 0, "cases"), -1),
         (("refs", 0, "cases"), 1.5),
         (("settings",), [["a", 1]]),
+        (("settings", "embedder"), nested(40)),
+        (("settings", "embedder"), nested(700)),
+        (("pairs", 0, "alignment"), {"slices": nested(40)}),
     ],
 )
 def test_values_that_could_not_be_written_again_are_refused(samples, place, value):

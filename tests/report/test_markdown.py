@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dvdup.records import RefInfo
+from dvdup.records import Group, RefInfo, Unreadable
 from dvdup.report.markdown import LARGEST, code, plain, render
 from dvdup.text import visible
 
@@ -80,3 +80,33 @@ def test_a_summary_too_big_for_github_is_cut_and_says_so(build):
     assert f"\n{2000 - listed:,} more findings do not fit here" in text
     assert text.startswith("## dvdup: 2,000 of 9,000 test cases are already in train (22.2 %).")
     assert "\n2,000 pairs: 2,000 identical." in text
+
+
+def test_all_tables_together_fit_into_a_summary(build):
+    """GitHub drops what is larger as a whole."""
+    pairs = [
+        build.finding(
+            build.member("train", f"a{i}" * 40),
+            build.member("test", f"x{i}" * 40),
+            accepted=i % 2 == 0,
+        )
+        for i in range(8000)
+    ]
+    broken = [Unreadable(f"b{i}" * 40, "test", (f"test/b{i}" * 20,), "cut") for i in range(4000)]
+    refs = (RefInfo("train", "train", 9000), RefInfo("test", "test", 9000))
+    text = render(build.report(refs, pairs, unreadable=tuple(broken)), 80, False)
+    assert LARGEST * 0.9 < len(text.encode()) < 2**20
+    for what in ("findings", "accepted pairs", "cases"):
+        assert re.search(f"\n[0-9,]+ more {what} do not fit here", text), what
+
+
+def test_copies_of_one_scan_do_not_fill_a_row(build):
+    copies = [build.member("test", f"x{i:04}") for i in range(600)]
+    pairs = [build.finding(build.member("train", "a"), copy) for copy in copies]
+    labels = ("train/a", *(copy.label for copy in copies))
+    refs = (RefInfo("train", "train", 9000), RefInfo("test", "test", 9000))
+    one = build.report(refs, pairs, groups=(Group("g1", labels, "identical"),))
+    text = render(one, 80, False)
+    assert "`x0499`" in text
+    assert "x0500" not in text
+    assert "... and 100 more" in text

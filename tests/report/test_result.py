@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dvdup import IncompleteError, LeakError, Report
 from dvdup.errors import InstallError
-from dvdup.records import Directed
+from dvdup.records import Directed, Group
 from dvdup.report import table
 from dvdup.report.html import render as page
 
@@ -138,6 +138,17 @@ def test_a_notebook_shows_odd_names_as_they_are_and_leaves_some_out(build):
     long = _Tags(Report.of(build.sixty())._repr_html_())
     assert "... and 34 more findings." in long.words
     assert len(page(build.sixty(), 80, False)) > 5 * len(Report.of(build.sixty())._repr_html_())
+
+
+def test_a_notebook_does_not_name_a_thousand_copies(build):
+    copies = [build.member("test", f"x{i:04}") for i in range(1021)]
+    pairs = [build.finding(build.member("train", "a"), copy) for copy in copies]
+    group = Group("g1", ("train/a", *(copy.label for copy in copies)), "identical")
+    shown = Report.of(build.report((build.TRAIN, build.TEST), pairs, groups=(group,)))._repr_html_()
+    assert "x0019" in shown
+    assert "x0020" not in shown
+    assert "... and 1,001 more<" in shown
+    _Tags(shown)
 
 
 @pytest.mark.parametrize("name", ["small", "empty", "unreadable"])

@@ -73,6 +73,14 @@ def test_odd_names_are_relative_uris_that_lead_back(build):
         assert "](1)" not in result["message"]["text"]
 
 
+def test_half_a_character_of_a_name_on_windows_is_kept(build):
+    """Names there are UTF-16, whose pairs nobody checks."""
+    pair = build.finding(build.member("train", "a"), build.member("test", "half\ud83d"))
+    (result,) = read(build.report((build.TRAIN, build.TEST), [pair]))["results"]
+    uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert unquote(uri, errors="surrogatepass") == "test/half\ud83d.nii.gz"
+
+
 def test_fingerprints_go_by_content_and_are_unique(build):
     run = read(build.sixty())
     prints = [result["partialFingerprints"] for result in run["results"]]

@@ -117,6 +117,17 @@ def test_accepted_pairs_are_listed_apart(samples):
     assert "1 accepted pair does not count." in text
 
 
+def test_many_accepted_pairs_are_cut_and_counted(build):
+    pairs = [
+        build.finding(build.member("train", f"a{i}"), build.member("test", f"x{i}"), accepted=True)
+        for i in range(1000)
+    ]
+    text = render(build.report((build.TRAIN, build.TEST), pairs), 80, False)
+    assert len(text.splitlines()) < 60
+    assert "\n... and 960 more accepted pairs; -f json and -f csv list all.\n" in text
+    assert "0 pairs; 1,000 accepted." in text
+
+
 def test_scores_are_seen_from_the_left_case(build):
     pair = build.finding(
         build.member("train", "a"),

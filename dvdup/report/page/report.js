@@ -3,9 +3,12 @@
 (() => {
   const table = document.getElementById("pairs");
   if (!table) return;
+  // Labels and numbers are in every pair, and digits of a name in many a fingerprint.
+  const searched = ".name, .files, .badge, .reason, .review";
   const pairs = Array.from(table.querySelectorAll("tbody.pair"), (body) => ({
     body,
-    text: body.textContent.toLowerCase(),
+    text: Array.from(body.querySelectorAll(searched), (part) => part.textContent).join(" ")
+      .toLowerCase(),
     data: body.dataset,
     more: body.querySelector(".more"),
   }));
