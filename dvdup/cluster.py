@@ -43,6 +43,7 @@ _logger = logging.getLogger(__name__)
 _BLOCK = 4  # items of a task: handing one out costs some milliseconds
 _CLIENT_PORT = "10001"  # of a cluster whose address names none
 _RETRIES = 3  # of a task whose worker was lost, as Ray has it by default
+_ADDRESS = re.compile(r"(?P<host>\[.+\]|[^:]+)(:(?P<port>\d+))?")
 _CODE = ("",)  # all of the package
 _DETAILS = re.compile(r"\. (Error: |To troubleshoot).*", re.DOTALL)  # of what Ray tells
 
@@ -426,11 +427,11 @@ def _demand_answer(address: str) -> None:
     Raises:
         OSError: It is so.
     """
-    host, colon, port = address.removeprefix(ADDRESS).rpartition(":")
-    if not colon and address.startswith(ADDRESS):
-        host, port = port, _CLIENT_PORT
-    if host and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    found = _ADDRESS.fullmatch(address.removeprefix(ADDRESS))
+    port = found["port"] or (_CLIENT_PORT if address.startswith(ADDRESS) else "") if found else ""
+    if found and port:
+        host = found["host"].strip("[]")  # of IPv6
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 @contextmanager
