@@ -211,6 +211,26 @@ def test_a_name_that_ends_a_listing_is_told(object_server, address):
 class TestLock:
     """One writing machine at a time."""
 
+    def test_a_machine_without_a_name_gets_one(self, here, tmp_path):
+        """As a full disk leaves it: machines of one name would take each other's lock."""
+        (here.local / "machine").parent.mkdir(exist_ok=True)
+        for left in (b"", b"abc", b"\xff" * 16):
+            (here.local / "machine").write_bytes(left)
+            with locked(here, tmp_path) as held:
+                assert held.owner.startswith((here.local / "machine").read_text())
+            assert len((here.local / "machine").read_text()) == 16
+
+    def test_a_full_disk_is_told(self, here, tmp_path, monkeypatch):
+        def full(*args: object, **more: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "write_text", full)
+        with (
+            pytest.raises(StoreError, match="No space left on device; make it writable, or set"),
+            locked(here, tmp_path),
+        ):
+            pass
+
     def test_the_second_machine_waits_and_says_so_once(self, here, machine, tmp_path, monkeypatch):
         monkeypatch.setattr(lease, "_POLL", 0.05)
         order, waits = [], threading.Event()
@@ -423,6 +443,7 @@ def test_addresses(text, address):
     [
         "s3://", "s3:/b/x", "s3:///x", "http://h/x", f"s3://key:{SECRET}@b/x", "s3://b//x",
         f"s3://b/x?key={SECRET}", "s3://b/../x", "s3://b/a\nb", f"s3://b/x#{SECRET}",
+        "s3://b/%2e%2e/x", "s3://b/%09",
     ],
 )  # fmt: skip
 def test_addresses_that_are_none_and_keep_their_secrets(text):
