@@ -392,7 +392,7 @@ def test_who_is_asked_first(monkeypatch, address, asked):
     monkeypatch.setattr(
         cluster.socket, "create_connection", lambda to, timeout: calls.append(to) or Answer()
     )
-    cluster._demand_answer(address)
+    cluster._demand_answer(cluster._with_port(address))
     assert calls == ([asked] if asked else [])
 
 
