@@ -43,6 +43,7 @@ _logger = logging.getLogger(__name__)
 _BLOCK = 4  # items of a task: handing one out costs some milliseconds
 _CLIENT_PORT = "10001"  # of a cluster whose address names none
 _RETRIES = 3  # of a task whose worker was lost, as Ray has it by default
+_ADDRESS = re.compile(r"(?P<host>\[.+\]|[^:]+)(:(?P<port>\d+))?")
 _CODE = ("",)  # all of the package
 _DETAILS = re.compile(r"\. (Error: |To troubleshoot).*", re.DOTALL)  # of what Ray tells
 
@@ -381,7 +382,9 @@ def _connect(address: str, jobs: int) -> None:
         "log_to_driver": False,  # logs of the workers come back with the results
         "logging_level": logging.ERROR,
     }
-    named = address if address.startswith(ADDRESS) else os.environ.get("RAY_ADDRESS", "")
+    named = _with_port(
+        address if address.startswith(ADDRESS) else os.environ.get("RAY_ADDRESS", "")
+    )
     if named:
         _demand_answer(named)
         with _asking_once():
@@ -420,17 +423,26 @@ def _runs_here() -> bool:
     return True
 
 
+def _with_port(address: str) -> str:
+    """The address of a cluster with its port, which Ray does not add to one of IPv6."""
+    found = _ADDRESS.fullmatch(address.removeprefix(ADDRESS))
+    lacks = address.startswith(ADDRESS) and found is not None and found["port"] is None
+    return f"{address}:{_CLIENT_PORT}" if lacks else address
+
+
 def _demand_answer(address: str) -> None:
     """Fail at once where nobody listens, for whom Ray would wait for minutes.
+
+    Args:
+        address: One with a port; others are left to Ray.
 
     Raises:
         OSError: It is so.
     """
-    host, colon, port = address.removeprefix(ADDRESS).rpartition(":")
-    if not colon and address.startswith(ADDRESS):
-        host, port = port, _CLIENT_PORT
-    if host and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    found = _ADDRESS.fullmatch(address.removeprefix(ADDRESS))
+    if found is not None and found["port"]:
+        host = found["host"].strip("[]")  # of IPv6
+        socket.create_connection((host, int(found["port"])), timeout=10).close()
 
 
 @contextmanager

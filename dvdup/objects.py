@@ -15,8 +15,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from dvdup.config.uris import checked_uri
-from dvdup.errors import StoreError
+from dvdup.config.uris import checked_uri, without_secrets
+from dvdup.errors import ConfigError, StoreError
 from dvdup.extras import demand, is_installed
 from dvdup.hashing import text_hash
 
@@ -29,6 +29,9 @@ UNREACHABLE = "it cannot be reached"
 EXTRA = "cloud"
 """The extra that brings obstore."""
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_SERVER = re.compile(
+    r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[^\s?#@]*)?", re.ASCII
+)
 _RETRIES = {"max_retries": 4, "retry_timeout": timedelta(seconds=20)}
 _PRIVATE = 0o700
 _AT_ONCE = 500  # objects that are deleted in one request
@@ -116,7 +119,26 @@ def lance_options(uri: str) -> dict[str, str]:
 
 def endpoint() -> str:
     """Where the store of S3 is, as the environment says; "" for Amazon's own."""
-    return next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), "")
+    return _endpoint()[1]
+
+
+def _endpoint() -> tuple[str, str]:
+    """The variable that says it, and what it says."""
+    return next(((name, os.environ[name]) for name in _ENDPOINTS if os.environ.get(name)), ("", ""))
+
+
+def _demand_endpoint() -> None:
+    """Refuse an endpoint over which the client would stumble.
+
+    Raises:
+        ConfigError: It is no address of a server.
+    """
+    name, found = _endpoint()
+    if found and not _SERVER.fullmatch(found):
+        raise ConfigError(
+            f"{name} is {without_secrets(found)}, which is no address of a server; write it as "
+            "https://host:port, or http://host:port, without a user"
+        )
 
 
 class ObjectFolder:
@@ -126,10 +148,12 @@ class ObjectFolder:
         """Take an address.
 
         Raises:
-            ConfigError: It is malformed.
+            ConfigError: It, or the endpoint in the environment, is malformed.
             InstallError: obstore is not installed.
         """
         self.uri = checked_uri(uri)
+        if uri.startswith("s3:"):
+            _demand_endpoint()
         demand(self.uri, ("obstore",), EXTRA)
         self._opened: ObjectStore | None = None
 
@@ -344,11 +368,13 @@ class ObjectFolder:
     @contextmanager
     def _asking(self, what: str, name: str = "") -> Iterator[None]:
         """Turn what obstore raises into a `StoreError` of one line, without its request."""
-        from obstore.exceptions import BaseError
+        from obstore.exceptions import BaseError, InvalidPathError
 
         whole = f"{self.uri}/{name}" if name else self.uri
         try:
             yield
+        except InvalidPathError as error:
+            raise StoreError(f"cannot {what} {whole}: {_unfit(str(error))}") from error
         except BaseError as error:
             raise StoreError(
                 f"cannot {what} {whole}: {_reason(error)}; look at the address, the network and "
@@ -378,22 +404,66 @@ def _gone_is_fine() -> Iterator[None]:
         return
 
 
+def _unfit(text: str) -> str:
+    """What to do about an object whose name ends every listing that it is in."""
+    found = re.search(r'[Pp]ath "(.*?)"(?=: Encountered| contained)', text, re.DOTALL)
+    which = f"the object {found[1]!a}" if found else "an object"
+    return (
+        f"{which} has a name that no listing can give (a control character, an empty part, '.' or "
+        "'..'); rename the object, or move it elsewhere, and run it again"
+    )
+
+
+_NAMES = re.compile(
+    r'https?://(?!169\.254\.|metadata\.google)\S+|path: ".*?"'
+    r"|[Ll]ocation .*?(?= not found| already)"
+)
+"""Addresses in what a client says, but for those that credentials are asked of."""
+_ANSWER = re.compile(
+    r"status code: (?P<status>\d{3}[ \w]*)(?:.*?<Code>(?P<code>[\w.]+))?", re.DOTALL
+)
 _REASONS = (
-    (r"NoSuchBucket|BucketNotFound|ContainerNotFound", "there is no such bucket"),
-    (r"status code: 40[13]|AccessDenied|InvalidAccessKey|SignatureDoes|Unauthenticated",
+    (r"NoSuchBucket|BucketNotFound|ContainerNotFound|InvalidBucketName|bucket is not valid",
+     "there is no such bucket"),
+    (r"ExpiredToken|TokenRefreshRequired|RequestExpired", "the credentials have expired"),
+    (r"RequestTimeTooSkewed", "the clock of this machine is wrong"),
+    (r"InvalidObjectState|BlobArchived", "it is archived and has to be restored first"),
+    (r"PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint|without LOCATION",
+     "the bucket lies in another region (AWS_REGION)"),
+    (r"following redirect|TemporaryRedirect|status code: 3\d\d",
+     "the endpoint sends elsewhere, which is not followed"),
+    (r"169\.254|metadata\.google|[Cc]redential|Account must be", "no credentials were found"),
+    (r"status code: 40[13]|AccessDenied|Invalid(AccessKey|Token)|SignatureDoes|Unauthenticated",
      "access was refused"),
-    (r"credential|metadata|169\.254", "no credentials were found"),
     (r"BadScheme|scheme is not http|builder error",
      "it is reached by plain http, which has to be allowed (AWS_ALLOW_HTTP=true)"),
+    (r"InvalidCertificate|UnknownIssuer|InvalidContentType|self.signed",
+     "its certificate is not trusted, or it speaks plain http"),
+    (r"status code: 404", "it is not there"),
+    (r"status code", ""),
     (r"error sending request|[Cc]onnect|timed out|dns|tcp", UNREACHABLE),
-    (r"status code: 404|NotFound", "it is not there"),
+    (r"NotFound", "it is not there"),
 )  # fmt: skip
 
 
 def _reason(error: Exception) -> str:
-    return reason_of(str(error)) or f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
+    text = str(error)
+    first = _NAMES.sub("...", text).splitlines()[0][:120]
+    return reason_of(text) or f"{type(error).__name__}: {first}"
+
+
+def _answer(text: str) -> str:
+    """What a store answered, without what it may have said about the request."""
+    found = _ANSWER.search(text)
+    if found is None:
+        return ""
+    return f"it answered {found['status'].strip()}" + (
+        f", {found['code']}" if found["code"] else ""
+    )
 
 
 def reason_of(text: str) -> str:
     """Why an object store gave no answer, in words, from a message of its Rust core; else ""."""
-    return next((words for pattern, words in _REASONS if re.search(pattern, text)), "")
+    said = _NAMES.sub("", text)  # an object may be called as anything
+    words = next((words for pattern, words in _REASONS if re.search(pattern, said)), "")
+    return words or _answer(text)

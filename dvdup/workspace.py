@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from dvdup.config import DEFAULT_EMBEDDER, LOCAL, Config, load_config
 from dvdup.discover import Formats
 from dvdup.embedders import Embedder, LoadOptions
 from dvdup.embedders.names import split_name
-from dvdup.errors import ConfigError, EmbedderError, StoreMismatchError
+from dvdup.errors import ConfigError, EmbedderError, StoreError, StoreMismatchError
 from dvdup.files import Verified
 from dvdup.readers import limits
 from dvdup.records import Embedded, EmbedderSpec, Say, SliceStack
@@ -135,16 +135,26 @@ class Workspace:
             moved: Take over the index folder of a dataset that has moved.
 
         Yields:
-            This workspace, with the lock. A command that fails before there is an index leaves no
-            folder behind.
+            This workspace, with the lock. A command that fails before anything was indexed leaves
+            no folder behind.
         """
         with self.storage.locked(self.root, waiting, moved=moved) as lease:
             self.storage.finish_swap()
+            was_there = self.storage.exists()
             try:
                 yield dataclasses.replace(self, lease=lease)
             except BaseException:
-                self.storage.abandon()
+                with suppress(StoreError):  # what went wrong first is told
+                    if not was_there:
+                        self._clear_empty(lease)
+                    self.storage.abandon()
                 raise
+
+    def _clear_empty(self, lease: WriteLease) -> None:
+        """Delete the tables that this command made, if it has put nothing into them."""
+        lease.demand()  # or they may be those of another command
+        if self.storage.exists() and not store.log(Index(self.storage)):
+            self.storage.clear()
 
     def open_or_create(self, embedder: LazyEmbedder) -> Index:
         """Open the index for writing; make it if there is none. The caller holds the lock."""

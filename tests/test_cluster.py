@@ -370,6 +370,32 @@ def test_a_cluster_is_asked_once_unless_the_user_says_otherwise(monkeypatch, cho
     assert os.environ.get(name) == chosen
 
 
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ("ray://host:1234", ("host", 1234)),
+        ("ray://host", ("host", 10001)),
+        ("ray://[::1]:1234", ("::1", 1234)),
+        ("ray://[fe80::2]", ("fe80::2", 10001)),
+        ("10.0.0.1:6379", ("10.0.0.1", 6379)),
+        ("[::1]:6379", ("::1", 6379)),
+        ("auto", None),
+    ],
+)
+def test_who_is_asked_first(monkeypatch, address, asked):
+    calls = []
+
+    class Answer:
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(
+        cluster.socket, "create_connection", lambda to, timeout: calls.append(to) or Answer()
+    )
+    cluster._demand_answer(cluster._with_port(address))
+    assert calls == ([asked] if asked else [])
+
+
 def test_few_items_stay_here(monkeypatch):
     monkeypatch.setattr(cluster, "FEW", 8)
     runner = OnRay("ray", 0, Local(1))
@@ -398,7 +424,10 @@ def test_a_configuration_may_not_choose_the_cluster(dataset, dvdup):
     assert dvdup(folder, "sync", "-q", "--runner", "local").code == 0
 
 
-@pytest.mark.parametrize("name", ["spark", "ray:", "ray://", "ray://a b", "http://h"])
+@pytest.mark.parametrize(
+    "name",
+    ["spark", "ray:", "ray://", "ray://a b", "http://h", "ray://::1", "ray://[::1", "ray://[]"],
+)
 def test_what_is_no_runner(leaky, dvdup, name):
     ran = dvdup(leaky, "sync", "--runner", name)
     assert (ran.code, "must be local, ray or ray://host:port" in ran.stderr) == (2, True)

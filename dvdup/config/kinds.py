@@ -13,7 +13,7 @@ LOCAL = "local"
 """The runner that needs no cluster."""
 
 _SIZE = re.compile(r"(?P<number>\d{1,15}(\.\d{1,6})?) ?(?P<unit>[kKMGT]?)(?P<binary>i?)B?")
-_CLUSTER = re.compile(r"ray://[^\s/@?#:]+(:\d{1,5})?")
+_CLUSTER = re.compile(r"ray://([^\s/@?#:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dvdup.errors import ConfigError
 
@@ -35,13 +35,18 @@ def checked_uri(text: str) -> str:
     address = text.rstrip("/")
     match = _ADDRESS.fullmatch(address)
     parts = match["path"].split("/")[1:] if match else [""]
-    if any(part in ("", ".", "..") or not part.isprintable() for part in parts):
+    if any(_is_unfit(part) or _is_unfit(unquote(part)) for part in parts):
         raise ConfigError(
             f"{without_secrets(text)} is no address of a folder; write one as s3://bucket/folder "
             f"(or {', '.join(f'{each}://' for each in SCHEMES[1:])}, file:///folder), without "
             "user, query or empty parts: credentials come from the environment"
         )
     return address
+
+
+def _is_unfit(part: str) -> bool:
+    """Whether a part of an address is none; clients take escapes in an address as what they say."""
+    return part in ("", ".", "..") or not part.isprintable()
 
 
 def path_of(text: str) -> Path:

@@ -71,6 +71,19 @@ class Cache:
                 self._make_room(size)
                 os.link(file, kept)
 
+    def give_way(self) -> bool:
+        """Delete all that is kept, as the disk is full; whether there was something.
+
+        Raises:
+            OSError: It cannot be deleted.
+        """
+        with locked(self._folder):
+            kept = list(self._objects.glob("*"))
+            for file in kept:
+                file.unlink()
+            (self._folder / "used").unlink(missing_ok=True)
+        return bool(kept)
+
     def _make_room(self, size: int) -> None:
         """Delete what was used longest ago; the bytes are counted before they come."""
         used = self._used()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import shutil
@@ -134,10 +135,20 @@ class Session:
         return False
 
     def _fetch(self, uri: str, seen: Seen, target: Path, first: int | None) -> None:
-        got = self._stores.fetch(uri, target, first)
+        try:
+            got = self._stores.fetch(uri, target, first)
+        except ReadError as error:
+            if not _is_full(error) or not self._gave_way():
+                raise
+            got = self._stores.fetch(uri, target, first)
         if got != seen:
             self.listing.replace(uri, got)
             raise ReadError(f"{uri} changed while it was read; run it again")
+
+    def _gave_way(self) -> bool:
+        with suppress(OSError):
+            return self._cache.give_way()
+        return False
 
     def _place(self, name: str) -> Path:
         try:
@@ -163,6 +174,12 @@ def _desk(folder: Path) -> Desk:
 def _below(place: Path, uri: str) -> Path:
     scheme, _, rest = uri.partition("://")
     return place / scheme / rest
+
+
+def _is_full(error: ReadError) -> bool:
+    """Whether something could not be written because the disk is full."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _make_folder(folder: Path) -> None:

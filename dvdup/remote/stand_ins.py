@@ -7,6 +7,7 @@ empty file is no scan to any reader, so that a stand-in never passes for what it
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,12 +100,20 @@ class StandIns:
         try:
             for place, file in places.items():
                 os.unlink(place)
-                os.link(file, place)
+                _give(file, place)
             yield
         finally:
             for place in places:
                 Path(place).unlink(missing_ok=True)
                 Path(place).touch()
+
+
+def _give(file: Path, place: str) -> None:
+    """Have the content of a file at a place too: a copy where the file system knows no links."""
+    try:
+        os.link(file, place)
+    except OSError:
+        shutil.copyfile(file, place)
 
 
 def _unfit(uri: str) -> InputError:

@@ -13,6 +13,7 @@ already meets the commit of the other machine, and Lance lets one of the two pas
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import socket
 import threading
@@ -33,6 +34,7 @@ BEAT = 10.0
 _POLL = 1.0
 _MACHINE = "machine"
 """A local file with a name for this machine that says nothing about it."""
+_NAME = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(slots=True)
@@ -167,12 +169,25 @@ def _content(owner: str, beats: int) -> bytes:
     return json.dumps({"owner": owner, "beats": beats}).encode()
 
 
+def unwritable(local: Path, error: OSError) -> StoreError:
+    """What to say where this machine's folder for an index cannot be written."""
+    return StoreError(
+        f"cannot write {local}, where locks and caches of an index on an object store lie: "
+        f"{error.strerror or error}; make it writable, or set XDG_CACHE_HOME to another folder"
+    )
+
+
 def _machine(local: Path) -> str:
     """A name for this machine: random, and of the host, as home folders are shared."""
     file = local / _MACHINE
-    if not file.is_file():
-        file.write_text(secrets.token_hex(8), encoding="ascii")
-    return f"{file.read_text(encoding='ascii')}-{_short_hash(socket.gethostname())}"
+    try:
+        name = file.read_bytes().decode("ascii", "replace") if file.is_file() else ""
+        if not _NAME.fullmatch(name):  # none yet, or the disk was full
+            name = secrets.token_hex(8)
+            file.write_text(name, encoding="ascii")
+    except OSError as error:
+        raise unwritable(local, error) from error
+    return f"{name}-{_short_hash(socket.gethostname())}"
 
 
 def _short_hash(text: str) -> str:

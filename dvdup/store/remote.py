@@ -27,7 +27,7 @@ from dvdup.objects import ObjectFolder, lance_options, made_private
 from dvdup.sealed import SealedFiles
 from dvdup.store.key import KEY_BYTES, KEY_NAME
 from dvdup.store.lease import FOLDER as LOCK
-from dvdup.store.lease import RemoteLease, leased
+from dvdup.store.lease import RemoteLease, leased, unwritable
 from dvdup.store.place import LANCE_FILES, MARKER
 from dvdup.store.schema import FORMAT
 from dvdup.store.swap import REBUILD
@@ -287,10 +287,7 @@ def _locked_here(local: Path, waiting: Callable[[], None]) -> Iterator[None]:
             waiting()
             lock.acquire()
     except OSError as error:
-        raise StoreError(
-            f"cannot write {local}, where locks and caches of an index on an object store lie: "
-            f"{error.strerror or error}; make it writable, or set XDG_CACHE_HOME to another folder"
-        ) from error
+        raise unwritable(local, error) from error
     try:
         yield
     finally:

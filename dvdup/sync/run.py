@@ -6,12 +6,13 @@ import dataclasses
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from dvdup import files
-from dvdup.errors import InputError, Interrupted
+from dvdup.errors import InputError, Interrupted, StoreError
 from dvdup.records import (
     Case,
     Declaration,
@@ -87,15 +88,16 @@ class Run:
         self._counts["unchanged"] = todo.unchanged
         left, done = set(todo.vanished), 0
         self._hooks.expect("reading", [_weight(self._root, case) for case in todo.pending])
-        for outcome in self._outcomes(todo.pending):
-            self._hooks.progress("reading", done, len(todo.pending))
-            if self._hooks.should_stop():
-                break
-            stored = self._store(outcome, left)
-            done += 1
-            notes += notes_of(stored)
-            if stored.status != "ok":
-                missing.append(as_unreadable(stored))
+        with self._keeping():
+            for outcome in self._outcomes(todo.pending):
+                self._hooks.progress("reading", done, len(todo.pending))
+                if self._hooks.should_stop():
+                    break
+                stored = self._store(outcome, left)
+                done += 1
+                notes += notes_of(stored)
+                if stored.status != "ok":
+                    missing.append(as_unreadable(stored))
         if done < len(todo.pending):
             self._writer.flush()
             raise Interrupted(
@@ -114,6 +116,18 @@ class Run:
             notes=tuple(notes),
             unindexed=todo.unindexed,
         )
+
+    @contextmanager
+    def _keeping(self) -> Iterator[None]:
+        """Commit what is finished if something ends the work, as workers that die."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except Exception:
+            with suppress(StoreError):  # what ended the work is told
+                self._writer.flush()
+            raise
 
     def _outcomes(self, pending: Sequence[Case]) -> Iterator[Outcome]:
         """Have the cases looked at, a few ahead, and hand them on in order.

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from object_server import BUCKET, SECRET, ObjectServer, needs_server
 
+from dvdup.errors import InputError
+from dvdup.objects import ObjectFolder
+
 pytestmark = needs_server
 
 
@@ -99,6 +102,30 @@ def test_credentials_are_in_no_file_and_no_line(small, dvdup, address, object_se
     assert files
     for path in (*files, *object_server.files()):
         assert SECRET.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("is_remote", [True, False])
+def test_a_failure_before_anything_is_indexed_leaves_what_was_there(
+    small, dvdup, request, monkeypatch, is_remote, there
+):
+    from dvdup.sync.run import Run
+
+    def fail(self, todo, declaration):
+        raise InputError("no cluster")
+
+    index = request.getfixturevalue("address") if is_remote else str(small / "index")
+    if there:
+        assert dvdup(small, "sync", "-q", "--index", index).code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "carry_out", fail)
+        for command in ("sync", "check"):
+            ran = dvdup(small, command, "--index", index)
+            assert (ran.code, "no cluster" in ran.stderr) == (2, True)
+    assert ("no index" in dvdup(small, "log", "--index", index).stderr) != there
+    if not there:
+        assert not is_remote or not ObjectFolder(index).names()
+        assert is_remote or not (small / "index").exists()
 
 
 def test_a_configuration_may_not_choose_the_store(small, dvdup, address):

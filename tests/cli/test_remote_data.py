@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +18,8 @@ from layout_variants import VARIANTS, Scan, findings
 from object_server import BUCKET, SECRET, ObjectServer, needs_server
 from reader_dicom import write_series
 from reader_scans import save as save_as
+
+from dvdup.objects import ObjectFolder
 
 pytestmark = needs_server
 
@@ -221,6 +225,23 @@ def test_the_cache_keeps_its_bound(scans, there, address, work, dvdup, object_se
     assert kept
     assert sum(kept) <= 3 * size
     assert len(object_server.fetched(there.name)) == len(scans)
+
+
+def test_the_cache_gives_way_where_the_disk_is_full(
+    scans, there, address, work, dvdup, monkeypatch
+):
+    fetch = ObjectFolder.fetch
+
+    def tight(self, name, target):
+        if len(list(Path(os.environ["XDG_CACHE_HOME"]).glob("dvdup/data/objects/*"))) > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return fetch(self, name, target)
+
+    monkeypatch.setattr(ObjectFolder, "fetch", tight)
+    VARIANTS["folders"](there, scans)
+    on_store(work, address)
+    ran = dvdup(work, "check", "-q", "-f", "json")
+    assert (ran.code, ran.json["unreadable"], findings(ran.json)) == (1, [], LEAKS)
 
 
 def test_what_is_larger_than_the_cache_is_read_once_and_removed(

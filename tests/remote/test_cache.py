@@ -63,6 +63,16 @@ def test_what_somebody_holds_may_go(tmp_path, keep):
     assert (tmp_path / "held").read_bytes() == b"x" * 10
 
 
+def test_all_of_it_gives_way_to_what_is_read(tmp_path, keep):
+    cache = Cache(tmp_path / "data", 100)
+    assert not cache.give_way()
+    keep(cache, "a", 7)
+    assert cache.give_way()
+    assert not cache.take("a", 7, tmp_path / "out")
+    keep(cache, "b", 93)
+    assert cache.take("b", 93, tmp_path / "out")
+
+
 def test_what_is_larger_than_the_bound_is_not_kept(tmp_path, keep):
     cache = Cache(tmp_path / "data", 10)
     keep(cache, "a", 11)

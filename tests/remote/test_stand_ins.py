@@ -46,7 +46,13 @@ def test_no_name_leads_out_of_the_tree(stand_ins, name):
         stand_ins(name).path(TOP)
 
 
-def test_the_content_is_there_for_a_while(stand_ins, tmp_path):
+@pytest.mark.parametrize("knows_links", [True, False])
+def test_the_content_is_there_for_a_while(stand_ins, tmp_path, monkeypatch, knows_links):
+    def refuse(*args: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not knows_links:
+        monkeypatch.setattr(os, "link", refuse)
     made = stand_ins("a/1.nii")
     path = made.path(f"{TOP}/a/1.nii")
     content = tmp_path / "content"

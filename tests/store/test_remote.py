@@ -144,14 +144,92 @@ def test_a_missing_bucket_is_called_so(object_server, tmp_path):
         ("in 403.1ms - HTTP error: error sending request", "it cannot be reached"),
         ("<Code>NoSuchBucket</Code> 404", "there is no such bucket"),
         ("something new", ""),
+        ("status code: 400 Bad Request: <Code>ExpiredToken</Code>", "the credentials have expired"),
+        ("<Code>AuthorizationHeaderMalformed</Code>", "another region (AWS_REGION)"),
+        ("Received redirect without LOCATION, this normally indicates", "another region"),
+        ("HTTP error: error following redirect", "sends elsewhere"),
+        ("PUT http://169.254.169.254/latest/api/token in 7 ms", "no credentials were found"),
+        ("HTTP error: error sending request: InvalidCertificate(UnknownIssuer)", "certificate"),
+        (
+            "status code: 503 Slow Down: <Code>SlowDown</Code>",
+            "503 Slow Down, SlowDown",
+        ),
+        (
+            "status code: 400 Bad Request: <Code>KMS.Disabled</Code>",
+            "Request, KMS.Disabled",
+        ),
+        ("status code: 400 Bad Request", "it answered 400 Bad Request"),
     ],
 )
 def test_reasons(text, words):
-    assert reason_of(text) == words
+    found = reason_of(text)
+    assert words in found if words else not found
+
+
+@pytest.mark.parametrize(
+    "name", ["credentials", "connect", "dns/tcp", "NoSuchBucket", "AccessDenied"]
+)
+def test_the_name_of_an_object_is_no_reason(name):
+    told = f"GET http://127.0.0.1:9/scans/{name}/a in 7 ms - status code: 503 Service Unavailable"
+    assert reason_of(told) == "it answered 503 Service Unavailable"
+    gone = f'Object at location {name}/a not found: status code: 404 Not Found path: "{name}/a",'
+    assert reason_of(gone) == "it is not there"
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"])
+@pytest.mark.parametrize(
+    "where",
+    ["127.0.0.1:9000", "http://host:port", "ftp://host", "http://a b", "https://u:secret@h"],
+)
+def test_an_endpoint_that_is_none(monkeypatch, name, where):
+    """Over most of them the client panics, with a wall of text."""
+    monkeypatch.setenv(name, where)
+    with pytest.raises(ConfigError, match=f"{name} is .* no address of a server") as raised:
+        ObjectFolder("s3://bucket/folder")
+    assert "secret" not in str(raised.value)
+    assert ObjectFolder("gs://bucket/folder").uri == "gs://bucket/folder"
+
+
+@pytest.mark.parametrize("where", ["https://s3.host", "http://[::1]:9000/", "http://h:9/a/b"])
+def test_an_endpoint(monkeypatch, where):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", where)
+    assert ObjectFolder("s3://bucket/folder").uri == "s3://bucket/folder"
+
+
+def test_a_name_that_ends_a_listing_is_told(object_server, address):
+    objects = ObjectFolder(address)
+    (object_server.folder / BUCKET / objects.uri.rpartition("/")[2]).mkdir()
+    folder = object_server.folder / BUCKET / objects.uri.rpartition("/")[2]
+    (folder / "a\tb.nii.gz").write_bytes(b"x")
+    for ask in (lambda: list(objects.found()), objects.names, lambda: objects.beside("")):
+        with pytest.raises(StoreError) as raised:
+            ask()
+        assert r"/a\tb.nii.gz' has a name that no listing can give" in str(raised.value)
+        assert "credentials" not in str(raised.value)
 
 
 class TestLock:
     """One writing machine at a time."""
+
+    def test_a_machine_without_a_name_gets_one(self, here, tmp_path):
+        """As a full disk leaves it: machines of one name would take each other's lock."""
+        (here.local / "machine").parent.mkdir(exist_ok=True)
+        for left in (b"", b"abc", b"\xff" * 16):
+            (here.local / "machine").write_bytes(left)
+            with locked(here, tmp_path) as held:
+                assert held.owner.startswith((here.local / "machine").read_text())
+            assert len((here.local / "machine").read_text()) == 16
+
+    def test_a_full_disk_is_told(self, here, tmp_path, monkeypatch):
+        def full(*args: object, **more: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "write_text", full)
+        with (
+            pytest.raises(StoreError, match="No space left on device; make it writable, or set"),
+            locked(here, tmp_path),
+        ):
+            pass
 
     def test_the_second_machine_waits_and_says_so_once(self, here, machine, tmp_path, monkeypatch):
         monkeypatch.setattr(lease, "_POLL", 0.05)
@@ -365,6 +443,7 @@ def test_addresses(text, address):
     [
         "s3://", "s3:/b/x", "s3:///x", "http://h/x", f"s3://key:{SECRET}@b/x", "s3://b//x",
         f"s3://b/x?key={SECRET}", "s3://b/../x", "s3://b/a\nb", f"s3://b/x#{SECRET}",
+        "s3://b/%2e%2e/x", "s3://b/%09",
     ],
 )  # fmt: skip
 def test_addresses_that_are_none_and_keep_their_secrets(text):

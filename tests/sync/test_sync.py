@@ -13,6 +13,9 @@ import threading
 import numpy as np
 import pytest
 
+from dvdup.errors import InputError
+from dvdup.workspace import LazyEmbedder
+
 
 def counts(stderr: str) -> dict[str, int]:
     (line,) = [line for line in stderr.splitlines() if line.startswith("cases: ")]
@@ -147,6 +150,23 @@ def test_stop_request_keeps_what_is_finished(dataset, monkeypatch, dvdup):
     with pytest.raises(Interrupted, match="5 of 20"):
         build.sync(workspace, hooks=hooks)
     assert counts(dvdup(dataset.root, "sync").stderr) == {"embedded": 15, "unchanged": 5}
+
+
+def test_a_failure_keeps_what_is_finished(dataset, monkeypatch, dvdup):
+    """As when the workers of a cluster die: the next run does not begin anew."""
+    embed, done = LazyEmbedder.embed, []
+
+    def failing(self, stack):
+        if len(done) == 4:
+            raise InputError("workers died; what was finished is kept")
+        done.append(stack)
+        return embed(self, stack)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LazyEmbedder, "embed", failing)
+        ran = dvdup(dataset.root, "sync")
+    assert (ran.code, "workers died" in ran.stderr) == (2, True)
+    assert counts(dvdup(dataset.root, "sync").stderr) == {"embedded": 16, "unchanged": 4}
 
 
 def test_two_at_once(dataset, console, dvdup):
