@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import shutil
+from pathlib import Path
 
 import jsonschema
 import nibabel as nib
@@ -333,11 +334,19 @@ def test_models(dataset, dvdup):
     assert dvdup(dataset.root, "models", "fetch", "thumbnail").code == 2
 
 
+def what_the_readme_says_of_a_pair() -> str:
+    """The reason and the scores, in one line."""
+    page = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    block = page.partition("```text\n")[2].partition("\n\nWhat to do")[0]
+    return " ".join(block.split("train/scan-21.nii.gz")[1].split())
+
+
 def test_demo(tmp_path, console):
     """Through the real console script: a report with leaks, exit code 0."""
     done = console(tmp_path, "demo", "demo")
     assert done.code == 0, done.stderr
     assert "already in train" in done.stdout
+    assert what_the_readme_says_of_a_pair() in " ".join(done.stdout.split())
     check = console(tmp_path / "demo", "check", DVDUP_VERIFY_CANDIDATES="5")
     assert check.code == 1
     assert check.stdout == done.stdout

@@ -18,11 +18,13 @@ from dvdup.config import (
     split_name_fault,
     to_toml,
 )
+from dvdup.config.uris import is_uri
 from dvdup.config.write import toml_value
 from dvdup.errors import ConfigError
 
 ANY = st.characters(exclude_categories=["Cs"])
 TEXT = st.text(ANY, min_size=1, max_size=15).map(str.strip).filter(bool)
+PLACE = TEXT.filter(lambda text: not is_uri(text))  # addresses are checked, and written in one way
 TEXTS = st.lists(TEXT, max_size=3).map(tuple)
 SPLITS = st.dictionaries(
     st.text(ANY, min_size=1, max_size=10).filter(lambda name: split_name_fault(name) is None),
@@ -32,10 +34,10 @@ SPLITS = st.dictionaries(
 DATASETS = st.builds(
     DatasetConfig,
     layout=st.sampled_from(LAYOUTS),
-    path=TEXT,
-    csv=st.none() | TEXT,
-    json=st.none() | TEXT,
-    folds=st.none() | TEXT,
+    path=PLACE,
+    csv=st.none() | PLACE,
+    json=st.none() | PLACE,
+    folds=st.none() | PLACE,
     include=TEXTS,
     exclude=TEXTS,
     group=st.sampled_from([None, r"(sub-\d+)", "(?P<group>[^_\"'\\\\]+)_x"]),
