@@ -89,8 +89,7 @@ def _output(name: str | None, file: str) -> Output:
     Raises:
         InputError: It is an address.
     """
-    if is_uri(file):
-        raise InputError(f"cannot write {file}: name a file of this machine, and copy it there")
+    _refuse_address(file)
     path = None if file == "-" else Path(file)
     known = name or _by_suffix(file)
     return Output(known or "table", path, guessed=not known and Path(file).suffix != "")
@@ -173,8 +172,7 @@ def demand_place(path: Path) -> None:
     Raises:
         InputError: It is a folder or an address, or its folder is missing or may not be written.
     """
-    if is_uri(str(path)):
-        raise InputError(f"cannot write {path}: name a file of this machine, and copy it there")
+    _refuse_address(str(path))
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a folder; name a file")
     if path.exists() and not path.is_file():  # /dev/stdout is written to, not replaced
@@ -216,6 +214,11 @@ def write_report(path: Path, text: str) -> None:
     write_file(path, text.encode())
 
 
+def _refuse_address(text: str) -> None:
+    if is_uri(text):
+        raise InputError(f"cannot write {text}: name a file of this machine, and copy it there")
+
+
 def _demand_name(path: Path) -> None:
     """Refuse a report that would be taken for a scan.
 
@@ -234,8 +237,7 @@ def write_file(path: Path, data: bytes) -> None:
     Raises:
         InputError: It cannot be written.
     """
-    if is_uri(str(path)):
-        raise InputError(f"cannot write {path}: name a file of this machine, and copy it there")
+    _refuse_address(str(path))
     try:
         if path.exists() and not path.is_file():
             path.write_bytes(data)

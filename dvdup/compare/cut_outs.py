@@ -8,7 +8,6 @@ does, too little of it stands out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,11 +69,10 @@ class CutOut:
         return replace(scan, values=np.asfortranarray(scan.values[inner]), centre=(x, y, z))
 
 
-def cut_outs(a: Channel, b: Channel) -> Iterator[tuple[Channel, Channel]]:
-    """The two with large frames cut away; nothing if neither has one."""
+def cut_outs(a: Channel, b: Channel) -> tuple[Channel, Channel] | None:
+    """The two with large frames cut away; None if neither has one."""
     ours, theirs = _cut_out(a), _cut_out(b)
-    if ours is not None or theirs is not None:
-        yield ours or a, theirs or b
+    return None if ours is None and theirs is None else (ours or a, theirs or b)
 
 
 def _cut_out(channel: Channel) -> CutOut | None:

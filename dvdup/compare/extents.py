@@ -53,7 +53,9 @@ def assumptions(a: Channel, b: Channel) -> Iterator[Assumption]:
     """
     for way in _as_large(a, b):
         yield way
-        yield from (replace(way, a=one, b=other) for one, other in cut_outs(way.a, way.b))
+        cut = cut_outs(way.a, way.b)
+        if cut is not None:
+            yield replace(way, a=cut[0], b=cut[1])
 
 
 def _as_large(a: Channel, b: Channel) -> Iterator[Assumption]:

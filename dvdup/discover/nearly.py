@@ -26,9 +26,10 @@ def reasons(search: Search, top: str) -> str:
     names = [name for name, folder in search.entries(top) if not folder]
     of_tables = [name for name in names if name.lower().endswith(sheets.SUFFIXES)]
     of_lists = [name for name in names if name.lower().endswith(".json")]
-    whole = [name for name in of_tables if _of_table(search, os.path.join(top, name)) is None]
+    lacking = {name: _of_table(search, os.path.join(top, name)) for name in of_tables}
+    whole = [name for name, lacks in lacking.items() if lacks is None]
     found = [_several(whole)] if len(whole) > 1 else []
-    found += [_of_table(search, os.path.join(top, name)) or "" for name in of_tables]
+    found += [lacks or "" for lacks in lacking.values()]
     found += [_of_datalist(search, os.path.join(top, name)) for name in of_lists]
     return "; ".join([each for each in found if each][:_SHOWN])
 

@@ -13,6 +13,9 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from dvdup.errors import StoreError
+from dvdup.store.faults import lance_faults
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -60,7 +63,7 @@ def drop_old(table: lance.LanceDataset, age: timedelta = timedelta(days=1)) -> N
         table: At its newest version.
         age: Since when a version has not been the newest one.
     """
-    with suppress(OSError):
+    with suppress(StoreError), lance_faults("tidy the index"):
         table.cleanup_old_versions(age)
 
 

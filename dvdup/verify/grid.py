@@ -66,9 +66,6 @@ def make_grid(values: np.ndarray, spacing: Sequence[float], target_mm: float) ->
         The grid, or None if the channel is constant.
     """
     span = robust_range(values)
-    if span is not None and not span[1] > span[0]:
-        finite = values[np.isfinite(values)]
-        span = (float(finite.min()), float(finite.max()))
     if span is None or not span[1] > span[0]:
         return None
     size = usable_spacing(spacing)

@@ -286,6 +286,12 @@ class _Look:
         """Whether both are pictures."""
         return all(is_flat(scan.values.shape) for scan in self.scans)
 
+    @property
+    def longest(self) -> int:
+        """Voxels of the longest extent, of the scan that has fewer."""
+        longest: int = min(max(grid.values.shape) for grid in (self.a, self.b))
+        return longest
+
     def coarser(self) -> _Look:
         """The same on voxels twice as wide."""
         width = 2 * self.width
@@ -354,7 +360,7 @@ class _Look:
         """What is registered, and how fine its structures are, in voxels."""
         if self.side == FINE_SIDE:
             return (self, MIDDLE), (self, FINE)
-        if min(max(self.a.values.shape), max(self.b.values.shape)) < _SMALL:
+        if self.longest < _SMALL:
             return (self, 2 * MIDDLE), (self, MIDDLE)
         # what is twice as wide shows as well on an eighth of the voxels
         return (self.coarser(), MIDDLE), (self, MIDDLE)
@@ -526,7 +532,7 @@ def _settled(look: _Look, tried: Sequence[_Try], place: np.ndarray) -> bool:
 
     On very few voxels none is sure: there a head agrees with its mirror image.
     """
-    if min(max(look.a.values.shape), max(look.b.values.shape)) < _TINY:
+    if look.longest < _TINY:
         return False
     hands = {bool(np.linalg.det(other) > 0) for _, other in tried}
     return any(merit > _SURE for merit, _ in tried) and bool(np.linalg.det(place) > 0) in hands

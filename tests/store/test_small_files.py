@@ -115,12 +115,13 @@ def test_files_that_nobody_reads_any_more_go_after_a_day(folder, write, rows, ca
     assert find_damage(Index(folder)) == ()
 
 
-def test_files_that_cannot_be_dropped_are_left_to_gc(folder, write, rows, case, monkeypatch):
+@pytest.mark.parametrize("fault", [OSError, RuntimeError, ValueError])
+def test_files_that_cannot_be_dropped_are_left_to_gc(folder, write, rows, case, monkeypatch, fault):
     for name in "abc":
         write((case(name), rows(ord(name))))
 
     def refused(*args, **options):
-        raise OSError("permission denied")
+        raise fault("permission denied")
 
     monkeypatch.setattr("lance.LanceDataset.cleanup_old_versions", refused)
     write((case("d"), rows(1)))

@@ -149,3 +149,19 @@ def test_an_organ_in_a_large_black_frame_has_a_range() -> None:
 @pytest.mark.parametrize("fill", [0.0, -1024.0, 3.5])
 def test_a_constant_has_no_range(fill) -> None:
     assert voxels.robust_range(np.full((80, 80, 80), fill, np.float32)) == (fill, fill)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    background=st.floats(-1e6, 1e6, width=32),
+    others=st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=6),
+    shape=st.sampled_from([(5, 6, 7), (70, 60, 50), (40, 90, 1)]),
+    seed=st.integers(0, 9),
+)
+def test_whatever_is_not_constant_has_a_range(background, others, shape, seed) -> None:
+    """Nobody who asks for a range has to look for another one."""
+    values = np.full(shape, background, np.float32, order="F")
+    places = np.random.default_rng(seed).choice(values.size, len(others), replace=False)
+    values.flat[places] = others
+    bottom, top = voxels.robust_range(values) or (0.0, 0.0)
+    assert (bottom < top) == (values.min() < values.max())
