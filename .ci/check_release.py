@@ -17,6 +17,8 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+_OF_OTHERS = ("PYTHONPATH", "BROWSER_TESTS")
+"""Variables that are about what another environment has."""
 
 
 class Environment:
@@ -39,7 +41,7 @@ class Environment:
         Raises:
             SystemExit: Its exit code is another one.
         """
-        environ = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+        environ = {name: text for name, text in os.environ.items() if name not in _OF_OTHERS}
         done = subprocess.run(
             [self._scripts / program, *args],
             cwd=cwd,
